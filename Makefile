@@ -1,0 +1,50 @@
+# The doors into the project. `make` alone lists them.
+#
+# Every target that runs something calls `setup` first, which answers at once when nothing changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# An interpreter of your choice: make setup PYTHON=/path/to/python3.12
+PYTHON ?=
+# Folder with the data sets that are not shipped: make check-data DATA=../shared/data
+DATA ?=
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check check-data lock notices clean
+
+help:  ## List the targets
+	@echo 'Scarpwatch: make TARGET'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)$$/\1|\2/p' Makefile \
+	  | while IFS='|' read -r target text; do printf '  %-12s %s\n' "$$target" "$$text"; done
+
+setup:  ## Build .venv from the hashed lock; see to PostgreSQL with PostGIS
+	@sh infra/setup.sh
+
+demo: setup  ## Run the main job on real Sentinel-1 data, from polling to the alert
+	@$(BIN)/scarpwatch demo
+
+test: setup  ## Run the tests with branch coverage
+	@$(BIN)/python -m pytest -m 'not data' --cov --cov-report=term
+
+check: setup  ## Style, types, layers, lock, notices, file sizes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --strict infra/*.py
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python infra/check_repository.py
+
+check-data: setup  ## Checks on data that may not be shipped: DATA=folder
+	@sh infra/check_data.sh '$(DATA)'
+
+lock: setup  ## Resolve the dependencies again; UPGRADE=1 takes newer versions
+	@sh infra/lock.sh $(if $(UPGRADE),--upgrade)
+
+notices: setup  ## Rewrite the table of licences in THIRD_PARTY_NOTICES.md
+	@$(BIN)/python infra/notices.py --write
+
+clean:  ## Remove .venv, caches and built files; .scarpwatch (databases) stays
+	rm -rf $(VENV) dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -not -path './.scarpwatch/*' -exec rm -rf {} +

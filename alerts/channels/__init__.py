@@ -1,0 +1,1 @@
+"""How a message leaves: one file per kind of channel, one registration in ``registry``."""

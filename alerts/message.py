@@ -1,0 +1,173 @@
+"""An alert in words: what a duty officer reads at 03:00. Pure.
+
+The wording lives in ``templates/KIND.{title,text,short}.j2``; the marks EXERCISE and SIMULATED are
+put on here, so that no edit of a template can lose them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, TemplateNotFound
+from shapely.geometry import mapping
+
+from alerts import wording
+from alerts.records import Message
+from alerts.rules import is_exercise
+from detectors.errors import PermanentError
+from detectors.types import Alert, require_utc
+
+SCHEMA = "scarpwatch-alert/1"
+SCORE_UNIT = "sigma"
+SHORT_LIMIT = 160
+
+# Plain text only, hence no HTML escaping: "Bø & Æ" must not arrive as "Bø &amp; Æ".
+_TEMPLATES = Environment(
+    loader=PackageLoader("alerts"),
+    autoescape=False,  # noqa: S701
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_EXERCISE_BANNER = "EXERCISE - EXERCISE - EXERCISE\nTake no action outside the exercise.\n"
+_SIMULATED_BANNER = "SIMULATED: this landslide was written into the images. It never happened.\n"
+_REPLAY_BANNER = "The images are real and may be old (a replay): this is not an alarm.\n"
+
+
+def render(alert: Alert) -> Message:
+    """Return the message for one alert.
+
+    Any landslide can be rendered, one without outline or with unknown numbers too: a poor message
+    beats none.
+
+    Raises:
+        PermanentError: there is no usable template for this kind of alert.
+    """
+    words = _words(alert)
+    exercise = is_exercise(alert)
+    marks = " ".join(_marks(alert))
+    lead = f"{marks}: " if marks else ""
+    try:
+        title, text, short = (
+            _TEMPLATES.get_template(f"{alert.kind}.{part}.j2").render(words).strip()
+            for part in ("title", "text", "short")
+        )
+    except TemplateNotFound:
+        raise PermanentError(f"no message template for alerts of kind {alert.kind!r}") from None
+    except TemplateError as error:
+        raise PermanentError(f"a template for {alert.kind!r} cannot be used: {error}") from error
+    text = f"{_banner(alert)}{text}\n{f'{marks}\n' if marks else ''}"
+    title = lead + title
+    return Message(
+        key=str(alert.id),
+        exercise=exercise,
+        title=title,
+        text=text,
+        short=(lead + short)[:SHORT_LIMIT].rstrip(),
+        payload=_payload(alert, words, title=title, text=text),
+    )
+
+
+def credits_line(alert: Alert) -> str:
+    """Return the credits the data demand, with the years of the looks used."""
+    first, last = (
+        require_utc(t, "time").year for t in (alert.landslide.not_before, alert.sensed_at)
+    )
+    years = str(last) if first >= last else f"{first}-{last}"
+    line = f"Contains modified Copernicus Sentinel data {years}"
+    if "OPERA" in alert.item_id.upper():
+        line += "; processed from NASA/JPL OPERA RTC-S1"
+    return line
+
+
+def _marks(alert: Alert) -> list[str]:
+    """Return the words that no part of the message may lose."""
+    marks = ["EXERCISE"] if is_exercise(alert) else []
+    return [*marks, "SIMULATED"] if alert.landslide.simulated else marks
+
+
+def _banner(alert: Alert) -> str:
+    """Return what stands above everything else, empty for a real alert."""
+    if not is_exercise(alert):
+        return ""
+    return _EXERCISE_BANNER + (
+        f"{_SIMULATED_BANNER if alert.landslide.simulated else _REPLAY_BANNER}\n"
+    )
+
+
+def _words(alert: Alert) -> dict[str, Any]:
+    """Return everything the templates may use, already in words."""
+    landslide = alert.landslide
+    point = wording.place(landslide.geometry)
+    return {
+        "region": wording.one_line(alert.region_name) or landslide.region_id,
+        "lon": None if point is None else f"{point[0]:.5f}",
+        "lat": None if point is None else f"{point[1]:.5f}",
+        "parts": wording.parts(len(landslide.geometry.geoms)),
+        "area": wording.area(landslide.area_m2),
+        "change": wording.change(landslide.change_db),
+        "looks": "1 look" if landslide.looks == 1 else f"{landslide.looks} looks",
+        "tier": landslide.tier.value,
+        "state": landslide.state.value,
+        "score": wording.amount(landslide.score_max, SCORE_UNIT),
+        "evidence": wording.amount(landslide.evidence),
+        "not_before": wording.moment(landslide.not_before),
+        "not_after": wording.moment(landslide.not_after),
+        "bracket": wording.span(landslide.not_after - landslide.not_before),
+        "sensed": wording.moment(alert.sensed_at),
+        "published": wording.moment(alert.published_at),
+        "advisory": wording.one_line(landslide.advisory or ""),
+        "cause": wording.one_line(landslide.cause, 200),
+        "key": alert.id,
+        "landslide_id": landslide.id,
+        "revision": landslide.revision,
+        "item": wording.one_line(alert.item_id, 200),
+        "credits": credits_line(alert),
+    }
+
+
+def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> dict[str, Any]:
+    """Return the message for machines. Names once published stay; see the package's README."""
+    landslide = alert.landslide
+    point = wording.place(landslide.geometry)
+    payload: dict[str, Any] = {
+        "schema": SCHEMA,
+        "key": str(alert.id),
+        "kind": alert.kind,
+        "status": "Exercise" if is_exercise(alert) else "Actual",
+        "exercise": is_exercise(alert),
+        "simulated": landslide.simulated,
+        "title": title,
+        "text": text,
+        "region": {"id": landslide.region_id, "name": words["region"], "tags": alert.tags},
+        "landslide": {
+            "id": str(landslide.id),
+            "revision": landslide.revision,
+            "state": landslide.state.value,
+            "tier": landslide.tier.value,
+            "area_m2": landslide.area_m2,
+            "not_before": _iso(landslide.not_before),
+            "not_after": _iso(landslide.not_after),
+            "looks": landslide.looks,
+            "score_max": landslide.score_max,
+            "score_unit": SCORE_UNIT,
+            "evidence": landslide.evidence,
+            "change_db": landslide.change_db,
+            "advisory": words["advisory"] or None,
+            "cause": words["cause"],
+            "point": point,
+            "geometry": mapping(landslide.geometry),
+        },
+        "look": {
+            "item_id": words["item"],
+            "sensed_at": _iso(alert.sensed_at),
+            "published_at": _iso(alert.published_at),
+        },
+        "credits": words["credits"],
+    }
+    strict: dict[str, Any] = wording.strict_json(payload)
+    return strict
+
+
+def _iso(when: Any) -> str:
+    return require_utc(when, "time").isoformat().replace("+00:00", "Z")

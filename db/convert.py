@@ -1,0 +1,170 @@
+"""Records to rows and back, and alerts to JSON and back. Nothing is rounded on the way.
+
+Columns carry the names of the record's fields, so a new field needs a column and nothing here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, get_args, get_origin, get_type_hints
+
+from geoalchemy2 import WKBElement
+from geoalchemy2.shape import from_shape, to_shape
+from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
+
+from db import tables
+from db.records import LookRecord, PollRecord
+from detectors.types import Acquisition, Alert, Detection, Landslide, WatchedRegion
+
+#: Version of the JSON an alert is stored as.
+ALERT_FORMAT = 1
+
+_RECORDS = (WatchedRegion, Acquisition, Detection, Landslide, Alert, PollRecord, LookRecord)
+_HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in _RECORDS}
+
+
+def geometry_value(geometry: BaseGeometry) -> WKBElement:
+    """Return a shapely geometry (EPSG:4326, lon/lat) as a bound value, bit for bit."""
+    # The extended form goes over as binary; the plain form would pass through text.
+    return from_shape(geometry, srid=4326, extended=True)
+
+
+def region_values(region: WatchedRegion) -> dict[str, Any]:
+    """Return the columns of ``tables.Region``."""
+    return _columns(region)
+
+
+def to_region(row: tables.Region) -> WatchedRegion:
+    """Return the record of a row."""
+    return _record(WatchedRegion, row)
+
+
+def acquisition_values(acquisition: Acquisition) -> dict[str, Any]:
+    """Return the columns of ``tables.Acquisition``."""
+    return _columns(acquisition) | {"id": acquisition.id, "track": acquisition.track}
+
+
+def to_acquisition(row: tables.Acquisition) -> Acquisition:
+    """Return the record of a row."""
+    return _record(Acquisition, row)
+
+
+def detection_values(detection: Detection) -> dict[str, Any]:
+    """Return the columns of ``tables.Detection``."""
+    return _columns(detection) | {"id": detection.id}
+
+
+def to_detection(row: tables.Detection) -> Detection:
+    """Return the record of a row."""
+    return _record(Detection, row)
+
+
+def version_values(landslide: Landslide) -> dict[str, Any]:
+    """Return the columns of ``tables.LandslideVersion``; the region is on ``tables.Landslide``."""
+    values = _columns(landslide)
+    del values["region_id"]
+    return values | {"landslide_id": values.pop("id")}
+
+
+def to_landslide(row: tables.LandslideVersion, region_id: str) -> Landslide:
+    """Return the record of a version row and the region of its landslide."""
+    return _record(Landslide, row, id=row.landslide_id, region_id=region_id)
+
+
+def to_poll(row: tables.PollState) -> PollRecord:
+    """Return the record of a row."""
+    return _record(PollRecord, row)
+
+
+def to_look(row: tables.Look, seen: tables.Acquisition) -> LookRecord:
+    """Return the record of a look and of what it looks at."""
+    return _record(LookRecord, row, acquisition=to_acquisition(seen))
+
+
+def alert_json(alert: Alert) -> dict[str, Any]:
+    """Return an alert as JSON-able values: times ISO 8601 UTC, geometry GeoJSON lon/lat."""
+    return {"format": ALERT_FORMAT, **_plain(alert)}
+
+
+def alert_from_json(content: Mapping[str, Any]) -> Alert:
+    """Return the alert that :func:`alert_json` wrote, also after a trip through JSONB."""
+    alert: Alert = _parsed(Alert, content)
+    return alert
+
+
+def _columns(record: Any) -> dict[str, Any]:
+    return {f.name: _to_column(getattr(record, f.name)) for f in dataclasses.fields(record)}
+
+
+def _to_column(value: Any) -> Any:
+    match value:
+        case BaseGeometry():
+            return geometry_value(value)
+        case enum.Enum():
+            return value.value
+        case tuple():
+            return list(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            return value
+
+
+def _record[R](kind: type[R], row: Any, **known: Any) -> R:
+    for name, hint in _HINTS[kind].items():
+        if name not in known:
+            known[name] = _from_column(hint, getattr(row, name))
+    return kind(**known)
+
+
+def _from_column(hint: Any, value: Any) -> Any:
+    match value:
+        case WKBElement():
+            return to_shape(value)
+        case list():
+            return tuple(value)
+        case str() if isinstance(hint, type):
+            return hint(value)
+        case _:
+            return value
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case BaseGeometry():
+            return mapping(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case uuid.UUID():
+            return str(value)
+        case enum.Enum():
+            return value.value
+        case tuple():
+            return [_plain(one) for one in value]
+        case _ if dataclasses.is_dataclass(value):
+            return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        case _:
+            return value
+
+
+def _parsed(hint: Any, value: Any) -> Any:
+    if isinstance(hint, types.UnionType):  # X | None
+        return None if value is None else _parsed(get_args(hint)[0], value)
+    if get_origin(hint) is tuple:
+        return tuple(_parsed(get_args(hint)[0], one) for one in value)
+    if dataclasses.is_dataclass(hint):
+        # A field that came later than the stored message takes its default.
+        hints = _HINTS[hint]
+        return hint(**{n: _parsed(hints[n], value[n]) for n in hints if n in value})  # type: ignore[operator]
+    if hint is datetime:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    if issubclass(hint, BaseGeometry):
+        return shape(value)
+    # JSONB writes a large float without exponent, which reads back as an integer: float(value).
+    return hint(value)

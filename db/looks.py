@@ -1,0 +1,150 @@
+"""Looks as work: claimed under a lease, finished, given back. Part of ``db.store``.
+
+Two workers never hold the same look: claiming locks the row and skips rows that others have locked,
+and every later step asks for the owner's name again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from sqlalchemy import Update, and_, literal, or_, select, update
+from sqlalchemy.orm import Session
+
+from db import queries, tables
+from db.records import ClaimedLook
+from db.tables import Look
+from detectors.errors import LeaseLost
+from detectors.types import require_utc
+
+
+def claim_look(
+    s: Session,
+    region_id: str,
+    now: datetime,
+    owner: str,
+    lease: timedelta,
+    look_id: uuid.UUID | None = None,
+) -> ClaimedLook | None:
+    """Take the oldest sensed look of a region that is due, or whose worker let its lease run out.
+
+    Args:
+        s: Session; commit soon, so that others see the claim.
+        region_id: Watched region.
+        now: Wall clock, aware.
+        owner: Name of this worker, unlike that of any other (process and start).
+        lease: How long nobody else may take it.
+        look_id: Only this look; None takes any.
+
+    Returns:
+        The look, or None where nothing is due.
+    """
+    due = (
+        select(Look.id)
+        .join(tables.Acquisition)
+        .where(
+            Look.region_id == region_id,
+            or_(
+                and_(Look.state == "due", or_(Look.retry_at.is_(None), Look.retry_at <= now)),
+                and_(Look.state == "processing", Look.lease_until <= now),
+            ),
+        )
+        .order_by(tables.Acquisition.sensed_at, tables.Acquisition.published_at, Look.id)
+        .limit(1)
+        .with_for_update(of=Look, skip_locked=True)
+    )
+    if look_id is not None:
+        due = due.where(Look.id == look_id)
+    found = s.scalar(due)
+    if found is None:
+        return None
+    until = require_utc(now, "now") + lease
+    claimed = s.execute(
+        update(Look)
+        .where(Look.id == found)
+        .values(state="processing", owner=owner, lease_until=until, attempts=Look.attempts + 1)
+        .returning(Look.acquisition_id, Look.attempts)
+    ).one()
+    return ClaimedLook(
+        id=found,
+        region_id=region_id,
+        acquisition=queries.get_acquisition(s, claimed.acquisition_id),
+        attempts=claimed.attempts,
+        lease_until=until,
+    )
+
+
+def extend_look(s: Session, look_id: uuid.UUID, owner: str, until: datetime) -> None:
+    """Keep a look longer.
+
+    Raises:
+        LeaseLost: another worker has taken it over.
+    """
+    _held(s, look_id, _mine(look_id, owner).values(lease_until=until))
+
+
+def finish_look(
+    s: Session,
+    look_id: uuid.UUID,
+    owner: str,
+    state: str,
+    reason: str | None,
+    share_seen: float | None,
+    advisory: str | None,
+    finished_at: datetime,
+) -> None:
+    """Close a look as ``processed``, ``failed`` or ``skipped``, in the transaction that stores it.
+
+    Raises:
+        LeaseLost: another worker has taken it over; let the exception roll everything back.
+    """
+    _held(
+        s,
+        look_id,
+        _mine(look_id, owner).values(
+            state=state,
+            owner=None,
+            lease_until=None,
+            retry_at=None,
+            reason=reason,
+            share_seen=share_seen,
+            advisory=advisory,
+            finished_at=finished_at,
+        ),
+    )
+
+
+def retry_look(
+    s: Session, look_id: uuid.UUID, owner: str, reason: str, not_before: datetime
+) -> None:
+    """Give a look back, to be tried again from ``not_before`` on.
+
+    Raises:
+        LeaseLost: another worker has taken it over.
+    """
+    _held(
+        s,
+        look_id,
+        _mine(look_id, owner).values(
+            state="due", owner=None, lease_until=None, retry_at=not_before, reason=reason
+        ),
+    )
+
+
+def reopen_look(s: Session, look_id: uuid.UUID) -> None:
+    """Make a finished or baseline look due again, to be judged anew; others stay as they are."""
+    s.execute(
+        update(Look)
+        .where(Look.id == look_id, Look.state != "processing")
+        .values(state="due", attempts=0, retry_at=None, reason=None, finished_at=None)
+    )
+
+
+def _mine(look_id: uuid.UUID, owner: str) -> Update:
+    return update(Look).where(Look.id == look_id, Look.state == "processing", Look.owner == owner)
+
+
+def _held(s: Session, look_id: uuid.UUID, statement: Update) -> None:
+    if s.scalar(statement.returning(literal(1))) is None:
+        raise LeaseLost(f"look {look_id} is no longer held by this worker")

@@ -1,0 +1,253 @@
+"""The outbox: what is to be told, to which channel, and what the channel answered.
+
+An alert is enqueued in the transaction that stores its landslide, so "stored before sent" is true.
+Delivery is at least once: a kill between sending and the receipt repeats a message under the same
+key, which receivers drop.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Update, and_, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from db import convert, tables
+from db.records import AlertRecord, ClaimedDelivery, DeliveryRecord, ReceiptRecord
+from db.tables import Delivery
+from detectors.errors import ConfigurationError, LeaseLost
+from detectors.types import Alert, derive_id, require_utc
+
+
+def enqueue(s: Session, alert: Alert, channels: Iterable[str]) -> None:
+    """Write an alert and one delivery per channel; what is already there stays as it is.
+
+    Raises:
+        PermanentError: the version the alert speaks of is not stored, or a simulated landslide is
+            to go out as real.
+    """
+    s.execute(
+        insert(tables.Alert)
+        .values(
+            id=alert.id,
+            landslide_id=alert.landslide.id,
+            revision=alert.landslide.revision,
+            region_id=alert.landslide.region_id,
+            kind=alert.kind,
+            exercise=alert.exercise,
+            simulated=alert.landslide.simulated,
+            payload=convert.alert_json(alert),
+        )
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+    _add_deliveries(s, alert.id, channels)
+
+
+def _add_deliveries(s: Session, alert_id: uuid.UUID, channels: Iterable[str]) -> None:
+    rows = [
+        {
+            "id": derive_id("delivery", alert_id, channel),
+            "alert_id": alert_id,
+            "channel": channel,
+            "state": "due",
+        }
+        for channel in sorted(set(channels))
+    ]
+    if rows:
+        s.execute(insert(Delivery).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
+def claim_delivery(
+    s: Session, now: datetime, owner: str, lease: timedelta
+) -> ClaimedDelivery | None:
+    """Take the oldest message that is due, or whose worker let its lease run out.
+
+    Args:
+        s: Session; commit before sending, so that a kill is seen as an attempt.
+        now: Wall clock, aware.
+        owner: Name of this worker, unlike that of any other (process and start).
+        lease: How long nobody else may send it.
+
+    Returns:
+        The message, or None where nothing is due.
+    """
+    due = (
+        select(Delivery.id)
+        .where(
+            or_(
+                and_(
+                    Delivery.state == "due",
+                    or_(Delivery.retry_at.is_(None), Delivery.retry_at <= now),
+                ),
+                and_(Delivery.state == "sending", Delivery.lease_until <= now),
+            )
+        )
+        .order_by(Delivery.recorded_at, Delivery.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    delivery_id = s.scalar(due)
+    if delivery_id is None:
+        return None
+    until = require_utc(now, "now") + lease
+    claimed = s.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id)
+        .values(state="sending", owner=owner, lease_until=until, attempts=Delivery.attempts + 1)
+        .returning(Delivery.alert_id, Delivery.channel, Delivery.attempts)
+    ).one()
+    payload = s.execute(
+        select(tables.Alert.payload).where(tables.Alert.id == claimed.alert_id)
+    ).scalar_one()
+    return ClaimedDelivery(
+        id=delivery_id,
+        alert=convert.alert_from_json(payload),
+        channel=claimed.channel,
+        attempts=claimed.attempts,
+        lease_until=until,
+    )
+
+
+def record_receipt(
+    s: Session, delivery_id: uuid.UUID, owner: str, receipt: Mapping[str, Any], at: datetime
+) -> None:
+    """Close a delivery with what the channel answered.
+
+    Raises:
+        LeaseLost: another worker has taken it over.
+    """
+    attempt = _held(
+        s,
+        delivery_id,
+        _mine(delivery_id, owner).values(
+            state="delivered", owner=None, lease_until=None, retry_at=None, reason=None
+        ),
+    )
+    s.execute(
+        insert(tables.Receipt).values(
+            delivery_id=delivery_id, attempt=attempt, received_at=at, content=dict(receipt)
+        )
+    )
+
+
+def record_failure(
+    s: Session, delivery_id: uuid.UUID, owner: str, reason: str, retry_at: datetime | None
+) -> None:
+    """Give a delivery back, to be tried again from ``retry_at`` on; None gives up.
+
+    Raises:
+        LeaseLost: another worker has taken it over.
+    """
+    state = "abandoned" if retry_at is None else "due"
+    _held(
+        s,
+        delivery_id,
+        _mine(delivery_id, owner).values(
+            state=state, owner=None, lease_until=None, retry_at=retry_at, reason=reason
+        ),
+    )
+
+
+def requeue(s: Session, alert_id: uuid.UUID, channels: Iterable[str] = ()) -> int:
+    """Send an alert again under the same key; earlier receipts are kept.
+
+    Args:
+        s: Session.
+        alert_id: Which alert.
+        channels: Channels to add to those it went to.
+
+    Returns:
+        Messages now due; one that is being sent just now is left alone.
+
+    Raises:
+        ConfigurationError: no such alert.
+    """
+    if s.scalar(select(literal(1)).where(tables.Alert.id == alert_id)) is None:
+        raise ConfigurationError(f"there is no alert {alert_id}")
+    _add_deliveries(s, alert_id, channels)
+    due = s.scalars(
+        update(Delivery)
+        .where(Delivery.alert_id == alert_id, Delivery.state != "sending")
+        .values(state="due", retry_at=None, reason=None)
+        .returning(Delivery.id)
+    )
+    return len(due.all())
+
+
+def list_alerts(
+    s: Session,
+    region_id: str | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> list[AlertRecord]:
+    """Return alerts with their deliveries and receipts, newest first.
+
+    Args:
+        s: Session.
+        region_id: Only of this region.
+        since: Only those enqueued at this time or later.
+        limit: At most so many.
+    """
+    query = select(tables.Alert).order_by(tables.Alert.recorded_at.desc(), tables.Alert.id)
+    if region_id is not None:
+        query = query.where(tables.Alert.region_id == region_id)
+    if since is not None:
+        query = query.where(tables.Alert.recorded_at >= since)
+    alerts = s.scalars(query.limit(limit), execution_options={"populate_existing": True}).all()
+    deliveries = _deliveries(s, [alert.id for alert in alerts])
+    return [
+        AlertRecord(
+            alert=convert.alert_from_json(alert.payload),
+            recorded_at=alert.recorded_at,
+            deliveries=tuple(deliveries[alert.id]),
+        )
+        for alert in alerts
+    ]
+
+
+def _deliveries(
+    s: Session, alert_ids: list[uuid.UUID]
+) -> defaultdict[uuid.UUID, list[DeliveryRecord]]:
+    fresh = {"populate_existing": True}
+    receipts: defaultdict[uuid.UUID, list[ReceiptRecord]] = defaultdict(list)
+    answered = (
+        select(tables.Receipt)
+        .join(Delivery, Delivery.id == tables.Receipt.delivery_id)
+        .where(Delivery.alert_id.in_(alert_ids))
+        .order_by(tables.Receipt.attempt)
+    )
+    for row in s.scalars(answered, execution_options=fresh):
+        receipts[row.delivery_id].append(ReceiptRecord(row.attempt, row.received_at, row.content))
+    found: defaultdict[uuid.UUID, list[DeliveryRecord]] = defaultdict(list)
+    sent = select(Delivery).where(Delivery.alert_id.in_(alert_ids)).order_by(Delivery.channel)
+    for delivery in s.scalars(sent, execution_options=fresh):
+        found[delivery.alert_id].append(
+            DeliveryRecord(
+                id=delivery.id,
+                channel=delivery.channel,
+                state=delivery.state,
+                attempts=delivery.attempts,
+                retry_at=delivery.retry_at,
+                reason=delivery.reason,
+                receipts=tuple(receipts[delivery.id]),
+            )
+        )
+    return found
+
+
+def _mine(delivery_id: uuid.UUID, owner: str) -> Update:
+    return update(Delivery).where(
+        Delivery.id == delivery_id, Delivery.state == "sending", Delivery.owner == owner
+    )
+
+
+def _held(s: Session, delivery_id: uuid.UUID, statement: Update) -> int:
+    attempt: int | None = s.scalar(statement.returning(Delivery.attempts))
+    if attempt is None:
+        raise LeaseLost(f"delivery {delivery_id} is no longer held by this worker")
+    return attempt

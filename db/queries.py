@@ -1,0 +1,261 @@
+"""Reads: records out of PostGIS."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from db import convert, tables
+from db.records import LookRecord, PollRecord
+from db.tables import LandslideVersion
+from detectors.errors import ConfigurationError, PermanentError
+from detectors.types import Acquisition, Detection, Landslide, State, Tier, WatchedRegion
+
+#: Looks of one track closer than this belong to one pass; passes are days apart.
+SAME_PASS = timedelta(hours=12)
+
+#: Landslides in these states no longer take detections in.
+ENDED = (State.CLOSED.value, State.REFUTED.value)
+
+
+def get_region(s: Session, region_id: str, *, include_removed: bool = False) -> WatchedRegion:
+    """Return a watched region.
+
+    Raises:
+        ConfigurationError: no such region; the message names those there are.
+    """
+    regions = list_regions(s, include_removed=include_removed)
+    for region in regions:
+        if region.id == region_id:
+            return region
+    known = ", ".join(region.id for region in regions) or "none yet"
+    raise ConfigurationError(f"no region {region_id!r} is watched; known regions: {known}")
+
+
+def list_regions(s: Session, *, include_removed: bool = False) -> list[WatchedRegion]:
+    """Return the regions, the urgent first."""
+    query = select(tables.Region).order_by(tables.Region.priority, tables.Region.id)
+    if not include_removed:
+        query = query.where(tables.Region.removed_at.is_(None))
+    return [convert.to_region(row) for row in _rows(s, query)]
+
+
+def poll_watermark(s: Session, region_id: str, source: str) -> datetime | None:
+    """Return up to which publication time a source was read for a region, None before the first."""
+    row = tables.PollState
+    return s.scalar(select(row.watermark).where(row.region_id == region_id, row.source == source))
+
+
+def list_polls(s: Session, region_id: str | None = None) -> list[PollRecord]:
+    """Return how far each region has read each of its sources."""
+    row = tables.PollState
+    query = select(row).order_by(row.region_id, row.source)
+    if region_id is not None:
+        query = query.where(row.region_id == region_id)
+    return [convert.to_poll(poll) for poll in _rows(s, query)]
+
+
+def list_refusals(s: Session, region_id: str) -> list[tuple[str, str, str]]:
+    """Return the items of a region that cannot be used, as (source, item id, reason)."""
+    row = tables.RefusedItem
+    query = select(row).where(row.region_id == region_id).order_by(row.recorded_at, row.item_id)
+    return [(item.source, item.item_id, item.reason) for item in _rows(s, query)]
+
+
+def get_acquisition(s: Session, acquisition_id: uuid.UUID) -> Acquisition:
+    """Return a stored acquisition.
+
+    Raises:
+        PermanentError: no such acquisition.
+    """
+    query = select(tables.Acquisition).where(tables.Acquisition.id == acquisition_id)
+    for row in _rows(s, query):
+        return convert.to_acquisition(row)
+    raise PermanentError(f"no acquisition {acquisition_id} is stored")
+
+
+def previous_acquisitions(
+    s: Session,
+    acquisition: Acquisition,
+    before: datetime,
+    limit_passes: int,
+    published_until: datetime,
+) -> list[Acquisition]:
+    """Return earlier looks at the same ground from the same track and source.
+
+    Args:
+        s: Session.
+        acquisition: The look to be judged.
+        before: Sensed earlier than this.
+        limit_passes: From at most so many passes; one pass may have several items.
+        published_until: Published no later than this, so that a replay knows no future.
+
+    Returns:
+        Acquisitions known through any region, newest first.
+    """
+    row = tables.Acquisition
+    ground = func.ST_MakeValid(convert.geometry_value(acquisition.footprint))
+    query = (
+        select(row)
+        .where(
+            row.source == acquisition.source,
+            row.track == acquisition.track,
+            row.sensed_at < before,
+            row.published_at <= published_until,
+            row.footprint.intersects(ground),
+            func.ST_Intersects(func.ST_MakeValid(row.footprint), ground),
+        )
+        .order_by(row.sensed_at.desc(), row.item_id)
+    )
+    found: list[Acquisition] = []
+    passes = 0
+    options = {"yield_per": 50, "populate_existing": True}
+    with s.scalars(query, execution_options=options) as newest_first:
+        for stored in newest_first:
+            if not found or found[-1].sensed_at - stored.sensed_at > SAME_PASS:
+                passes += 1
+            if passes > limit_passes:
+                break
+            found.append(convert.to_acquisition(stored))
+    return found
+
+
+def list_looks(
+    s: Session,
+    *,
+    region_id: str | None = None,
+    item_id: str | None = None,
+    state: str | None = None,
+    limit: int | None = None,
+) -> list[LookRecord]:
+    """Return looks, newest sensed first, with what they look at."""
+    look, acquisition = tables.Look, tables.Acquisition
+    query = (
+        select(look, acquisition)
+        .join(acquisition, look.acquisition_id == acquisition.id)
+        .order_by(acquisition.sensed_at.desc(), look.region_id, acquisition.item_id)
+        .limit(limit)
+    )
+    if region_id is not None:
+        query = query.where(look.region_id == region_id)
+    if item_id is not None:
+        query = query.where(acquisition.item_id == item_id)
+    if state is not None:
+        query = query.where(look.state == state)
+    rows = s.execute(query, execution_options={"populate_existing": True})
+    return [convert.to_look(row, seen) for row, seen in rows]
+
+
+def open_landslides(s: Session, region_id: str) -> list[Landslide]:
+    """Return the landslides of a region that can still take detections in, oldest first."""
+    return _landslides(s, latest_landslides(region_id).where(LandslideVersion.state.not_in(ENDED)))
+
+
+def list_landslides(
+    s: Session,
+    region_id: str | None = None,
+    state: State | str | None = None,
+    tier: Tier | str | None = None,
+    since: datetime | None = None,
+) -> list[Landslide]:
+    """Return the latest version of each landslide, oldest first.
+
+    Args:
+        s: Session.
+        region_id: Only of this region.
+        state: Only those now in this state.
+        tier: Only those now of this tier.
+        since: Only those first seen (``not_after``) at this time or later.
+    """
+    query = latest_landslides(region_id)
+    if state is not None:
+        query = query.where(LandslideVersion.state == State(state).value)
+    if tier is not None:
+        query = query.where(LandslideVersion.tier == Tier(tier).value)
+    if since is not None:
+        query = query.where(LandslideVersion.not_after >= since)
+    return _landslides(s, query)
+
+
+def get_landslide(s: Session, landslide_id: uuid.UUID) -> Landslide | None:
+    """Return the latest version of a landslide, None where there is no such landslide."""
+    return next(reversed(landslide_history(s, landslide_id)), None)
+
+
+def landslide_version(s: Session, landslide_id: uuid.UUID, revision: int) -> Landslide | None:
+    """Return one version of a landslide, None where there is none."""
+    query = _versions().where(
+        LandslideVersion.landslide_id == landslide_id, LandslideVersion.revision == revision
+    )
+    return next(iter(_landslides(s, query)), None)
+
+
+def landslide_history(s: Session, landslide_id: uuid.UUID) -> list[Landslide]:
+    """Return every version of a landslide, first to last."""
+    query = _versions().where(LandslideVersion.landslide_id == landslide_id)
+    return _landslides(s, query.order_by(LandslideVersion.revision))
+
+
+def landslide_detections(s: Session, landslide_id: uuid.UUID) -> list[Detection]:
+    """Return the detections a landslide is made of, in order of sensing."""
+    row, link = tables.Detection, tables.LandslideDetection
+    query = (
+        select(row)
+        .join(link, link.detection_id == row.id)
+        .where(link.landslide_id == landslide_id)
+        .order_by(row.not_after, row.id)
+    )
+    return [convert.to_detection(detection) for detection in _rows(s, query)]
+
+
+def list_detections(
+    s: Session, region_id: str, acquisition_id: uuid.UUID | None = None
+) -> list[Detection]:
+    """Return the detections of a region, or of one of its looks, in order of sensing."""
+    row = tables.Detection
+    query = select(row).where(row.region_id == region_id).order_by(row.not_after, row.id)
+    if acquisition_id is not None:
+        query = query.where(row.acquisition_id == acquisition_id)
+    return [convert.to_detection(detection) for detection in _rows(s, query)]
+
+
+def _versions() -> Select[*tuple[Any, ...]]:
+    return select(LandslideVersion, tables.Landslide.region_id).join(
+        tables.Landslide, LandslideVersion.landslide_id == tables.Landslide.id
+    )
+
+
+def latest_landslides(region_id: str | None = None) -> Select[*tuple[Any, ...]]:
+    """Return the query for (latest version, region id) of each landslide, oldest first."""
+    newest = select(
+        LandslideVersion.landslide_id, func.max(LandslideVersion.revision).label("revision")
+    ).group_by(LandslideVersion.landslide_id)
+    if region_id is not None:
+        newest = newest.join(
+            tables.Landslide, tables.Landslide.id == LandslideVersion.landslide_id
+        ).where(tables.Landslide.region_id == region_id)
+    top = newest.subquery()
+    return (
+        _versions()
+        .join(
+            top,
+            (LandslideVersion.landslide_id == top.c.landslide_id)
+            & (LandslideVersion.revision == top.c.revision),
+        )
+        .order_by(LandslideVersion.not_after, LandslideVersion.landslide_id)
+    )
+
+
+def _landslides(s: Session, query: Select[*tuple[Any, ...]]) -> list[Landslide]:
+    rows = s.execute(query, execution_options={"populate_existing": True})
+    return [convert.to_landslide(version, region_id) for version, region_id in rows]
+
+
+def _rows[Row](s: Session, query: Select[Row]) -> Iterable[Row]:
+    # A session may still hold an older state of a row than a plain UPDATE has written.
+    return s.scalars(query, execution_options={"populate_existing": True})

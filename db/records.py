@@ -1,0 +1,176 @@
+"""What reads return beyond the vocabulary of ``detectors.types``: work, polls, messages, counts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from detectors.types import Acquisition, Alert
+
+
+@dataclass(frozen=True, slots=True)
+class PollRecord:
+    """How far one region has read one source."""
+
+    region_id: str
+    """Watched region."""
+    source: str
+    """``catalogue/collection``."""
+    watermark: datetime | None
+    """Everything published before has been seen, UTC."""
+    polled_at: datetime
+    """Last attempt, UTC."""
+    succeeded_at: datetime | None
+    """Last attempt that worked, UTC."""
+    failures: int
+    """Attempts that failed since then."""
+    error: str | None
+    """Why the last attempt failed, None where it worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedLook:
+    """A look that is ours until the lease ends."""
+
+    id: uuid.UUID
+    """Look."""
+    region_id: str
+    """Watched region."""
+    acquisition: Acquisition
+    """What to judge."""
+    attempts: int
+    """This attempt counted, so 1 at first."""
+    lease_until: datetime
+    """Another worker may take over from then on, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookRecord:
+    """A look and how far it has got."""
+
+    id: uuid.UUID
+    """Look."""
+    region_id: str
+    """Watched region."""
+    acquisition: Acquisition
+    """What is judged."""
+    state: str
+    """One of ``db.tables.LOOK_STATES``."""
+    attempts: int
+    """How often a worker has started on it."""
+    retry_at: datetime | None
+    """Not to be tried again before, UTC."""
+    reason: str | None
+    """Why it failed, was skipped or waits."""
+    share_seen: float | None
+    """Share of the region that was observed, 0 to 1."""
+    advisory: str | None
+    """Why to be careful with the look as a whole."""
+    finished_at: datetime | None
+    """When it was judged, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """A message that is ours to send until the lease ends."""
+
+    id: uuid.UUID
+    """Delivery."""
+    alert: Alert
+    """What to send, as it was when it was decided."""
+    channel: str
+    """Name of the channel in the settings."""
+    attempts: int
+    """This attempt counted, so 1 at first."""
+    lease_until: datetime
+    """Another worker may take over from then on, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRecord:
+    """What a channel answered."""
+
+    attempt: int
+    """Which attempt it answers."""
+    received_at: datetime
+    """When the answer came, UTC."""
+    content: Mapping[str, Any]
+    """The answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """One alert on its way to one channel."""
+
+    id: uuid.UUID
+    """Delivery."""
+    channel: str
+    """Name of the channel in the settings."""
+    state: str
+    """One of ``db.tables.DELIVERY_STATES``."""
+    attempts: int
+    """How often a worker has started to send."""
+    retry_at: datetime | None
+    """Not to be tried again before, UTC."""
+    reason: str | None
+    """Why the last attempt failed."""
+    receipts: tuple[ReceiptRecord, ...]
+    """Every answer, oldest first; more than one after a resend."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """An alert and its deliveries."""
+
+    alert: Alert
+    """As it was when it was decided."""
+    recorded_at: datetime
+    """When it was written to the outbox, UTC."""
+    deliveries: tuple[DeliveryRecord, ...]
+    """By channel name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSummary:
+    """Counts for one region; words that count zero are left out."""
+
+    looks: Mapping[str, int]
+    """By look state."""
+    refused: int
+    """Catalogue items no detector can use."""
+    landslides: Mapping[str, Mapping[str, int]]
+    """Latest versions by state, then by tier."""
+    alerts: int
+    """Messages in the outbox."""
+    deliveries: Mapping[str, int]
+    """By delivery state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts of everything that is stored."""
+
+    acquisitions: int
+    """Catalogue items, each counted once however many regions it serves."""
+    regions: Mapping[str, RegionSummary]
+    """By region id, removed regions included."""
+
+    def looks(self, state: str) -> int:
+        """Return the looks of one state over all regions."""
+        return sum(region.looks.get(state, 0) for region in self.regions.values())
+
+    def landslides(self, state: str) -> int:
+        """Return the landslides of one state over all regions and tiers."""
+        return sum(sum(r.landslides.get(state, {}).values()) for r in self.regions.values())
+
+    @property
+    def alerts(self) -> int:
+        """Messages over all regions."""
+        return sum(region.alerts for region in self.regions.values())
+
+    def deliveries(self, state: str) -> int:
+        """Return the deliveries of one state over all regions."""
+        return sum(region.deliveries.get(state, 0) for region in self.regions.values())

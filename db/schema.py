@@ -1,0 +1,104 @@
+"""The schema's version: Alembic, run from the program, with no ini file and no shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from db.base import SCHEMA
+from db.engine import connection
+from detectors.errors import ConfigurationError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: SQLSTATE of "not available on this server" and "not allowed".
+EXTENSION_MISSING = {"0A000", "58P01"}
+NOT_ALLOWED = "42501"
+
+SEARCH_PATH = text(
+    "SELECT set_config('search_path', concat_ws(', ', 'public', (SELECT quote_ident(nspname)"
+    " FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace"
+    " WHERE extname = 'postgis' AND nspname <> 'public')), true)"
+)
+
+
+def alembic_config(opened: Connection | None = None) -> Config:
+    """Return Alembic's configuration, bound to an open connection where it is to run."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = opened
+    return config
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema up to ``revision``, in one transaction; two at once wait for each other.
+
+    Raises:
+        DatabaseUnavailable: PostGIS does not answer.
+        ConfigurationError: the server lacks PostGIS, or the user may not create it.
+    """
+    try:
+        with connection(engine) as opened:
+            _wait_for_others(opened)
+            command.upgrade(alembic_config(opened), revision)
+    except DBAPIError as error:
+        raise _explained(error) from error
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Bring the schema down to ``revision``; ``base`` drops every table and all they hold.
+
+    Raises:
+        DatabaseUnavailable: PostGIS does not answer.
+    """
+    with connection(engine) as opened:
+        _wait_for_others(opened)
+        command.downgrade(alembic_config(opened), revision)
+
+
+def current(engine: Engine) -> str | None:
+    """Return the revision the database has, None where it has none.
+
+    Raises:
+        DatabaseUnavailable: PostGIS does not answer.
+    """
+    with connection(engine) as opened:
+        context = MigrationContext.configure(opened, opts={"version_table_schema": SCHEMA})
+        return context.get_current_revision()
+
+
+def head() -> str:
+    """Return the revision the program needs."""
+    revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    if revision is None:
+        raise ConfigurationError("the program came without its database migrations")
+    return revision
+
+
+def _wait_for_others(opened: Connection) -> None:
+    key = func.hashtextextended("scarpwatch:schema", 0)
+    opened.execute(select(func.pg_advisory_xact_lock(key)))
+    # A user called like our schema would otherwise get PostGIS, and Alembic's idea of the default
+    # schema, in there: "$user" leads the search path.
+    opened.execute(SEARCH_PATH)
+
+
+def _explained(error: DBAPIError) -> Exception:
+    state = getattr(error.orig, "sqlstate", None)
+    if state in EXTENSION_MISSING:
+        return ConfigurationError(
+            "this PostgreSQL server has no PostGIS; on Debian 12 install postgresql-15-postgis-3"
+        )
+    if state == NOT_ALLOWED:
+        return ConfigurationError(
+            "the database user may not set up the schema; let an administrator run "
+            "'CREATE EXTENSION postgis' and grant CREATE on the database"
+        )
+    return error

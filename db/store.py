@@ -1,0 +1,253 @@
+"""Writes: regions, polls, acquisitions, detections, landslides. Twice is once, for each of them.
+
+The caller owns the transaction. A worker stores what it found and finishes its look in one
+transaction; if the lease was lost in the meantime, finishing raises and nothing is stored.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from db import convert, queries, tables
+from db.looks import claim_look, extend_look, finish_look, reopen_look, retry_look
+from detectors.errors import ConfigurationError, PermanentError
+from detectors.types import Acquisition, Detection, Landslide, WatchedRegion, derive_id
+
+__all__ = [
+    "claim_look",
+    "extend_look",
+    "finish_look",
+    "finish_poll",
+    "lock_region",
+    "record_acquisitions",
+    "record_refusals",
+    "remove_region",
+    "reopen_look",
+    "retry_look",
+    "save_region",
+    "set_paused",
+    "store_detections",
+    "store_landslide",
+]
+
+
+def save_region(s: Session, region: WatchedRegion) -> None:
+    """Store a region, or change it; a removed region with this id is watched again.
+
+    Raises:
+        ConfigurationError: a drill was to become a real region or the other way round.
+    """
+    values = convert.region_values(region)
+    known = s.scalar(select(tables.Region.simulated).where(tables.Region.id == region.id))
+    if known is not None and known != region.simulated:
+        kind = "a drill" if known else "no drill"
+        raise ConfigurationError(
+            f"region {region.id!r} is {kind} and stays so; choose another id for the other kind"
+        )
+    changed = {key: value for key, value in values.items() if key != "id"} | {"removed_at": None}
+    s.execute(
+        insert(tables.Region)
+        .values(values)
+        .on_conflict_do_update(index_elements=["id"], set_=changed)
+    )
+
+
+def set_paused(s: Session, region_id: str, paused: bool) -> None:
+    """Pause a region, or let it go on.
+
+    Raises:
+        ConfigurationError: no such region.
+    """
+    queries.get_region(s, region_id)
+    s.execute(update(tables.Region).where(tables.Region.id == region_id).values(paused=paused))
+
+
+def remove_region(s: Session, region_id: str) -> None:
+    """Stop watching a region; its history is kept.
+
+    Raises:
+        ConfigurationError: no such region.
+    """
+    queries.get_region(s, region_id)
+    s.execute(
+        update(tables.Region)
+        .where(tables.Region.id == region_id)
+        .values(removed_at=func.clock_timestamp())
+    )
+
+
+def lock_region(s: Session, region_id: str) -> None:
+    """Wait until no other transaction tracks this region; let go at the end of this one."""
+    key = func.hashtextextended(f"scarpwatch:region:{region_id}", 0)
+    s.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def finish_poll(
+    s: Session,
+    region_id: str,
+    source: str,
+    watermark: datetime | None,
+    polled_at: datetime,
+    error: str | None = None,
+) -> None:
+    """Note that a source was read for a region up to ``watermark``.
+
+    The watermark never moves back; with ``error`` it stays where it was.
+    """
+    row = tables.PollState
+    reached = None if error else watermark
+    statement = insert(row).values(
+        region_id=region_id,
+        source=source,
+        watermark=reached,
+        polled_at=polled_at,
+        succeeded_at=None if error else polled_at,
+        failures=1 if error else 0,
+        error=error,
+    )
+    new = statement.excluded
+    s.execute(
+        statement.on_conflict_do_update(
+            index_elements=["region_id", "source"],
+            set_={
+                # greatest() leaves nulls out.
+                "watermark": func.greatest(row.watermark, new.watermark),
+                "polled_at": new.polled_at,
+                "succeeded_at": func.coalesce(new.succeeded_at, row.succeeded_at),
+                "failures": row.failures + 1 if error else 0,
+                "error": new.error,
+            },
+        )
+    )
+
+
+def record_acquisitions(
+    s: Session, region: WatchedRegion, acquisitions: Iterable[Acquisition]
+) -> list[uuid.UUID]:
+    """Store what a poll found and queue one look for each item new to this region.
+
+    A known item keeps what was first told of it, but hrefs, checksums and processing version follow
+    the catalogue; once simulated, it stays simulated.
+
+    Returns:
+        Ids of the acquisitions new to this region, oldest first.
+    """
+    # Everybody inserts in the same order, so that two polls cannot block each other for good.
+    found = sorted({a.id: a for a in acquisitions}.values(), key=lambda a: (a.sensed_at, a.id))
+    if not found:
+        return []
+    row = tables.Acquisition
+    statement = insert(row)
+    new = statement.excluded
+    followed = {
+        "assets": new.assets,
+        "checksums": new.checksums,
+        "processing_version": new.processing_version,
+    }
+    s.execute(
+        statement.on_conflict_do_update(
+            index_elements=["id"],
+            set_={**followed, "simulated": or_(row.simulated, new.simulated)},
+            where=or_(
+                *(getattr(row, name).is_distinct_from(value) for name, value in followed.items()),
+                and_(new.simulated, ~row.simulated),
+            ),
+        ),
+        [convert.acquisition_values(acquisition) for acquisition in found],
+    )
+    looks = [
+        {
+            "id": derive_id("look", region.id, acquisition.id),
+            "region_id": region.id,
+            "acquisition_id": acquisition.id,
+            "state": "baseline" if acquisition.sensed_at < region.watch_from else "due",
+        }
+        for acquisition in found
+    ]
+    fresh = set(
+        s.scalars(
+            insert(tables.Look).on_conflict_do_nothing().returning(tables.Look.acquisition_id),
+            looks,
+        )
+    )
+    return [acquisition.id for acquisition in found if acquisition.id in fresh]
+
+
+def record_refusals(
+    s: Session, region_id: str, source: str, refusals: Iterable[tuple[str, str]]
+) -> None:
+    """Store the items of a poll that cannot be used, as (item id, reason)."""
+    rows = [
+        {"region_id": region_id, "source": source, "item_id": item_id, "reason": reason}
+        for item_id, reason in sorted(dict(refusals).items())
+    ]
+    if rows:
+        statement = insert(tables.RefusedItem)
+        s.execute(
+            statement.on_conflict_do_update(
+                index_elements=["region_id", "source", "item_id"],
+                set_={"reason": statement.excluded.reason},
+            ),
+            rows,
+        )
+
+
+def store_detections(s: Session, detections: Sequence[Detection]) -> None:
+    """Store detections; known ones are left as they are."""
+    rows = [convert.detection_values(detection) for detection in detections]
+    if rows:
+        s.execute(insert(tables.Detection).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
+def store_landslide(s: Session, landslide: Landslide) -> None:
+    """Append a version of a landslide whose detections are stored.
+
+    Raises:
+        PermanentError: this revision exists with other content, leaves a gap, or changes region.
+    """
+    if _is_stored(s, landslide):
+        return
+    latest = queries.get_landslide(s, landslide.id)
+    expected = latest.revision + 1 if latest else 1
+    if landslide.revision != expected:
+        raise PermanentError(
+            f"landslide {landslide.id}: revision {landslide.revision} came, {expected} is next"
+        )
+    if latest and latest.region_id != landslide.region_id:
+        raise PermanentError(
+            f"landslide {landslide.id} is in region {latest.region_id}, not {landslide.region_id}"
+        )
+    s.execute(
+        insert(tables.Landslide)
+        .values(id=landslide.id, region_id=landslide.region_id)
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+    written = s.scalar(
+        insert(tables.LandslideVersion)
+        .values(convert.version_values(landslide))
+        .on_conflict_do_nothing(index_elements=["landslide_id", "revision"])
+        .returning(literal(1))
+    )
+    if written is None:  # somebody else was a moment faster
+        _is_stored(s, landslide)
+        return
+    links = [
+        {"landslide_id": landslide.id, "detection_id": detection}
+        for detection in dict.fromkeys(landslide.detections)
+    ]
+    s.execute(insert(tables.LandslideDetection).on_conflict_do_nothing(), links)
+
+
+def _is_stored(s: Session, landslide: Landslide) -> bool:
+    stored = queries.landslide_version(s, landslide.id, landslide.revision)
+    if stored not in (None, landslide):
+        raise PermanentError(
+            f"landslide {landslide.id} revision {landslide.revision} is stored with other content"
+        )
+    return stored is not None

@@ -1,0 +1,88 @@
+"""Every failure Scarpwatch names.
+
+::
+
+    ScarpwatchError
+    ├── TransientError            worth another try later
+    │   ├── CatalogueUnavailable    catalogue timed out, answered 429, 5xx or not JSON
+    │   ├── ImageryUnavailable      an asset could not be fetched just now
+    │   ├── DatabaseUnavailable     PostGIS does not answer
+    │   ├── LeaseLost               another worker has taken this piece of work over
+    │   └── DeliveryFailed          one target did not take one message
+    ├── PermanentError            the same input will fail again
+    │   ├── UnusableItem            a catalogue item no detector can use, with the reason
+    │   ├── UnreadableRaster        truncated, not a raster, no georeference, wrong CRS
+    │   ├── NothingObserved         every pixel of the look is no-data inside the region
+    │   ├── IncomparableLooks       different grid, polarisation or track: never mixed
+    │   ├── NotEnoughLooks          the pre stack is too short to judge a look
+    │   ├── InvalidRegion           a region file that cannot be watched
+    │   └── InvalidArchive          a folder that is no archive or holds nothing usable
+    └── ConfigurationError        a setting, channel, detector or catalogue name is wrong
+
+"Too cloudy", "no landslide" and "not enough looks yet" are outcomes that are stored with a reason;
+only the code that meets them raises, the steps in ``flows`` turn them into stored reasons.
+"""
+
+
+class ScarpwatchError(Exception):
+    """Root of every error this system raises on purpose."""
+
+
+class TransientError(ScarpwatchError):
+    """The same call may succeed later; callers retry with a bound."""
+
+
+class PermanentError(ScarpwatchError):
+    """The same input will fail again; callers store the reason and go on."""
+
+
+class ConfigurationError(ScarpwatchError):
+    """A setting or name is wrong; the message says what to change."""
+
+
+class CatalogueUnavailable(TransientError):
+    """A catalogue timed out, refused (429, 5xx) or answered something that is not STAC."""
+
+
+class ImageryUnavailable(TransientError):
+    """An asset could not be fetched just now."""
+
+
+class DatabaseUnavailable(TransientError):
+    """PostGIS does not answer."""
+
+
+class LeaseLost(TransientError):
+    """Another worker has taken this piece of work over; store nothing of it and go on."""
+
+
+class DeliveryFailed(TransientError):
+    """One target did not take one message."""
+
+
+class UnusableItem(PermanentError):
+    """A catalogue item that no detector can use; the message is the stored reason."""
+
+
+class UnreadableRaster(PermanentError):
+    """A truncated file, something that is not a raster, a missing or wrong CRS."""
+
+
+class NothingObserved(PermanentError):
+    """Every pixel of a look is no-data inside the region."""
+
+
+class IncomparableLooks(PermanentError):
+    """Looks of different grids, polarisations or tracks were about to be mixed."""
+
+
+class NotEnoughLooks(PermanentError):
+    """The pre stack is shorter than the detector needs."""
+
+
+class InvalidRegion(PermanentError):
+    """A region that cannot be watched; the message says what to mend."""
+
+
+class InvalidArchive(PermanentError):
+    """A folder that is no archive, or holds no usable product."""

@@ -1,0 +1,79 @@
+"""Backscatter quantities and speckle.
+
+Three quantities occur and each function says which it takes and gives: gamma0 in *linear power*
+(what catalogues deliver), in *dB* (where speckle and shifts are additive) and as *logit* (what the
+transformer of ``distmetrics`` was trained on).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from skimage.restoration import denoise_tv_bregman
+
+from detectors.types import FloatArray
+
+#: Power below this is noise or processing residue (-50 dB); it also keeps logarithms finite.
+POWER_FLOOR = 1e-5
+#: Power above this is a corner reflector; the logit needs values below one.
+POWER_CEILING = 0.999
+
+#: Weight of the total-variation term; ``distmetrics`` despeckled its training data with it.
+TV_REGULARISATION = 5.0
+
+
+def to_db(power: FloatArray) -> FloatArray:
+    """Convert linear power to dB; NaN stays NaN, values at or under the floor become -50 dB."""
+    with np.errstate(invalid="ignore"):
+        decibel: FloatArray = (10.0 * np.log10(np.maximum(power, POWER_FLOOR))).astype(np.float32)
+    decibel[np.isnan(power)] = np.nan
+    return decibel
+
+
+def to_power(decibel: FloatArray) -> FloatArray:
+    """Convert dB to linear power; NaN stays NaN."""
+    power: FloatArray = np.power(10.0, decibel / 10.0, dtype=np.float32)
+    return power
+
+
+def db_to_logit(decibel: FloatArray) -> FloatArray:
+    """Convert dB to the logit of linear power, clipped into (0, 1); NaN stays NaN."""
+    power = np.clip(to_power(decibel), POWER_FLOOR, POWER_CEILING)
+    logit: FloatArray = np.log(power / (1.0 - power)).astype(np.float32)
+    return logit
+
+
+def fill_nearest(image: FloatArray) -> FloatArray:
+    """Fill NaN with the nearest observed value, so that filters meet no artificial edge.
+
+    Args:
+        image: (y, x), NaN = no data. An image without any data is returned unchanged.
+    """
+    missing = np.isnan(image)
+    if not missing.any() or missing.all():
+        return image
+    nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+    filled: FloatArray = image[tuple(nearest)]
+    return filled
+
+
+def despeckle_db(decibel: FloatArray) -> FloatArray:
+    """Suppress speckle by isotropic total variation in dB (split Bregman, Goldstein & Osher 2009).
+
+    In dB the multiplicative speckle is additive, and total variation keeps the edges an outline
+    needs. The same settings made the training data of the transformer.
+
+    Args:
+        decibel: (y, x), dB, NaN = no data.
+
+    Returns:
+        (y, x), dB, NaN where the input was NaN.
+    """
+    missing = np.isnan(decibel)
+    if missing.all():
+        return decibel
+    smooth = denoise_tv_bregman(
+        fill_nearest(decibel), weight=1.0 / TV_REGULARISATION, isotropic=True, eps=1e-3
+    )
+    result: FloatArray = np.where(missing, np.nan, smooth).astype(np.float32)
+    return result

@@ -1,0 +1,112 @@
+"""SAR detectors by name, and how their scores become one.
+
+Adding one: a module with a frozen dataclass that fits ``SarDetector``, and a line in
+``_DETECTORS``. ``tests/unit/test_detectors_contract.py`` runs over all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import numpy as np
+
+from detectors.errors import ConfigurationError
+from detectors.normalise import (
+    MAXIMUM_LOOKS,
+    MINIMUM_LOOKS,
+    NOISE_LEVEL_DB,
+    STRATA,
+    NormalisedStack,
+)
+from detectors.sar_disturbance import SarDisturbance
+from detectors.sar_log_ratio import SarLogRatio
+from detectors.types import FloatArray, ScoreMap
+
+
+class SarDetector(Protocol):
+    """What a SAR detector is: a name, weights, and a signed score of a normalised stack."""
+
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
+
+    @property
+    def weights_version(self) -> str:
+        """Version and checksum of trained weights, ``none`` without training."""
+
+    @property
+    def minimum_polarisations(self) -> int:
+        """How many polarisations the detector needs."""
+
+    def score(self, stack: NormalisedStack) -> FloatArray:
+        """Return float32 (y, x), sigma of quiet ground, positive = brighter, NaN = not judged."""
+
+
+_DETECTORS: Mapping[str, Callable[[], Any]] = {
+    "sar_log_ratio": SarLogRatio,
+    "sar_disturbance": SarDisturbance,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names a region may list."""
+    return tuple(_DETECTORS)
+
+
+def create(name: str) -> SarDetector:
+    """Return the detector of that name with its shipped configuration.
+
+    Raises:
+        ConfigurationError: there is no such detector.
+    """
+    try:
+        detector: SarDetector = _DETECTORS[name]()
+    except KeyError:
+        known = ", ".join(names())
+        raise ConfigurationError(f"no detector {name!r}; known: {known}") from None
+    return detector
+
+
+def configuration_hash(*parts: object) -> str:
+    """Return twelve hex digits that change with any parameter of dataclasses or plain values."""
+    plain = [asdict(p) if hasattr(p, "__dataclass_fields__") else p for p in parts]  # type: ignore[call-overload]
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
+    """Score a look by several detectors and take the mean: what only one sees counts half.
+
+    Their false alarms differ (the log ratio's sit on bright urban targets, the transformer's on
+    texture edges), while a landslide moves both.
+
+    Args:
+        stack: normalised looks.
+        detectors: at least one; those that need more polarisations than there are stand back, and
+            ``complete`` of the result says so.
+
+    Raises:
+        ConfigurationError: no detector fits the polarisations of the looks.
+    """
+    polarisations = len(stack.looks.polarisations)
+    able = [d for d in detectors if d.minimum_polarisations <= polarisations]
+    if not able:
+        wanted = ", ".join(d.name for d in detectors)
+        raise ConfigurationError(f"{wanted}: none works on {polarisations} polarisation(s)")
+    score = np.mean([d.score(stack) for d in able], axis=0, dtype=np.float32)
+    change = (stack.post_db[0] - stack.level_db[0]).astype(np.float32)
+    change[~stack.judged] = np.nan
+    return ScoreMap(
+        grid=stack.looks.grid,
+        score=score,
+        change_db=change,
+        detector="+".join(d.name for d in able),
+        weights_version="+".join(d.weights_version for d in able),
+        config_hash=configuration_hash(MAXIMUM_LOOKS, MINIMUM_LOOKS, NOISE_LEVEL_DB, STRATA, *able),
+        wet_scene=stack.wet_scene,
+        complete=len(able) == len(detectors),
+    )

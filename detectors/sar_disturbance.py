@@ -1,0 +1,110 @@
+"""The trained transformer of NASA JPL's ``distmetrics``: what ought this look to be, how surely.
+
+Hardiman-Mostow et al. 2025 (arXiv:2501.09129): a spatio-temporal transformer predicts mean and
+variance of the next look from up to ten earlier ones, in LOGITS of gamma0, 16 x 16 pixels at a
+time; the score is the distance of the look from the prediction in predicted standard deviations.
+
+Two things differ from the published metric. Wide shifts are taken out before prediction (see
+``normalise``), and the score is signed and expressed in sigma of *observed* quiet ground: over the
+quiet California looks the distances scatter by 0.3 to 0.6 of what the model expects, so the raw
+distance is divided by ``quiet_sigma``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import numpy as np
+
+from detectors.normalise import NormalisedStack, standardise
+from detectors.radiometry import db_to_logit, fill_nearest
+from detectors.types import FloatArray
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL = "transformer_optimized"
+
+
+@functools.cache
+def load_model() -> torch.nn.Module:
+    """Load the transformer shipped inside the ``distmetrics`` wheel, for the CPU or a GPU.
+
+    The import takes seconds, so it waits until a look has to be judged.
+    """
+    from distmetrics.model_load import get_device, load_transformer_model
+
+    model: torch.nn.Module = load_transformer_model(MODEL, device=get_device())
+    return model
+
+
+@functools.cache
+def weights_version() -> str:
+    """Return package version, model and the first twelve digits of the weights' sha256."""
+    version = importlib.metadata.version("distmetrics")
+    distribution = importlib.metadata.files("distmetrics") or []
+    weights = next(f for f in distribution if f.as_posix().endswith(f"{MODEL}/weights.pth"))
+    digest = hashlib.sha256(weights.read_binary()).hexdigest()
+    return f"distmetrics-{version}/{MODEL}/{digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class SarDisturbance:
+    """Signed distance from the transformer's prediction."""
+
+    stride: int = 4
+    """Step of the 16-pixel window, pixels."""
+    quiet_sigma: float = 0.5
+    """Scatter of quiet ground in predicted standard deviations."""
+    batch: int = 256
+    """Windows judged at once; memory, not result."""
+
+    name: ClassVar[str] = "sar_disturbance"
+    minimum_polarisations: ClassVar[int] = 2
+
+    @property
+    def weights_version(self) -> str:
+        """Version and checksum of the weights in use."""
+        return weights_version()
+
+    def score(self, stack: NormalisedStack) -> FloatArray:
+        """Return the signed score, float32 (y, x), sigma of quiet ground, NaN = not judged."""
+        from distmetrics.tf_inference import estimate_normal_params
+
+        model = load_model()
+        window = cast("int", model.input_size)
+        pre, crop = self._windows(stack.pre_db, window)
+        mean, sigma = estimate_normal_params(
+            model,
+            list(pre[:, 0]),
+            list(pre[:, 1]),
+            stride=self.stride,
+            batch_size=self.batch,
+            tqdm_enabled=False,
+            device=next(model.parameters()).device.type,
+        )
+        distance = (db_to_logit(stack.post_db) - mean[:, *crop]) / sigma[:, *crop]
+        scores = []
+        for band, strata in enumerate(stack.strata):
+            score = (distance[band] / self.quiet_sigma).astype(np.float32)
+            score[~stack.judged] = np.nan
+            scores.append(standardise(score, strata))
+        fused: FloatArray = np.mean(scores, axis=0, dtype=np.float32)
+        return fused
+
+    def _windows(self, pre_db: FloatArray, window: int) -> tuple[FloatArray, tuple[slice, slice]]:
+        """Fill gaps and pad by reflection, so that edge pixels lie in as many windows as others."""
+        filled = np.stack([[fill_nearest(band) for band in look] for look in pre_db])
+        height, width = filled.shape[-2:]
+        margin = window - self.stride
+        padding = [(0, 0), (0, 0)]
+        for size in (height, width):
+            beyond = -(size + 2 * margin - window) % self.stride
+            padding.append((margin, margin + beyond))
+        padded = np.pad(filled, padding, mode="symmetric")
+        crop = (slice(margin, margin + height), slice(margin, margin + width))
+        return db_to_logit(padded), crop

@@ -1,0 +1,98 @@
+"""From detections to landslides: what overlaps an open landslide joins it, the rest is new.
+
+Pure: the caller brings the open landslides of the region and stores what comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from shapely.geometry import MultiPolygon
+
+from detectors.types import Detection, Landslide, State, Tier, derive_id
+
+
+def track(detections: Sequence[Detection], open_landslides: Sequence[Landslide]) -> list[Landslide]:
+    """Return the new versions that these detections make, in the order they arise.
+
+    A detection joins the open landslide it shares most area with, else it starts one. A detection
+    that a landslide already holds changes nothing, so that a repeated run is silent. Two detections
+    may join the same landslide; each makes a version, so that each has its own cause.
+
+    Args:
+        detections: of one region; several looks are taken in order of sensing.
+        open_landslides: latest versions that are neither closed nor refuted.
+    """
+    current = {landslide.id: landslide for landslide in open_landslides}
+    versions = []
+    for detection in sorted(detections, key=lambda d: (d.not_after, d.id)):
+        best = _best_overlap(detection, current.values())
+        if best is not None and detection.id in best.detections:
+            continue
+        version = _start(detection) if best is None else _join(best, detection)
+        current[version.id] = version
+        versions.append(version)
+    return versions
+
+
+def _best_overlap(detection: Detection, landslides: Iterable[Landslide]) -> Landslide | None:
+    """Return the landslide that shares most area with the detection, None if none does."""
+    shared = [
+        (landslide.geometry.intersection(detection.polygon).area, str(landslide.id), landslide)
+        for landslide in landslides
+        if landslide.geometry.intersects(detection.polygon)
+    ]
+    best = max(shared, default=None, key=lambda s: s[:2])
+    return best[2] if best is not None and best[0] > 0 else None
+
+
+def _start(detection: Detection) -> Landslide:
+    """Suspect a landslide that nobody knew."""
+    return Landslide(
+        id=derive_id("landslide", detection.id),
+        region_id=detection.region_id,
+        revision=1,
+        state=State.SUSPECTED,
+        tier=detection.tier,
+        geometry=MultiPolygon([detection.polygon]),
+        area_m2=detection.area_m2,
+        not_before=detection.not_before,
+        not_after=detection.not_after,
+        detections=(detection.id,),
+        looks=1,
+        score_max=detection.score_max,
+        evidence=detection.evidence,
+        change_db=detection.change_db,
+        cause=f"first seen by {detection.detector} on {detection.not_after:%Y-%m-%d}",
+        advisory=detection.advisory,
+        simulated=detection.simulated,
+    )
+
+
+def _join(landslide: Landslide, detection: Detection) -> Landslide:
+    """Add a detection: the strongest one gives the outline, the earliest one the bracket."""
+    stronger = detection.evidence > landslide.evidence
+    earlier = detection.not_after < landslide.not_after
+    joined = replace(
+        landslide,
+        revision=landslide.revision + 1,
+        tier=Tier.LIKELY if Tier.LIKELY in (landslide.tier, detection.tier) else Tier.WATCH,
+        detections=(*landslide.detections, detection.id),
+        looks=landslide.looks + 1,
+        score_max=max(landslide.score_max, detection.score_max),
+        cause=f"seen again by {detection.detector} on {detection.not_after:%Y-%m-%d}",
+        simulated=landslide.simulated or detection.simulated,
+    )
+    if stronger:
+        joined = replace(
+            joined,
+            geometry=MultiPolygon([detection.polygon]),
+            area_m2=detection.area_m2,
+            evidence=detection.evidence,
+            change_db=detection.change_db,
+            advisory=detection.advisory,
+        )
+    if earlier:
+        joined = replace(joined, not_before=detection.not_before, not_after=detection.not_after)
+    return joined

@@ -1,0 +1,385 @@
+"""The records that flow through the system. Frozen; datetimes are aware and UTC.
+
+A datum's way: ``Acquisition`` -> ``LookStack`` (pre) and ``LookStack`` of one (the new look) ->
+``ScoreMap`` -> ``Detection`` -> ``Landslide`` -> ``Alert``.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from detectors.errors import IncomparableLooks
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+#: Root of every identifier we derive: the same input always gets the same id.
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:scarpwatch")
+
+
+def derive_id(*parts: object) -> uuid.UUID:
+    """Return the uuid5 of the parts, so that doing the same thing twice yields the same id."""
+    return uuid.uuid5(NAMESPACE, "\x1f".join(str(p) for p in parts))
+
+
+def require_utc(moment: datetime, name: str) -> datetime:
+    """Return ``moment`` in UTC.
+
+    Raises:
+        ValueError: the datetime is naive; guessing a zone is how hours get lost.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{name} has no time zone: {moment!r}")
+    return moment.astimezone(UTC)
+
+
+class OrbitState(enum.StrEnum):
+    """Flight direction, as in the STAC ``sat`` extension."""
+
+    ASCENDING = "ascending"
+    DESCENDING = "descending"
+
+
+class State(enum.StrEnum):
+    """What we believe of a landslide."""
+
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNRESOLVED = "unresolved"
+    CLOSED = "closed"
+
+
+class Tier(enum.StrEnum):
+    """How far evidence goes: *watch* is stored and shown, *likely* alerts."""
+
+    WATCH = "watch"
+    LIKELY = "likely"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A north-up pixel raster in a projected coordinate system."""
+
+    epsg: int
+    """EPSG code of a projected system in metres."""
+    transform: Affine
+    """Pixel (column, row) corner to map coordinates, metres."""
+    height: int
+    """Rows, at least 1."""
+    width: int
+    """Columns, at least 1."""
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"a grid needs pixels, not {self.height} x {self.width}")
+        if self.transform.b or self.transform.d or self.transform.a <= 0 or self.transform.e >= 0:
+            raise ValueError("a grid must be north-up without rotation")
+
+    @property
+    def pixel_area_m2(self) -> float:
+        """Area of one pixel, square metres."""
+        return abs(self.transform.a * self.transform.e)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return (self.height, self.width)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in map coordinates, metres."""
+        west, north = self.transform.c, self.transform.f
+        return (
+            west,
+            north + self.height * self.transform.e,
+            west + self.width * self.transform.a,
+            north,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRegion:
+    """An area somebody wants to be told about."""
+
+    id: str
+    """Short name for commands and routing: lower-case letters, digits, hyphens."""
+    name: str
+    """What people call it."""
+    geometry: MultiPolygon
+    """Area of interest, EPSG:4326, lon/lat, valid."""
+    sources: tuple[str, ...]
+    """Where looks come from, as ``catalogue/collection`` names known to the settings."""
+    detectors: tuple[str, ...] = ("sar_log_ratio", "sar_disturbance")
+    """Names in the detector registry; every one must agree (see ``detectors.registry``)."""
+    watch_from: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    """Looks sensed before are baseline only: they feed pre stacks and are never judged."""
+    min_area_m2: float = 5_400.0
+    """Smallest polygon that is stored, m2 (six OPERA pixels)."""
+    poll_every: timedelta = timedelta(minutes=30)
+    """Interval of the region's schedule."""
+    priority: int = 100
+    """Lower goes first."""
+    paused: bool = False
+    """Paused regions keep their history and are not polled."""
+    simulated: bool = False
+    """A drill: everything that comes out of this region says simulated and goes out as Exercise."""
+    tags: tuple[str, ...] = ()
+    """For routing alerts to channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """One catalogue item we can use: one burst or scene of one pass, in STAC words."""
+
+    source: str
+    """``catalogue/collection`` the item came from."""
+    item_id: str
+    """STAC item id."""
+    platform: str
+    """For instance ``sentinel-1a``; unknown platforms are kept, never dropped."""
+    sensed_at: datetime
+    """Start of sensing, UTC."""
+    published_at: datetime
+    """When the product became available, UTC."""
+    footprint: BaseGeometry
+    """Polygon or MultiPolygon, EPSG:4326, lon/lat."""
+    orbit_state: OrbitState
+    """Flight direction."""
+    relative_orbit: int
+    """1 to 175."""
+    polarisations: tuple[str, ...]
+    """Upper case, co-polarised first, e.g. ``("VV", "VH")``."""
+    assets: Mapping[str, str]
+    """Unsigned href by polarisation; signed only when read."""
+    burst_id: str | None = None
+    """Burst of the product (``T137-292321-IW2``), None for whole scenes."""
+    processing_version: str | None = None
+    """Version of the producer's processor."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """Multihash or e-tag by polarisation, where the catalogue tells."""
+    created_at: datetime | None = None
+    """STAC ``created``: when the catalogue took the item in, UTC."""
+    simulated: bool = False
+    """The pixels hold something that never happened."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sensed_at", require_utc(self.sensed_at, "sensed_at"))
+        object.__setattr__(self, "published_at", require_utc(self.published_at, "published_at"))
+        if self.created_at is not None:
+            object.__setattr__(self, "created_at", require_utc(self.created_at, "created_at"))
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Identity: the same item of the same source is the same acquisition."""
+        return derive_id("acquisition", self.source, self.item_id)
+
+    @property
+    def track(self) -> str:
+        """Name of the viewing geometry; looks of different tracks are never mixed."""
+        geometry = f"{self.relative_orbit:03d}-{self.orbit_state.value}"
+        return f"{geometry}-{self.burst_id}" if self.burst_id else geometry
+
+
+@dataclass(frozen=True, slots=True)
+class LookStack:
+    """Looks of one track on one grid, oldest first."""
+
+    grid: Grid
+    """Where the pixels are."""
+    track: str
+    """Viewing geometry all looks share."""
+    polarisations: tuple[str, ...]
+    """Names along axis 1."""
+    gamma0: FloatArray
+    """Terrain-corrected gamma0, LINEAR POWER, float32 (look, polarisation, y, x), NaN = no data."""
+    sensed_at: tuple[datetime, ...]
+    """Start of sensing per look, UTC, ascending."""
+    item_ids: tuple[tuple[str, ...], ...]
+    """Catalogue items each look was read from."""
+
+    def __post_init__(self) -> None:
+        expected = (len(self.sensed_at), len(self.polarisations), *self.grid.shape)
+        if self.gamma0.shape != expected:
+            raise IncomparableLooks(f"array {self.gamma0.shape} does not fit {expected}")
+        if self.gamma0.dtype != np.float32:
+            raise IncomparableLooks(f"looks must be float32, not {self.gamma0.dtype}")
+        if list(self.sensed_at) != sorted(self.sensed_at):
+            raise IncomparableLooks("looks must be ordered by sensing time")
+        if len(self.item_ids) != len(self.sensed_at):
+            raise IncomparableLooks("every look needs the items it was read from")
+
+    def __len__(self) -> int:
+        return len(self.sensed_at)
+
+
+def ensure_comparable(pre: LookStack, post: LookStack) -> None:
+    """Refuse to compare looks that differ in more than time.
+
+    Raises:
+        IncomparableLooks: other grid, polarisations or track, or pre does not end before post.
+    """
+    if pre.grid != post.grid:
+        raise IncomparableLooks("pre and post lie on different grids")
+    if pre.polarisations != post.polarisations:
+        raise IncomparableLooks(f"pre {pre.polarisations} against post {post.polarisations}")
+    if pre.track != post.track:
+        raise IncomparableLooks(f"track {pre.track} against track {post.track}")
+    if pre.sensed_at and post.sensed_at and pre.sensed_at[-1] >= post.sensed_at[0]:
+        raise IncomparableLooks("the pre stack must end before the post look")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMap:
+    """What one detector says of one look, pixel by pixel."""
+
+    grid: Grid
+    """Where the pixels are."""
+    score: FloatArray
+    """float32 (y, x), sigma of quiet ground, signed (positive = brighter), NaN = not judged."""
+    change_db: FloatArray
+    """Change of the co-polarised backscatter after wide shifts are removed, dB (y, x), NaN."""
+    detector: str
+    """Name in the registry."""
+    weights_version: str
+    """Name and sha256 prefix of the weights, or ``none``."""
+    config_hash: str
+    """Hash of every parameter that shaped the scores."""
+    wet_scene: bool
+    """Advisory: the look as a whole departs from its stack (wet soil, snow, freeze)."""
+    complete: bool
+    """Every detector that was asked for could judge; otherwise nothing rises above *watch*."""
+
+    def __post_init__(self) -> None:
+        if self.score.shape != self.grid.shape or self.change_db.shape != self.grid.shape:
+            raise IncomparableLooks(f"scores {self.score.shape} do not fit {self.grid.shape}")
+
+    @property
+    def share_seen(self) -> float:
+        """Share of the grid that could be judged, 0 to 1."""
+        return float(np.isfinite(self.score).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What one look says about one place."""
+
+    region_id: str
+    """Watched region."""
+    acquisition_id: uuid.UUID
+    """The look that was judged."""
+    polygon: Polygon
+    """Outline, EPSG:4326, lon/lat, valid, may have holes."""
+    area_m2: float
+    """Area on the projected grid, m2."""
+    score_max: float
+    """Largest absolute score inside, sigma of quiet ground."""
+    score_mean: float
+    """Mean absolute score inside."""
+    evidence: float
+    """Evidence of the patch (see ``detectors.vectorize``), 0 or more; decides the tier."""
+    change_db: float
+    """Mean co-polarised change inside, dB."""
+    tier: Tier
+    """How far the evidence of this look goes."""
+    not_before: datetime
+    """Last look of the pre stack, UTC: it had not happened yet."""
+    not_after: datetime
+    """The judged look, UTC: it had happened."""
+    item_ids: tuple[str, ...]
+    """Every catalogue item that went in, pre and post."""
+    detector: str
+    """Registry name, or names joined by ``+`` where several had to agree."""
+    weights_version: str
+    """Weights of the detector."""
+    config_hash: str
+    """Hash of detector and polygon parameters."""
+    advisory: str | None = None
+    """Why to be careful (``wet scene``), None where nothing speaks against it."""
+    simulated: bool = False
+    """A drill."""
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Same region, look, detector, weights, configuration and outline: same detection."""
+        return derive_id(
+            "detection", self.region_id, self.acquisition_id, self.detector, self.weights_version,
+            self.config_hash, self.polygon.normalize().wkb_hex,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Landslide:
+    """What we believe about one place, one version of it."""
+
+    id: uuid.UUID
+    """Identity over time: derived from the first detection."""
+    region_id: str
+    """Watched region."""
+    revision: int
+    """1 for the first version, rising by one."""
+    state: State
+    """Where in its life it is."""
+    tier: Tier
+    """Highest tier reached so far."""
+    geometry: MultiPolygon
+    """Outline, EPSG:4326, lon/lat."""
+    area_m2: float
+    """Area of the outline, m2."""
+    not_before: datetime
+    """Latest look known to be without it, UTC."""
+    not_after: datetime
+    """Earliest look known to be with it, UTC."""
+    detections: tuple[uuid.UUID, ...]
+    """Every detection that joined, in order of sensing."""
+    looks: int
+    """Number of distinct looks among the detections."""
+    score_max: float
+    """Highest absolute score of any detection, sigma of quiet ground."""
+    evidence: float
+    """Highest evidence of any detection; the outline is that detection's."""
+    change_db: float
+    """Mean co-polarised change of that detection, dB."""
+    cause: str
+    """Why this version exists, in words."""
+    advisory: str | None = None
+    """Why to be careful, None where nothing speaks against it."""
+    simulated: bool = False
+    """A drill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What we tell: one message about one version of one landslide."""
+
+    landslide: Landslide
+    """Snapshot the message speaks of."""
+    kind: str
+    """``suspected`` (this issue of the system knows one kind)."""
+    region_name: str
+    """What people call the region."""
+    tags: tuple[str, ...]
+    """Routing tags of the region."""
+    item_id: str
+    """The catalogue item that raised it."""
+    sensed_at: datetime
+    """When that look was taken, UTC."""
+    published_at: datetime
+    """When that look was published, UTC."""
+    exercise: bool
+    """Goes out as EXERCISE: drills and replays."""
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The idempotency key: landslide, kind and revision."""
+        return derive_id("alert", self.landslide.id, self.kind, self.landslide.revision)

@@ -1,0 +1,1 @@
+"""Orchestration, catalogues, imagery and the command line: everything that touches the world."""

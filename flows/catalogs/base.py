@@ -1,0 +1,118 @@
+"""What every catalogue can do, and the settings it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from shapely.geometry.base import BaseGeometry
+
+from detectors.types import Acquisition
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A catalogue item that cannot be used; it is stored once with its reason."""
+
+    item_id: str
+    """STAC item id, or a made-up one for an item without."""
+    reason: str
+    """Why, in words a person can act on."""
+
+
+class CatalogueSettings(BaseModel):
+    """How to reach one catalogue. Unknown keys are refused, so a typing error is not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    """Name in ``flows.catalogs.registry.KINDS``."""
+    url: str | None = None
+    """Landing page of the API; the ready-made kinds know theirs."""
+    token: SecretStr | None = None
+    """Earthdata token, subscription key or whatever the kind needs for reading pixels."""
+    published_property: str | None = None
+    """Item property that the server can filter by and that only ever moves forward."""
+    window: timedelta = Field(default=timedelta(days=60), gt=timedelta(0))
+    """Longest span of one search; longer spans are cut, because deep paging breaks."""
+    page_size: int = Field(default=100, ge=1, le=10_000)
+    """Items asked for per page; servers may give fewer."""
+    timeout_s: float = Field(default=30.0, gt=0)
+    """Per request, seconds."""
+    attempts: int = Field(default=4, ge=1, le=10)
+    """How often a request is made at most."""
+    backoff_s: float = Field(default=1.0, ge=0)
+    """First wait between attempts, seconds; doubles each time."""
+    longest_wait_s: float = Field(default=60.0, ge=0)
+    """Bound for every single wait, also for what a server demands with Retry-After."""
+
+
+@runtime_checkable
+class Catalogue(Protocol):
+    """A place where looks are announced. Implementations hold no state a process may not lose."""
+
+    @property
+    def name(self) -> str:
+        """Name in the settings; ``source`` of an acquisition is ``name/collection``."""
+        ...
+
+    def search(
+        self,
+        collection: str,
+        geometry: BaseGeometry,
+        *,
+        sensed_after: datetime,
+        until: datetime,
+        published_after: datetime | None = None,
+    ) -> Iterator[Acquisition | Refused]:
+        """Yield every look over an area, each id once, in no particular order.
+
+        With ``published_after`` a catalogue that can filter by publication returns only what came
+        out since; one that cannot searches the sensing span as always, and the database drops
+        what it knows. Choose ``published_after`` as the last successful poll minus an overlap.
+
+        Args:
+            collection: collection id.
+            geometry: area, EPSG:4326, lon/lat; looks that do not touch it are left out.
+            sensed_after: start of the sensing span, UTC.
+            until: end of the search, UTC; the clock of the poll.
+            published_after: publication time after which looks are wanted, UTC.
+
+        Raises:
+            CatalogueUnavailable: after the last attempt; nothing is lost by asking again.
+            ConfigurationError: the catalogue refuses the question or the credentials.
+        """
+        ...
+
+    def sign(self, href: str, *, renew: bool = False) -> str:
+        """Return the href in a form that can be read now; call just before reading.
+
+        Args:
+            href: as stored with the acquisition.
+            renew: a signature given before was refused (403); do not reuse it.
+
+        Raises:
+            ImageryUnavailable: no signature could be had just now.
+            ConfigurationError: a token is missing.
+        """
+        ...
+
+    def gdal_environment(self) -> Mapping[str, str]:
+        """Return GDAL configuration (may hold secrets) under which signed hrefs can be read.
+
+        Raises:
+            ConfigurationError: a token is missing.
+        """
+        ...
+
+    def check(self) -> str:
+        """Ask for the landing page; return one line about what answered.
+
+        Raises:
+            CatalogueUnavailable: no answer.
+            ConfigurationError: the address or the credentials are wrong.
+        """
+        ...

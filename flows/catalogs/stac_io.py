@@ -1,0 +1,74 @@
+"""pystac-client with our patience: every request is retried, bounded and checked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pystac import STACError, STACTypeError
+from pystac_client import Client
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+
+from detectors.errors import CatalogueUnavailable
+from flows.catalogs.patience import Patience, TryAgain, ask
+
+_STAC_TYPES = {"Catalog", "Collection", "Feature", "FeatureCollection"}
+
+
+class PatientIO(StacApiIO):
+    """Answers JSON text or raises our errors; pystac-client builds requests and follows links."""
+
+    def __init__(self, patience: Patience) -> None:
+        super().__init__(timeout=patience.timeout_s, max_retries=None)
+        self._patience = patience
+
+    def request(
+        self,
+        href: str,
+        method: str | None = None,
+        headers: dict[str, str] | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> str:
+        """Make one request as often as patience allows.
+
+        Raises:
+            CatalogueUnavailable: no JSON object after the last attempt.
+            ConfigurationError: the server refuses the question.
+        """
+        verb = (method or "GET").upper()
+        body: dict[str, Any] = {"params" if verb == "GET" else "json": parameters}
+
+        def once() -> dict[str, Any]:
+            return _insist_on_stac(
+                ask(
+                    lambda: self.session.request(
+                        verb, href, headers=headers, timeout=self.timeout, **body
+                    ),
+                    href,
+                )
+            )
+
+        return json.dumps(self._patience.persist(once))
+
+    def open(self, url: str) -> Client:
+        """Read the landing page.
+
+        Raises:
+            CatalogueUnavailable: what answers is no STAC API.
+            ConfigurationError: the server refuses.
+        """
+        try:
+            return Client.open(url, stac_io=self)
+        except (APIError, STACError, STACTypeError, KeyError, TypeError, ValueError) as error:
+            raise CatalogueUnavailable(f"{url} is no STAC API: {error}") from error
+
+
+def _insist_on_stac(answer: dict[str, Any]) -> dict[str, Any]:
+    # pystac-client takes any object without features for the end of the list: an error that
+    # comes with status 200 would look like "nothing new".
+    if answer.get("type") == "FeatureCollection" and not isinstance(answer.get("features"), list):
+        raise TryAgain("the catalogue answered a page without a list of features")
+    if answer.get("type") not in _STAC_TYPES:
+        raise TryAgain("the catalogue answered JSON that is not STAC")
+    return answer

@@ -1,0 +1,155 @@
+"""Deploy the flows by module path and run them: ``scarpwatch serve``.
+
+One deployment a flow, one schedule a region inside it: few deployments, and every run finds all
+work that is due, so that a missed run costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from db import queries
+from db.engine import transaction
+from detectors.errors import ConfigurationError, TransientError
+from flows.services import Services
+from flows.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+HOST = "127.0.0.1"
+START_SECONDS = 90.0
+
+
+def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
+    """Return what Prefect must find in the environment: its own home, no telemetry, our server."""
+    home = settings.home.absolute() / "prefect"
+    return {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": api_url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_RUNS": "2",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "0:00:30",
+    }
+
+
+def free_port() -> int:
+    """Return a loopback port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def prefect_server(settings: Settings) -> Iterator[str]:
+    """Run a Prefect server on loopback and yield its API address.
+
+    An operator who runs one already names it in ``PREFECT_API_URL``; then none is started.
+
+    Raises:
+        ConfigurationError: the port is taken.
+        TransientError: the server did not answer in time; its log says why.
+    """
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        yield given
+        return
+    port = settings.prefect_port or free_port()
+    with socket.socket() as probe:
+        if probe.connect_ex((HOST, port)) == 0:
+            raise ConfigurationError(
+                f"port {port} is taken; set SCARPWATCH_PREFECT_PORT to another one, or to 0"
+            )
+    api_url = f"http://{HOST}:{port}/api"
+    environment = {**os.environ, **prefect_environment(settings, api_url)}
+    log = settings.home.absolute() / "logs" / "prefect-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
+            env=environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        _wait_for(api_url, server, log)
+        yield api_url
+    finally:
+        stop_group(server)
+
+
+def _wait_for(api_url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx.get(f"{api_url}/health", timeout=2).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    raise TransientError(f"the Prefect server did not start; see {log}")
+
+
+def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
+    """End a process and everything it started: politely, then not."""
+    for wish, patience in ((signal.SIGINT, seconds), (signal.SIGKILL, seconds)):
+        try:
+            os.killpg(process.pid, wish)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def make_deployments(services: Services) -> list[RunnerDeployment]:
+    """Return the deployments with one schedule per watched region."""
+    from prefect.deployments.runner import EntrypointType
+    from prefect.schedules import Interval
+
+    from flows import monitor
+
+    with transaction(services.engine) as s:
+        regions = [r for r in queries.list_regions(s) if not r.paused]
+    schedules = [
+        Interval(region.poll_every, parameters={"region_id": region.id}, slug=region.id)
+        for region in regions
+    ]
+    common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["scarpwatch"]}
+    return [
+        monitor.poll_region.to_deployment(name="watched", schedules=schedules, **common),
+        monitor.detect_sar.to_deployment(name="on-demand", **common),
+        monitor.deliver_alerts.to_deployment(
+            name="undelivered", schedules=[Interval(services.settings.deliver_every)], **common
+        ),
+    ]
+
+
+def serve(services: Services) -> None:
+    """Run the flows on their schedules until stopped.
+
+    Raises:
+        ConfigurationError: no region is watched.
+    """
+    from prefect import serve as prefect_serve
+
+    deployments = make_deployments(services)
+    services.engine.dispose()
+    prefect_serve(*deployments, limit=services.settings.runs_at_once, pause_on_shutdown=False)

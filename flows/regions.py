@@ -1,0 +1,158 @@
+"""Region files: GeoJSON in, a validated ``WatchedRegion`` out."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from shapely.errors import ShapelyError
+from shapely.geometry import MultiPolygon, Polygon, shape
+from shapely.geometry.base import BaseGeometry
+from shapely.validation import explain_validity
+
+from detectors import registry
+from detectors.errors import InvalidRegion
+from detectors.types import WatchedRegion
+from flows.catalogs.registry import split_source
+
+_ID = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+#: Largest region we take in one piece, degrees of bounding box: a country, not a hemisphere.
+LARGEST_SPAN_DEGREES = 30.0
+
+
+class RegionProperties(BaseModel):
+    """Properties of the one feature in a region file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(min_length=1, max_length=63)]
+    name: str | None = None
+    sources: tuple[str, ...] = ()
+    detectors: tuple[str, ...] | None = None
+    watch_from: AwareDatetime | None = None
+    min_area_m2: Annotated[float, Field(gt=0)] | None = None
+    poll_every_minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] | None = None
+    priority: int | None = None
+    simulated: bool = False
+    tags: tuple[str, ...] = ()
+
+
+def read_region(
+    path: Path, watch_from: datetime, default_sources: tuple[str, ...] = ()
+) -> WatchedRegion:
+    """Read a region file: a GeoJSON Feature, or a FeatureCollection of one.
+
+    Args:
+        path: the file; its stem is the id where the properties name none.
+        watch_from: used where the file says nothing: looks sensed before only feed stacks.
+        default_sources: used where the file names none.
+
+    Raises:
+        InvalidRegion: what is wrong and how to mend it.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRegion(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidRegion(f"{path} is not JSON: {error}") from None
+    feature = _feature(document, path)
+    properties = {"id": path.stem, **(feature.get("properties") or {})}
+    try:
+        wanted = RegionProperties.model_validate(properties)
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(map(str, p['loc']))}: {p['msg']}"
+            for p in error.errors(include_url=False, include_input=False)
+        )
+        raise InvalidRegion(f"{path}: {found}") from None
+    return _region(
+        wanted, _geometry(feature.get("geometry"), path), path, watch_from, default_sources
+    )
+
+
+def _feature(document: Any, path: Path) -> dict[str, Any]:
+    """Return the one feature of a document; a bare geometry is taken as one."""
+    kind = document.get("type") if isinstance(document, dict) else None
+    if kind == "FeatureCollection":
+        features = document.get("features")
+        if not isinstance(features, list) or len(features) != 1:
+            raise InvalidRegion(f"{path}: a region file holds one feature; write one file a region")
+        document = features[0]
+        kind = document.get("type") if isinstance(document, dict) else None
+    if kind in {"Polygon", "MultiPolygon"}:
+        return {"geometry": document, "properties": {}}
+    if kind != "Feature":
+        raise InvalidRegion(f"{path}: not a GeoJSON Feature")
+    feature: dict[str, Any] = document
+    return feature
+
+
+def _geometry(geojson: Any, path: Path) -> MultiPolygon:
+    """Return the area, refusing what would be watched wrongly."""
+    try:
+        geometry: BaseGeometry = shape(geojson)
+    except (ShapelyError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+        raise InvalidRegion(f"{path}: the geometry cannot be read") from None
+    if not isinstance(geometry, Polygon | MultiPolygon) or geometry.is_empty:
+        raise InvalidRegion(f"{path}: draw a Polygon or MultiPolygon, not {geometry.geom_type}")
+    west, south, east, north = geometry.bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise InvalidRegion(
+            f"{path}: coordinates must be longitude, latitude in degrees (EPSG:4326); "
+            "split a region at the 180th meridian into two polygons"
+        )
+    if not geometry.is_valid:
+        raise InvalidRegion(f"{path}: {explain_validity(geometry)}; redraw the outline there")
+    parts = [geometry] if isinstance(geometry, Polygon) else list(geometry.geoms)
+    if max(p.bounds[2] - p.bounds[0] for p in parts) > LARGEST_SPAN_DEGREES:
+        raise InvalidRegion(
+            f"{path}: a part spans over {LARGEST_SPAN_DEGREES:g} degrees; "
+            "does it cross the 180th meridian? Split it there"
+        )
+    return MultiPolygon(parts)
+
+
+def _region(
+    wanted: RegionProperties,
+    geometry: MultiPolygon,
+    path: Path,
+    watch_from: datetime,
+    default_sources: tuple[str, ...],
+) -> WatchedRegion:
+    """Check names against what exists and build the record."""
+    if not _ID.fullmatch(wanted.id):
+        raise InvalidRegion(f"{path}: id {wanted.id!r}: lower-case letters, digits, hyphens")
+    sources = wanted.sources or default_sources
+    if not sources:
+        raise InvalidRegion(
+            f'{path}: say where looks come from: "sources": ["opera-asf/OPERA_L2_RTC-S1_V1"]'
+        )
+    for source in sources:
+        split_source(source)
+    detectors = wanted.detectors or registry.names()
+    unknown = set(detectors) - set(registry.names())
+    if unknown:
+        raise InvalidRegion(f"{path}: no detector {', '.join(sorted(unknown))}")
+    optional: dict[str, Any] = {
+        "min_area_m2": wanted.min_area_m2,
+        "priority": wanted.priority,
+        "poll_every": timedelta(minutes=wanted.poll_every_minutes)
+        if wanted.poll_every_minutes
+        else None,
+    }
+    return WatchedRegion(
+        id=wanted.id,
+        name=wanted.name or wanted.id,
+        geometry=geometry,
+        sources=sources,
+        detectors=detectors,
+        watch_from=wanted.watch_from or watch_from,
+        simulated=wanted.simulated,
+        tags=wanted.tags,
+        **{key: value for key, value in optional.items() if value is not None},
+    )

@@ -1,0 +1,87 @@
+"""Wiring: what the steps reach the world through. Tests and replays wire other things."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+
+from alerts.records import Channel
+from db.cluster import Cluster
+from db.engine import make_engine
+from detectors.errors import ConfigurationError
+from flows.catalogs.base import Catalogue
+from flows.catalogs.registry import READY_MADE, make_catalogue
+from flows.clock import Clock, FileClock, SystemClock
+from flows.settings import Settings
+
+#: Name of the production database inside the private cluster.
+DATABASE = "scarpwatch"
+
+
+def worker_name() -> str:
+    """Return a name no other worker has or will have: host, process and start."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a step needs besides its own arguments."""
+
+    settings: Settings
+    """What the operator set."""
+    engine: Engine
+    """PostGIS."""
+    clock: Clock
+    """Time of the watched world; leases and retries go by the machine's clock."""
+    channels: tuple[Channel, ...]
+    """Where alerts go."""
+    owner: str = field(default_factory=worker_name)
+    """This worker, for leases."""
+    _catalogues: dict[str, Catalogue] = field(default_factory=dict)
+
+    def catalogue(self, name: str) -> Catalogue:
+        """Return a catalogue by its name in the settings, or a ready-made one.
+
+        Raises:
+            ConfigurationError: there is none of that name.
+        """
+        if name not in self._catalogues:
+            known = {**READY_MADE, **self.settings.catalogues}
+            if name not in known:
+                raise ConfigurationError(
+                    f"no catalogue {name!r} in the settings; known: {', '.join(sorted(known))}"
+                )
+            self._catalogues[name] = make_catalogue(name, known[name])
+        return self._catalogues[name]
+
+
+def database_url(settings: Settings) -> str:
+    """Return the URL of the database, after starting the private cluster if that is what is used.
+
+    Raises:
+        ConfigurationError: PostgreSQL or PostGIS is not installed.
+        DatabaseUnavailable: the private cluster does not come up.
+    """
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    cluster = Cluster(settings.home)
+    cluster.ensure()
+    cluster.create_database(DATABASE)
+    return cluster.url(DATABASE)
+
+
+@contextmanager
+def open_services(settings: Settings) -> Iterator[Services]:
+    """Wire the services for one process and let go of their connections at the end."""
+    engine = make_engine(database_url(settings))
+    clock = FileClock(settings.clock_file) if settings.clock_file else SystemClock()
+    try:
+        yield Services(settings, engine, clock, settings.channel_records())
+    finally:
+        engine.dispose()

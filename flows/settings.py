@@ -1,0 +1,139 @@
+"""Settings: read once at the edge, from environment, then file, then these defaults.
+
+The file is ``scarpwatch.toml`` in the state folder (or wherever ``SCARPWATCH_CONFIG`` points). Keys
+nobody knows are refused: a misspelt channel must not mean that nobody is told.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from alerts.records import Channel
+from detectors.errors import ConfigurationError
+from flows.catalogs.base import CatalogueSettings
+
+DEFAULT_HOME = Path(".scarpwatch")
+CONFIG_NAME = "scarpwatch.toml"
+PREFIX = "SCARPWATCH_"
+#: Variables of our prefix that are read elsewhere than by ``Settings``.
+OTHER_VARIABLES = frozenset({"SCARPWATCH_CONFIG", "SCARPWATCH_TEST_DATABASE_URL"})
+
+
+class ChannelSettings(BaseModel):
+    """One place alerts go to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr
+    """Apprise URL, ``webhook+http(s)://`` or ``file:``; may hold a password, so it is a secret."""
+    exercise: bool = False
+    """True: drills and replays only. False: real alerts only."""
+    tags: tuple[str, ...] = ()
+    """Only regions that share a tag; empty = every region."""
+    secret: SecretStr | None = None
+    """Key that signs webhooks."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home: Path = DEFAULT_HOME
+    """State folder: database, Prefect, replays, logs."""
+    database_url: SecretStr | None = None
+    """PostGIS to use instead of the private one below ``home``."""
+    catalogues: dict[str, CatalogueSettings] = Field(default_factory=dict)
+    """Catalogues by name, beside the ready-made ones."""
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
+    """Where alerts go, by name."""
+    clock_file: Path | None = None
+    """Replay: a file that holds the time to believe in; None = the system clock."""
+    exercise: bool = False
+    """Replay or drill: every alert goes out as EXERCISE, to exercise channels only."""
+    history: timedelta = timedelta(days=400)
+    """How far before ``watch_from`` a first poll looks for the pre stack."""
+    overlap: timedelta = timedelta(hours=6)
+    """How far a poll reaches back behind the last one; catalogues publish out of order."""
+    lease: timedelta = timedelta(minutes=15)
+    """How long one worker may hold a look before another takes over."""
+    look_attempts: int = Field(default=8, ge=1)
+    """Tries of one look before it is parked as failed."""
+    delivery_attempts: int = Field(default=24, ge=1)
+    """Tries of one message to one channel before it is given up."""
+    delivery_timeout_s: float = Field(default=30.0, gt=0)
+    """Seconds one channel gets for one message."""
+    deliver_every: timedelta = timedelta(minutes=1)
+    """Interval at which undelivered messages are tried again."""
+    prefect_port: int = Field(default=4200, ge=0, le=65535)
+    """Loopback port of the Prefect server and its pages that ``serve`` starts; 0 = a free one."""
+    runs_at_once: int = Field(default=2, ge=1)
+    """Flow runs that ``serve`` lets run side by side."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then environment, then the file."""
+        file = TomlConfigSettingsSource(settings_cls, config_path())
+        return init_settings, env_settings, file
+
+    def channel_records(self) -> tuple[Channel, ...]:
+        """Return the channels in the vocabulary of ``alerts``."""
+        return tuple(
+            Channel(name, c.url, c.exercise, c.tags, c.secret) for name, c in self.channels.items()
+        )
+
+
+def config_path() -> Path:
+    """Return where the settings file would be."""
+    named = os.environ.get("SCARPWATCH_CONFIG")
+    home = Path(os.environ.get("SCARPWATCH_HOME", DEFAULT_HOME))
+    return Path(named) if named else home / CONFIG_NAME
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: a key is unknown or a value does not fit; values are never repeated,
+            since they may be secrets.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | OTHER_VARIABLES
+    strange = [
+        variable
+        for variable in os.environ
+        if variable.startswith(PREFIX) and variable.split("__")[0] not in known
+    ]
+    if strange:
+        raise ConfigurationError(
+            f"nobody reads {', '.join(sorted(strange))}; see the settings in infra/runbook.md"
+        )
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        found = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"settings ({config_path()}): {found}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{config_path()} cannot be read as TOML: {error}") from None

@@ -1,0 +1,107 @@
+"""A real PostGIS for every test that asks for one; each test gets a database of its own.
+
+``SCARPWATCH_TEST_DATABASE_URL`` (a superuser of any PostGIS) replaces the private cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+
+from db import schema
+from db.cluster import Cluster
+from db.engine import make_engine
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A private cluster that is thrown away at the end."""
+    # pytest's own temporary folders are closed to the user the server runs as when root tests.
+    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-test-"))
+    folder.chmod(0o755)
+    private = Cluster(folder / "state", throwaway=True)
+    try:
+        private.ensure()
+        yield private
+    finally:
+        private.destroy()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def url_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """The URL of a database of the test server, by its name."""
+    given = os.environ.get("SCARPWATCH_TEST_DATABASE_URL")
+    if not given:
+        cluster: Cluster = request.getfixturevalue("cluster")
+        return cluster.url
+    parsed = make_url(given).set(drivername="postgresql")
+    return lambda name: parsed.set(database=name).render_as_string(hide_password=False)
+
+
+def _run(url: str, statement: str, *names: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def make_database(url_of: Callable[[str], str]) -> Iterator[Callable[[str], str]]:
+    """Makes databases from a template; all are dropped at the end of the session."""
+    made: list[str] = []
+
+    def make(template: str) -> str:
+        made.append(f"test_{uuid.uuid4().hex[:12]}")
+        _run(url_of("postgres"), "CREATE DATABASE {} TEMPLATE {}", made[-1], template)
+        return made[-1]
+
+    yield make
+    for name in reversed(made):
+        _run(url_of("postgres"), "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def template(make_database: Callable[[str], str], url_of: Callable[[str], str]) -> str:
+    """A database with PostGIS and our schema, to copy: much faster than migrating each time."""
+    name = make_database("template0")
+    engine = make_engine(url_of(name))
+    schema.upgrade(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database_url(
+    make_database: Callable[[str], str], template: str, url_of: Callable[[str], str]
+) -> Iterator[str]:
+    """A fresh database with our schema."""
+    name = make_database(template)
+    yield url_of(name)
+    _run(url_of("postgres"), "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def empty_database_url(
+    make_database: Callable[[str], str], url_of: Callable[[str], str]
+) -> Iterator[str]:
+    """A fresh database with nothing in it, not even PostGIS."""
+    name = make_database("template0")
+    yield url_of(name)
+    _run(url_of("postgres"), "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a fresh database with our schema."""
+    made = make_engine(database_url)
+    yield made
+    made.dispose()

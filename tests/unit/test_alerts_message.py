@@ -1,0 +1,228 @@
+"""What is said, and that it can always be said."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jinja2 import DictLoader
+from shapely.geometry import MultiPolygon, Polygon
+
+from alerts import message as words_of
+from alerts.channels.push import fitted
+from alerts.message import render
+from alerts.sample import sample_alert
+from detectors.errors import PermanentError
+from detectors.types import Alert, Landslide, State, Tier
+
+_AT = datetime(2023, 1, 1, 14, 15, tzinfo=UTC)
+_EMPTY = MultiPolygon()
+
+_moments = st.datetimes(
+    min_value=datetime(1992, 1, 1),  # noqa: DTZ001
+    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=13)), timezone(-timedelta(hours=9))]),
+)
+_lon = st.floats(-180, 180, allow_subnormal=False)
+_lat = st.floats(-90, 90, allow_subnormal=False)
+_rings = st.lists(st.tuples(_lon, _lat), min_size=3, max_size=6, unique=True)
+_outlines = st.lists(_rings, max_size=3).map(
+    lambda rings: MultiPolygon([Polygon(ring) for ring in rings])
+)
+_texts = st.text(st.characters(codec=None), max_size=120)
+_landslides = st.builds(
+    Landslide,
+    id=st.uuids(),
+    region_id=st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True),
+    revision=st.integers(1, 10_000),
+    state=st.sampled_from(State),
+    tier=st.sampled_from(Tier),
+    geometry=_outlines,
+    area_m2=st.floats(),
+    not_before=_moments,
+    not_after=_moments,
+    detections=st.lists(st.uuids(), max_size=2).map(tuple),
+    looks=st.integers(0, 500),
+    score_max=st.floats(),
+    evidence=st.floats(),
+    change_db=st.floats(),
+    cause=_texts,
+    advisory=st.none() | _texts,
+    simulated=st.booleans(),
+)
+_alerts = st.builds(
+    Alert,
+    landslide=_landslides,
+    kind=st.just("suspected"),
+    region_name=_texts,
+    tags=st.lists(_texts, max_size=3).map(tuple),
+    item_id=_texts,
+    sensed_at=_moments,
+    published_at=_moments,
+    exercise=st.booleans(),
+)
+
+
+@given(_alerts)
+@example(replace(sample_alert(_AT), region_name="\u202eESICREXE\r\nBcc: all@example.org\ud800"))
+@example(replace(sample_alert(_AT), region_name="{{ key }}{% raw %}<b>&amp;"))
+def test_any_landslide_can_be_told_and_keeps_its_marks(alert: Alert) -> None:
+    message = render(alert)
+    spoken = {
+        "title": message.title,
+        "text": message.text,
+        "short": message.short,
+        "last line": message.text.splitlines()[-1],
+        "payload": message.payload["title"],
+    }
+    for place, words in spoken.items():
+        words.encode()  # no lone surrogate is left
+        if alert.exercise or alert.landslide.simulated:
+            assert "EXERCISE" in words, place
+        if alert.landslide.simulated:
+            assert "SIMULATED" in words, place
+    for part in (message.title, message.short):
+        assert part.replace("\u200c", "").replace("\u200d", "").isprintable()
+    if message.exercise:
+        assert message.title.startswith("EXERCISE")
+        assert message.text.startswith("EXERCISE")
+        assert message.short.startswith("EXERCISE")
+    assert message.exercise == (alert.exercise or alert.landslide.simulated)
+    assert message.payload["exercise"] is message.exercise
+    assert message.payload["status"] == ("Exercise" if message.exercise else "Actual")
+    assert message.payload["simulated"] is alert.landslide.simulated
+    assert str(alert.id) == message.key == message.payload["key"]
+    assert message.key in message.text
+    assert len(message.short) <= 160
+    assert json.loads(json.dumps(message.payload, allow_nan=False)) == message.payload
+
+
+@given(_alerts, st.integers(160, 4_000))
+def test_a_message_is_never_cut_blindly(alert: Alert, limit: int) -> None:
+    message = render(alert)
+    form, title, body = fitted(message, limit)
+    assert len(title) + len(body) <= limit
+    if message.exercise:
+        assert (title or body).startswith("EXERCISE")
+        assert body.startswith("EXERCISE")
+    if form == "cut":
+        assert body.endswith(f"Key: {message.key}\n")
+        assert "WHAT TO DO NOW" in body or "Where: " in body
+
+
+def _drill() -> Alert:
+    """The drill of the demo, as a duty officer would get it."""
+    outline = Polygon([(-122.53, 37.97), (-122.528, 37.97), (-122.528, 37.972), (-122.53, 37.972)])
+    sample = sample_alert(_AT)
+    landslide = replace(
+        sample.landslide,
+        id=uuid.UUID(int=7),
+        region_id="san-rafael",
+        geometry=MultiPolygon([outline]),
+        area_m2=31_234.0,
+        change_db=4.31,
+        score_max=7.43,
+        evidence=12.0,
+        advisory="wet scene",
+    )
+    return replace(
+        sample,
+        landslide=landslide,
+        region_name="San Rafael (drill)",
+        item_id="OPERA_L2_RTC-S1_T137-292321-IW2_20230101T141500Z_20230101T201500Z_S1A_30_v1.0",
+        published_at=_AT + timedelta(hours=6),
+    )
+
+
+def test_a_duty_officer_finds_what_is_needed() -> None:
+    message = render(_drill())
+    for words in (
+        "EXERCISE - EXERCISE - EXERCISE\nTake no action outside the exercise.\nSIMULATED:",
+        "NOT CONFIRMED",
+        "San Rafael (drill)",
+        "lat 37.97100, lon -122.52900",
+        "3.1 ha",
+        "after  2022-12-20 14:15 UTC",
+        "before 2023-01-01 14:15 UTC",
+        "12 days",
+        "C-band backscatter rose 4.3 dB, in 1 look.",
+        "CAUTION: wet scene.",
+        "Tier likely, state suspected.",
+        "Score 7.4 sigma",
+        "not probabilities",
+        "clear optical image",
+        "unproven on real\nimagery",
+        "Contains modified Copernicus Sentinel data 2022-2023; processed from NASA/JPL OPERA",
+        f"Key:       {message.key}",
+    ):
+        assert words in message.text
+    assert message.title == (
+        "EXERCISE SIMULATED: Suspected landslide, San Rafael (drill), 3.1 ha, not confirmed"
+    )
+    # What to do stands on the first screen, before the figures behind it.
+    assert message.text.index("WHAT TO DO") < message.text.index("WHAT WAS SEEN")
+    # A long chat message on Discord, the tightest of the common ones, still comes whole.
+    assert len(message.title) + len(message.text) <= 2_000
+
+
+def test_the_sms_holds_place_time_and_key() -> None:
+    short = render(_drill()).short
+    assert short.startswith("EXERCISE SIMULATED: Suspected landslide 37.97100,-122.52900 3.1 ha")
+    assert "UNCONFIRMED" in short
+    assert "2023-01-01 14:15Z" in short
+    assert render(_drill()).key in short
+
+
+def test_a_real_alert_is_not_marked() -> None:
+    drill = _drill()
+    real = replace(drill, exercise=False, landslide=replace(drill.landslide, simulated=False))
+    message = render(real)
+    assert "EXERCISE" not in f"{message.title} {message.text} {message.short}"
+    assert message.text.startswith("SUSPECTED LANDSLIDE, NOT CONFIRMED\n")
+
+
+def test_a_replay_says_that_the_images_are_real() -> None:
+    drill = _drill()
+    message = render(replace(drill, landslide=replace(drill.landslide, simulated=False)))
+    assert message.title.startswith("EXERCISE: ")
+    assert "The images are real and may be old" in message.text
+    assert "SIMULATED" not in message.text
+
+
+def test_the_point_lies_inside_a_curved_outline() -> None:
+    hook = Polygon([(0, 0), (9, 0), (9, 9), (0, 9), (0, 8), (8, 8), (8, 1), (0, 1)])
+    drill = _drill()
+    message = render(
+        replace(drill, landslide=replace(drill.landslide, geometry=MultiPolygon([hook])))
+    )
+    lon, lat = message.payload["landslide"]["point"]
+    assert hook.covers(Polygon([(lon, lat), (lon, lat + 1e-6), (lon + 1e-6, lat)]))
+
+
+def test_other_sources_get_other_credits() -> None:
+    message = render(replace(_drill(), item_id="S1A_IW_GRDH_1SDV_20230101T141500_rtc"))
+    assert message.payload["credits"] == "Contains modified Copernicus Sentinel data 2022-2023"
+
+
+@pytest.mark.parametrize("kind", ["gossip", "../rules", ""])
+def test_a_kind_without_templates_is_named(kind: str) -> None:
+    with pytest.raises(PermanentError, match="no message template"):
+        render(replace(_drill(), kind=kind))
+
+
+def test_a_template_with_a_misspelt_name_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    templates = {f"suspected.{part}.j2": "{{ regoin }}" for part in ("title", "text", "short")}
+    edited = words_of._TEMPLATES.overlay(loader=DictLoader(templates))
+    monkeypatch.setattr(words_of, "_TEMPLATES", edited)
+    with pytest.raises(PermanentError, match="regoin"):
+        render(_drill())
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        render(replace(_drill(), sensed_at=datetime(2023, 1, 1)))  # noqa: DTZ001
