@@ -130,7 +130,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _listen(port: int) -> socket.socket:
     """Return a socket that already queues callers, so that the URL works once it is printed."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named as TCP, or asyncio leaves Nagle on and an answer may wait 40 ms for an ACK.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((_HOST, port))
     listening.listen(128)

@@ -6,6 +6,7 @@ PostgreSQL refuses root. The socket's folder is closed to other users, which is 
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from psycopg import sql
 from db import place
 from db.server import Server
 from detectors.errors import ConfigurationError, DatabaseUnavailable
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,10 @@ class Cluster:
             DatabaseUnavailable: the server does not come up; the end of its log is in the message.
         """
         with place.locked(self.home):
-            folder = place.existing(self.home) or place.create(self.home, throwaway=self.throwaway)
+            folder = place.existing(self.home)
+            if folder is None:
+                folder = place.create(self.home, throwaway=self.throwaway)
+                self._retire(place.abandoned(self.home))
             if place.is_throwaway(folder) != self.throwaway:
                 raise ConfigurationError(f"{folder} holds a database of the other kind (throwaway)")
             server = Server(folder)
@@ -116,8 +122,8 @@ class Cluster:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         try:
             self._run(statement.format(sql.Identifier(name), sql.Identifier(template)))
-        except psycopg.errors.DuplicateDatabase:
-            return
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return  # there already, or made by somebody else at this moment
 
     def drop_database(self, name: str) -> None:
         """Drop a database if it is there, whoever is connected to it.
@@ -146,6 +152,16 @@ class Cluster:
             if (self.home / "pg").is_symlink():
                 (self.home / "pg").unlink()
 
+    def _retire(self, earlier: list[Path]) -> None:
+        """Stop servers whose home folder was removed under them; data is never removed unasked."""
+        for folder in earlier:
+            if (folder / "data" / "PG_VERSION").is_file():
+                Server(folder).stop()
+            if place.is_throwaway(folder):
+                shutil.rmtree(folder)
+            else:
+                LOG.warning("%s holds an earlier database of %s, now stopped", folder, self.home)
+
     def _server(self) -> Server:
         folder = place.existing(self.home)
         if folder is None or not (folder / "data").exists():
@@ -158,7 +174,5 @@ class Cluster:
         try:
             with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
                 connection.execute(statement)
-        except psycopg.errors.DuplicateDatabase:
-            raise
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(str(error).strip()) from error

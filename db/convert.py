@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args, get_origin, get_type_hints
 
+import shapely
 from geoalchemy2 import WKBElement
 from geoalchemy2.shape import from_shape, to_shape
 from shapely.geometry import mapping, shape
@@ -126,7 +127,8 @@ def _record[R](kind: type[R], row: Any, **known: Any) -> R:
 def _from_column(hint: Any, value: Any) -> Any:
     match value:
         case WKBElement():
-            return to_shape(value)
+            # What stays of the SRID would make equal geometries hash differently.
+            return shapely.set_srid(to_shape(value), 0)
         case list():
             return tuple(value)
         case str() if isinstance(hint, type):

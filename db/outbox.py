@@ -184,6 +184,9 @@ def list_alerts(
     region_id: str | None = None,
     since: datetime | None = None,
     limit: int | None = None,
+    *,
+    alert_id: uuid.UUID | None = None,
+    landslide_id: uuid.UUID | None = None,
 ) -> list[AlertRecord]:
     """Return alerts with their deliveries and receipts, newest first.
 
@@ -192,12 +195,18 @@ def list_alerts(
         region_id: Only of this region.
         since: Only those enqueued at this time or later.
         limit: At most so many.
+        alert_id: Only this one.
+        landslide_id: Only of this landslide.
     """
     query = select(tables.Alert).order_by(tables.Alert.recorded_at.desc(), tables.Alert.id)
     if region_id is not None:
         query = query.where(tables.Alert.region_id == region_id)
     if since is not None:
         query = query.where(tables.Alert.recorded_at >= since)
+    if alert_id is not None:
+        query = query.where(tables.Alert.id == alert_id)
+    if landslide_id is not None:
+        query = query.where(tables.Alert.landslide_id == landslide_id)
     alerts = s.scalars(query.limit(limit), execution_options={"populate_existing": True}).all()
     deliveries = _deliveries(s, [alert.id for alert in alerts])
     return [

@@ -29,7 +29,9 @@ FORMAT = 1
 SYSTEM_ROOT = Path("/var/lib/scarpwatch")
 #: sun_path is 108 bytes with its final zero.
 SOCKET_PATH_LIMIT = 107
-SOCKET_NAME = ".s.PGSQL.5432"
+#: Part of the socket's name; nothing listens on the network.
+PORT = 5432
+SOCKET_NAME = f".s.PGSQL.{PORT}"
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 
 
@@ -138,15 +140,23 @@ def create(home: Path, *, throwaway: bool) -> Path:
     if os.geteuid() != 0:
         raise ConfigurationError(f"{home} does not let us keep private files in it")
     SYSTEM_ROOT.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    for earlier in SYSTEM_ROOT.glob(f"{name}-*"):
-        LOG.warning("%s holds an earlier database of %s; remove it if unneeded", earlier, home)
-    folder = SYSTEM_ROOT / f"{name}-{token}"
+    folder = SYSTEM_ROOT / f"{_home_name(home)}-{token}"
     if not _make(folder, account, marker):
         raise ConfigurationError(f"user {account.uid} cannot use {folder}")
     (home / "pg").symlink_to(folder)
     LOG.info("%s is closed to the database's user; the data is in %s", home, folder)
     return folder
+
+
+def abandoned(home: Path) -> list[Path]:
+    """Return folders whose data went elsewhere for this home folder and lost their link since."""
+    linked = existing(home)
+    earlier = SYSTEM_ROOT.glob(f"{_home_name(home)}-*")
+    return [folder for folder in sorted(earlier) if folder != linked and os.access(folder, os.W_OK)]
+
+
+def _home_name(home: Path) -> str:
+    return hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
 
 
 def _make(folder: Path, account: Account, marker: dict[str, Any]) -> bool:

@@ -29,12 +29,15 @@ def get_region(s: Session, region_id: str, *, include_removed: bool = False) -> 
     Raises:
         ConfigurationError: no such region; the message names those there are.
     """
-    regions = list_regions(s, include_removed=include_removed)
-    for region in regions:
-        if region.id == region_id:
-            return region
-    known = ", ".join(region.id for region in regions) or "none yet"
-    raise ConfigurationError(f"no region {region_id!r} is watched; known regions: {known}")
+    found = select(tables.Region).where(tables.Region.id == region_id)
+    known = select(tables.Region.id).order_by(tables.Region.id)
+    if not include_removed:
+        found = found.where(tables.Region.removed_at.is_(None))
+        known = known.where(tables.Region.removed_at.is_(None))
+    for row in _rows(s, found):
+        return convert.to_region(row)
+    names = ", ".join(s.scalars(known)) or "none yet"
+    raise ConfigurationError(f"no region {region_id!r} is watched; known regions: {names}")
 
 
 def list_regions(s: Session, *, include_removed: bool = False) -> list[WatchedRegion]:
@@ -185,14 +188,6 @@ def list_landslides(
 def get_landslide(s: Session, landslide_id: uuid.UUID) -> Landslide | None:
     """Return the latest version of a landslide, None where there is no such landslide."""
     return next(reversed(landslide_history(s, landslide_id)), None)
-
-
-def landslide_version(s: Session, landslide_id: uuid.UUID, revision: int) -> Landslide | None:
-    """Return one version of a landslide, None where there is none."""
-    query = _versions().where(
-        LandslideVersion.landslide_id == landslide_id, LandslideVersion.revision == revision
-    )
-    return next(iter(_landslides(s, query)), None)
 
 
 def landslide_history(s: Session, landslide_id: uuid.UUID) -> list[Landslide]:

@@ -32,6 +32,7 @@ LOG_LIMIT_BYTES = 10_000_000
 
 SETTINGS = {
     "listen_addresses": "",
+    "port": str(place.PORT),
     "unix_socket_permissions": "0700",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -92,7 +93,9 @@ class Server:
 
     def url(self, database: str) -> str:
         """Return the libpq URL of a database."""
-        return f"postgresql://{USER}@/{quote(database)}?host={quote(str(self.socket), safe='')}"
+        folder = quote(str(self.socket), safe="")
+        # The port too, or a PGPORT in the caller's environment would name another socket.
+        return f"postgresql://{USER}@/{quote(database)}?host={folder}&port={place.PORT}"
 
     def answers(self) -> bool:
         """Return whether the server takes connections."""
@@ -148,6 +151,8 @@ class Server:
         """
         if self.answers():
             return
+        if self.pid is not None and not (self.socket / place.SOCKET_NAME).exists():
+            self.stop()  # somebody swept /tmp; nobody can reach this server any more
         deadline = time.monotonic() + START_TIMEOUT_S
         for _ in range(SPAWNS):
             if self.pid is None:

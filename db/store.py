@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, literal, or_, select, update
+from sqlalchemy import and_, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ __all__ = [
     "extend_look",
     "finish_look",
     "finish_poll",
+    "forget_watermarks",
     "lock_region",
     "record_acquisitions",
     "record_refusals",
@@ -127,13 +128,19 @@ def finish_poll(
     )
 
 
+def forget_watermarks(s: Session, region_id: str) -> None:
+    """Let the next poll read everything again: the region grew, or begins earlier than it did."""
+    row = tables.PollState
+    s.execute(update(row).where(row.region_id == region_id).values(watermark=None))
+
+
 def record_acquisitions(
     s: Session, region: WatchedRegion, acquisitions: Iterable[Acquisition]
 ) -> list[uuid.UUID]:
     """Store what a poll found and queue one look for each item new to this region.
 
     A known item keeps what was first told of it, but hrefs, checksums and processing version follow
-    the catalogue; once simulated, it stays simulated.
+    the catalogue; once simulated, it stays simulated. An item that was refused before is no longer.
 
     Returns:
         Ids of the acquisitions new to this region, oldest first.
@@ -176,6 +183,13 @@ def record_acquisitions(
             looks,
         )
     )
+    refused = tables.RefusedItem
+    usable = [(a.source, a.item_id) for a in found if a.id in fresh]
+    s.execute(
+        delete(refused).where(
+            refused.region_id == region.id, tuple_(refused.source, refused.item_id).in_(usable)
+        )
+    )
     return [acquisition.id for acquisition in found if acquisition.id in fresh]
 
 
@@ -211,17 +225,18 @@ def store_landslide(s: Session, landslide: Landslide) -> None:
     Raises:
         PermanentError: this revision exists with other content, leaves a gap, or changes region.
     """
-    if _is_stored(s, landslide):
+    # One query, so that the answers belong together while others append.
+    history = queries.landslide_history(s, landslide.id)
+    if landslide.revision in {version.revision for version in history}:
+        _must_be_among(history, landslide)
         return
-    latest = queries.get_landslide(s, landslide.id)
-    expected = latest.revision + 1 if latest else 1
-    if landslide.revision != expected:
+    if history and history[0].region_id != landslide.region_id:
         raise PermanentError(
-            f"landslide {landslide.id}: revision {landslide.revision} came, {expected} is next"
+            f"landslide {landslide.id} is in {history[0].region_id}, not {landslide.region_id}"
         )
-    if latest and latest.region_id != landslide.region_id:
+    if landslide.revision != len(history) + 1:
         raise PermanentError(
-            f"landslide {landslide.id} is in region {latest.region_id}, not {landslide.region_id}"
+            f"landslide {landslide.id}: revision {landslide.revision} came after {len(history)}"
         )
     s.execute(
         insert(tables.Landslide)
@@ -235,7 +250,7 @@ def store_landslide(s: Session, landslide: Landslide) -> None:
         .returning(literal(1))
     )
     if written is None:  # somebody else was a moment faster
-        _is_stored(s, landslide)
+        _must_be_among(queries.landslide_history(s, landslide.id), landslide)
         return
     links = [
         {"landslide_id": landslide.id, "detection_id": detection}
@@ -244,10 +259,8 @@ def store_landslide(s: Session, landslide: Landslide) -> None:
     s.execute(insert(tables.LandslideDetection).on_conflict_do_nothing(), links)
 
 
-def _is_stored(s: Session, landslide: Landslide) -> bool:
-    stored = queries.landslide_version(s, landslide.id, landslide.revision)
-    if stored not in (None, landslide):
+def _must_be_among(history: list[Landslide], landslide: Landslide) -> None:
+    if landslide not in history:
         raise PermanentError(
             f"landslide {landslide.id} revision {landslide.revision} is stored with other content"
         )
-    return stored is not None

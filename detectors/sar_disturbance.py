@@ -56,7 +56,7 @@ def weights_version() -> str:
 class SarDisturbance:
     """Signed distance from the transformer's prediction."""
 
-    stride: int = 4
+    stride: int = 8
     """Step of the 16-pixel window, pixels."""
     quiet_sigma: float = 0.5
     """Scatter of quiet ground in predicted standard deviations."""

@@ -49,3 +49,7 @@ class FileClock:
         fresh = self._path.with_suffix(".new")
         fresh.write_text(require_utc(moment, "replay clock").isoformat(), encoding="utf-8")
         fresh.replace(self._path)
+
+    def remove(self) -> None:
+        """Remove the file; the replay is over."""
+        self._path.unlink(missing_ok=True)

@@ -81,8 +81,9 @@ def prefect_server(settings: Settings) -> Iterator[str]:
     log = settings.home.absolute() / "logs" / "prefect-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST]
         server = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
+            [*command, "--port", str(port)],
             env=environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
@@ -121,8 +122,9 @@ def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
 
 def make_deployments(services: Services) -> list[RunnerDeployment]:
     """Return the deployments with one schedule per watched region."""
-    from prefect.deployments.runner import EntrypointType
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Interval
+    from prefect.types.entrypoint import EntrypointType
 
     from flows import monitor
 
@@ -134,10 +136,13 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
     ]
     common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["scarpwatch"]}
     return [
-        monitor.poll_region.to_deployment(name="watched", schedules=schedules, **common),
-        monitor.detect_sar.to_deployment(name="on-demand", **common),
-        monitor.deliver_alerts.to_deployment(
-            name="undelivered", schedules=[Interval(services.settings.deliver_every)], **common
+        RunnerDeployment.from_flow(monitor.poll_region, "watched", schedules=schedules, **common),
+        RunnerDeployment.from_flow(monitor.detect_sar, "on-demand", **common),
+        RunnerDeployment.from_flow(
+            monitor.deliver_alerts,
+            "undelivered",
+            schedules=[Interval(services.settings.deliver_every)],
+            **common,
         ),
     ]
 

@@ -114,10 +114,9 @@ def repository_files(root: Path, *folders: str) -> list[Path]:
                 for part in path.relative_to(root).parts[:-1]
             )
         ]
+    # The clone may belong to another user than the one who runs this, which git refuses.
     listing = subprocess.run(
-        # The clone may belong to another user than the one who runs this, which git refuses.
-        ["git", "-c", "safe.directory=*", "ls-files", "-z", "-c", "-o", "--exclude-standard", "--"]
-        + list(folders),
+        ["git", "-c", "safe.directory=*", "ls-files", "-zco", "--exclude-standard", "--", *folders],
         cwd=root,
         check=True,
         capture_output=True,

@@ -22,12 +22,26 @@ from db import schema
 from db.cluster import Cluster
 from db.engine import make_engine
 
+#: Followed by the number of the pytest process and a random word.
+PREFIX = "scarpwatch-test-"
+
+
+def _remove_abandoned() -> None:
+    """Stop the servers of test runs that were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        run = folder.name.removeprefix(PREFIX).split("-")[0]
+        ours = folder.is_dir() and folder.stat().st_uid == os.geteuid()
+        if ours and run.isdigit() and not Path("/proc", run).exists():
+            Cluster(folder / "state", throwaway=True).destroy()
+            shutil.rmtree(folder)
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A private cluster that is thrown away at the end."""
+    _remove_abandoned()
     # pytest's own temporary folders are closed to the user the server runs as when root tests.
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-test-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     folder.chmod(0o755)
     private = Cluster(folder / "state", throwaway=True)
     try:

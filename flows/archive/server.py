@@ -1,163 +1,109 @@
-"""A STAC API on loopback over pgstac, with the COGs of archives beside it.
+"""A STAC API on loopback over pgstac, with the COGs of archives beside it, as a process of its own.
 
-Started by ``ArchiveServer`` in a thread of this process, or as a process of its own::
+``ArchiveServer`` starts and stops that process; by hand it is::
 
-    python -m flows.archive.server --database-url URL --archive DIR [--archive DIR] --port 0
+    python -m flows.archive.server --database-url URL --archive DIR [--archive DIR] --port 8081
 """
 
 from __future__ import annotations
 
 import argparse
-import getpass
-import logging
 import os
+import selectors
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote
+from typing import IO, Any, Self
 
 from detectors.errors import ConfigurationError, DatabaseUnavailable
-from flows.archive.manifest import COGS, Archive, open_archive
-from flows.archive.publish import announce, connection_arguments, migrate
+from flows.archive.manifest import Archive, open_archive
+from flows.archive.publish import announce, migrate
 
 HOST = "127.0.0.1"
-_START_SECONDS = 30.0
+_DATABASE = "SCARPWATCH_DATABASE_URL"
+_START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 
 
-def make_app(database_url: str, archives: Sequence[Archive]) -> Any:
-    """Return the ASGI application: the STAC API at ``/``, COGs under ``/cogs/<collection>/``.
-
-    The COGs stand outside the API so that its compression never touches a range request.
-    """
-    # Imported only to learn that its own defaults have no title, it says so on stderr.
-    logging.getLogger("stac_fastapi.types.config").setLevel(logging.ERROR)
-    from stac_fastapi.pgstac.app import instantiate_api
-    from stac_fastapi.pgstac.config import Settings
-    from stac_fastapi.pgstac.db import close_db_connection, connect_to_db
-    from stac_fastapi.pgstac.models.extensions import Extensions
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
-    from starlette.staticfiles import StaticFiles
-
-    settings = Settings(
-        _env_file=None,
-        stac_fastapi_title="Scarpwatch archive",
-        stac_fastapi_description="Looks of an archive, shown when the replay clock reaches them",
-        stac_fastapi_landing_id="scarpwatch-archive",
-        stac_fastapi_version="1",
-        enabled_extensions=["query", "sort", "fields", "filter", "pagination"],
-        enable_transactions_extensions=False,
-    )
-    api = instantiate_api(settings=settings, extensions=Extensions(settings=settings)).app
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # A mounted application gets no lifespan of its own, so its pool is opened here.
-        await connect_to_db(api, postgres_settings=_pool_settings(database_url))
-        yield
-        await close_db_connection(api)
-
-    mounts = [
-        Mount(f"/cogs/{archive.id}", StaticFiles(directory=archive.path / COGS), name=archive.id)
-        for archive in archives
-    ]
-    return Starlette(routes=[*mounts, Mount("/", api)], lifespan=lifespan)
-
-
-def _pool_settings(database_url: str) -> Any:
-    """Settings of the API's connection pool.
-
-    They end up in a URL, so everything is quoted: that also lets the host be a socket folder.
-    """
-    from stac_fastapi.pgstac.config import PostgresSettings
-
-    arguments = connection_arguments(database_url)
-    return PostgresSettings(
-        _env_file=None,
-        pguser=quote(arguments.get("user") or getpass.getuser(), safe=""),
-        pgpassword=arguments.get("password", ""),
-        pghost=quote(arguments.get("host", "localhost"), safe=""),
-        pgport=int(arguments.get("port", 5432)),
-        pgdatabase=quote(arguments.get("dbname", ""), safe=""),
-        db_max_conn_size=4,
-        server_settings={"search_path": "pgstac,public", "application_name": "scarpwatch-archive"},
-    )
-
-
 class ArchiveServer:
-    """The archive server in a thread; a context manager.
+    """The archive server as a child process; a context manager.
 
-    Raises (on start):
-        ConfigurationError: the port is taken, or two archives share a collection id.
-        DatabaseUnavailable: PostGIS does not answer.
+    Not a thread: GDAL may fetch a side file while it holds the interpreter's lock, and a server in
+    the same interpreter could never answer that. The child ends with this process, however it ends.
     """
 
     def __init__(self, database_url: str, archives: Sequence[Path], port: int = 0) -> None:
-        self.archives = [open_archive(path) for path in archives]
-        ids = [archive.id for archive in self.archives]
-        if len(set(ids)) < len(ids):
-            raise ConfigurationError(f"two archives share a collection id: {', '.join(ids)}")
+        """Open the archives.
+
+        Args:
+            database_url: PostGIS in which schema ``pgstac`` may live.
+            archives: folders made by ``flows.archive.build`` or ``derive``.
+            port: 0 takes any free port. Stored hrefs carry the port, so that a replay which is to
+                survive a restart should keep to one.
+
+        Raises:
+            InvalidArchive: a folder is no archive.
+            ConfigurationError: two archives share a collection id.
+        """
+        self.archives = _open_all(archives)
         self._database_url = database_url
         self._wanted_port = port
-        self._socket: socket.socket | None = None
-        self._server: Any = None
-        self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self._port: int | None = None
+        self._process: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
         """Where it listens, for instance ``http://127.0.0.1:8081``."""
-        if self._socket is None:
+        if self._port is None:
             raise ConfigurationError("the archive server is not running")
-        return f"http://{HOST}:{self._socket.getsockname()[1]}"
+        return f"http://{HOST}:{self._port}"
 
     def start(self) -> Self:
-        """Migrate pgstac, announce the collections, listen; return when requests are answered."""
-        import uvicorn
+        """Migrate pgstac, announce the collections, listen; return when requests are answered.
 
-        migrate(self._database_url)
-        for archive in self.archives:
-            announce(self._database_url, archive)
-        self._socket = _listen(self._wanted_port)
-        config = uvicorn.Config(
-            make_app(self._database_url, self.archives), log_level="warning", access_log=False,
-            lifespan="on", timeout_graceful_shutdown=3,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="archive-server", daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
-                self.stop()
-                raise DatabaseUnavailable(f"the archive server did not start: {self._failure}")
-            time.sleep(0.01)
+        Raises:
+            ConfigurationError: the port is taken, or the role may not install pgstac.
+            DatabaseUnavailable: PostGIS does not answer, or the server does not come up.
+        """
+        with _listen(self._wanted_port) as listener:
+            _prepare(self._database_url, self.archives)
+            command = [sys.executable, "-m", "flows.archive.server", "--fd", str(listener.fileno())]
+            for archive in self.archives:
+                command += ["--archive", str(archive.path.absolute())]
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                pass_fds=[listener.fileno()],
+                cwd=Path(__file__).parents[2],
+                # Not on the command line: the address may hold a password.
+                env={**os.environ, _DATABASE: self._database_url},
+            )
+            self._port = listener.getsockname()[1]
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        if not _line(self._process.stdout, self._process):
+            self.stop()
+            raise DatabaseUnavailable("the archive server did not start; its output says why")
         return self
 
-    def _run(self) -> None:
-        try:
-            self._server.run(sockets=[self._socket])
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - told to whoever waits in start()
-            self._failure = error
-
     def stop(self) -> None:
-        """Finish running requests and close; safe to call twice."""
-        if self._server is not None:
-            self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join(_STOP_SECONDS)
-            self._thread = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        """Finish running requests and end the process; safe to call twice."""
+        process, self._process, self._port = self._process, None, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.communicate(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -169,36 +115,103 @@ class ArchiveServer:
         self.stop()
 
 
+def _open_all(folders: Sequence[Path]) -> list[Archive]:
+    archives = [open_archive(path) for path in folders]
+    ids = [archive.id for archive in archives]
+    if len(set(ids)) < len(ids):
+        raise ConfigurationError(f"two archives share a collection id: {', '.join(ids)}")
+    return archives
+
+
+def _prepare(database_url: str, archives: Sequence[Archive]) -> None:
+    migrate(database_url)
+    for archive in archives:
+        announce(database_url, archive)
+
+
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named as TCP, or asyncio leaves Nagle on and every answer waits 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise ConfigurationError(
             f"port {port} on {HOST} cannot be used: {error.strerror}"
         ) from error
-    listener.set_inheritable(False)
     return listener
 
 
+def _line(stream: IO[str], process: subprocess.Popen[str]) -> str:
+    """Return the first line of a child, or nothing when it ends or takes too long."""
+    deadline = time.monotonic() + _START_SECONDS
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while time.monotonic() < deadline and process.poll() is None:
+            if selector.select(timeout=0.2):
+                return stream.readline()
+    return ""
+
+
+def _serve(database_url: str, archives: Sequence[Archive], listener: socket.socket) -> Any:
+    """Make a uvicorn server that prints its address when it answers."""
+    import uvicorn
+
+    from flows.archive.app import make_app
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            sys.stdout.write(f"http://{HOST}:{listener.getsockname()[1]}\n")
+            sys.stdout.flush()
+
+    return Server(
+        uvicorn.Config(
+            make_app(database_url, archives),
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=3,
+        )
+    )
+
+
+def _end_with_parent(server: Any) -> None:
+    """End the server when standard input closes: the parent is gone, however it went."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server until SIGINT or SIGTERM; the first line printed is its URL."""
+    """Run the server until SIGINT or SIGTERM; the first line printed is its address."""
     parser = argparse.ArgumentParser(prog="python -m flows.archive.server", description=__doc__)
-    parser.add_argument("--database-url", default=os.environ.get("SCARPWATCH_DATABASE_URL"))
+    parser.add_argument("--database-url", default=os.environ.get(_DATABASE))
     parser.add_argument("--archive", type=Path, action="append", required=True)
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if not chosen.database_url:
-        parser.error("--database-url or SCARPWATCH_DATABASE_URL is needed")
-    finished = threading.Event()
+        parser.error(f"--database-url or {_DATABASE} is needed")
+    archives = _open_all(chosen.archive)
+    if chosen.fd is None:
+        listener = _listen(chosen.port)
+        _prepare(chosen.database_url, archives)
+    else:
+        listener = socket.socket(fileno=chosen.fd)
+    server = _serve(chosen.database_url, archives, listener)
+    if chosen.fd is not None:
+        _end_with_parent(server)
+    # uvicorn raises the signal again when it has finished; ending on request is no failure.
     for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, lambda *_: finished.set())
-    with ArchiveServer(chosen.database_url, chosen.archive, chosen.port) as server:
-        sys.stdout.write(f"{server.url}\n")
-        sys.stdout.flush()
-        finished.wait()
+        signal.signal(kind, lambda *_: None)
+    server.run(sockets=[listener])
+    listener.close()
     return 0
 
 

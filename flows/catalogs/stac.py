@@ -85,7 +85,7 @@ class StacCatalogue:
             self._io.request(url)
         except ConfigurationError as error:
             raise ConfigurationError(
-                f"no collection {collection} at {self.name}: {error}"
+                f"catalogue {self.name} has no collection {collection}: {error}"
             ) from error
         self._collections.add(collection)
 

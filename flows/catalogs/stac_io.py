@@ -7,12 +7,13 @@ from typing import Any
 
 from pystac import STACError, STACTypeError
 from pystac_client import Client
-from pystac_client.exceptions import APIError
+from pystac_client.errors import ClientTypeError
 from pystac_client.stac_api_io import StacApiIO
 
 from detectors.errors import CatalogueUnavailable
 from flows.catalogs.patience import Patience, TryAgain, ask
 
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 _STAC_TYPES = {"Catalog", "Collection", "Feature", "FeatureCollection"}
 
 
@@ -20,7 +21,7 @@ class PatientIO(StacApiIO):
     """Answers JSON text or raises our errors; pystac-client builds requests and follows links."""
 
     def __init__(self, patience: Patience) -> None:
-        super().__init__(timeout=patience.timeout_s, max_retries=None)
+        super().__init__(max_retries=None)
         self._patience = patience
 
     def request(
@@ -36,6 +37,7 @@ class PatientIO(StacApiIO):
             CatalogueUnavailable: no JSON object after the last attempt.
             ConfigurationError: the server refuses the question.
         """
+        # Not self.timeout: opening a client sets that back to "wait for ever".
         verb = (method or "GET").upper()
         body: dict[str, Any] = {"params" if verb == "GET" else "json": parameters}
 
@@ -43,7 +45,7 @@ class PatientIO(StacApiIO):
             return _insist_on_stac(
                 ask(
                     lambda: self.session.request(
-                        verb, href, headers=headers, timeout=self.timeout, **body
+                        verb, href, headers=headers, timeout=self._patience.timeout_s, **body
                     ),
                     href,
                 )
@@ -60,7 +62,7 @@ class PatientIO(StacApiIO):
         """
         try:
             return Client.open(url, stac_io=self)
-        except (APIError, STACError, STACTypeError, KeyError, TypeError, ValueError) as error:
+        except (ClientTypeError, STACError, STACTypeError, *_MALFORMED) as error:
             raise CatalogueUnavailable(f"{url} is no STAC API: {error}") from error
 
 

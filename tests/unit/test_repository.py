@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,10 +14,9 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from pydantic import TypeAdapter
-from shapely.geometry import MultiPolygon, shape
 
-from detectors.types import WatchedRegion
+from flows.catalogs.registry import READY_MADE, split_source
+from flows.regions import read_region
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
@@ -194,27 +191,16 @@ def test_compose_pins_images_and_holds_no_password() -> None:
         image = service.get("image", "")
         assert "build" in service or re.search(r":\d", image), image
         for name, value in service.get("environment", {}).items():
-            if "PASSWORD" in name or "_URL" in name:
-                assert "${SCARPWATCH_DB_PASSWORD:?" in value, name
+            if "PASSWORD" in name or "DATABASE_URL" in name:
+                assert "${POSTGRES_PASSWORD:?" in value, name
 
 
 @pytest.mark.parametrize("path", sorted(INFRA.glob("regions/*.geojson")), ids=lambda p: p.stem)
-def test_region_examples_make_watched_regions(path: Path) -> None:
-    feature = json.loads(path.read_text(encoding="utf-8"))
-    properties = feature["properties"]
-    assert set(properties) <= {field.name for field in fields(WatchedRegion)} - {"geometry"}
-    geometry = shape(feature["geometry"])
-    assert isinstance(geometry, MultiPolygon)
-    assert geometry.is_valid
-    # RFC 7946: exterior rings run counter-clockwise.
-    assert all(polygon.exterior.is_ccw for polygon in geometry.geoms)
-    region = WatchedRegion(
-        **properties
-        | {
-            "geometry": geometry,
-            "sources": tuple(properties["sources"]),
-            "tags": tuple(properties["tags"]),
-            "poll_every": TypeAdapter(timedelta).validate_python(properties["poll_every"]),
-        }
-    )
+def test_region_examples_can_be_added(path: Path) -> None:
+    region = read_region(path, watch_from=datetime(2026, 1, 1, tzinfo=UTC))
     assert region.id == path.stem
+    assert region.tags
+    for source in region.sources:
+        assert split_source(source)[0] in READY_MADE
+    # RFC 7946: exterior rings run counter-clockwise.
+    assert all(polygon.exterior.is_ccw for polygon in region.geometry.geoms)

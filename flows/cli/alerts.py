@@ -1,0 +1,203 @@
+"""``scarpwatch alerts``: what was told to whom, once more, and whether a channel is alive."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from detectors.errors import ConfigurationError, DeliveryFailed
+from flows.cli.errors import FAILED
+from flows.cli.options import AsJson, OnlyRegion, open_world
+from flows.cli.output import aside, emit, minute, plain, screen, some, styled, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from alerts.records import Channel
+    from db.records import AlertRecord, DeliveryRecord
+    from flows.settings import Settings
+
+app = typer.Typer(help="Alerts: what was told to whom.")
+
+
+@app.command("list")
+def list_alerts(
+    region: OnlyRegion = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List alerts, newest first, with what became of each message."""
+    from db import outbox, queries
+    from db.engine import transaction
+    from flows.cli.documents import alert_document
+
+    with open_world() as services, transaction(services.engine) as s:
+        if region is not None:
+            queries.get_region(s, region, include_removed=True)
+        found = outbox.list_alerts(s, region_id=region, limit=limit + 1)
+    more = len(found) > limit
+    if as_json:
+        emit({"alerts": [alert_document(record) for record in found[:limit]], "more": more})
+        return
+    console = screen()
+    console.print(_as_table(found[:limit]) if found else "No alert so far.")
+    if more:
+        console.print(f"There are more: --limit {10 * limit}, or filter by --region.")
+
+
+def _as_table(records: list[AlertRecord]) -> Table:
+    made = table()
+    made.add_column("Id", no_wrap=True)
+    made.add_column("Decided, UTC", no_wrap=True)
+    made.add_column("What", overflow="fold")
+    made.add_column("Messages", overflow="fold", min_width=24)
+    for record in records:
+        alert = record.alert
+        kind = "[drill]EXERCISE[/] " if alert.exercise else ""
+        said = f"{kind}{alert.kind}, [name]{alert.landslide.region_id}[/]"
+        landslide = f"[dim]landslide {str(alert.landslide.id)[:8]}[/]"
+        messages = "\n".join(_spoken(delivery) for delivery in record.deliveries)
+        made.add_row(
+            f"[name]{str(alert.id)[:8]}[/]",
+            minute(record.recorded_at),
+            f"{said}\n{landslide}",
+            messages or "[fail]nobody was told[/]",
+        )
+        made.add_section()
+    return made
+
+
+def _spoken(delivery: DeliveryRecord) -> str:
+    """Return what became of one message."""
+    said = f"{delivery.channel} {styled(delivery.state)}"
+    if delivery.receipts:
+        said += f" {minute(delivery.receipts[-1].received_at)}"
+    if len(delivery.receipts) > 1:
+        said += f", {len(delivery.receipts)} times"
+    if delivery.reason:
+        said += f"\n  [warn]{plain(delivery.reason, 160)}[/]"
+    return said
+
+
+@app.command()
+def resend(
+    alert_id: Annotated[
+        str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Send an alert again, under the same key, to the channels it was meant for.
+
+    Receivers that know the key drop what they have. An alert that had no channel when it was
+    decided goes to those that take it now.
+    """
+    from alerts.rules import channels_for
+    from db import outbox
+    from db.engine import transaction
+    from db.facts import alert_ids
+    from flows import steps
+    from flows.cli.documents import alert_document
+
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            found = alert_ids(s, alert_id)
+            if len(found) != 1:
+                raise ConfigurationError(
+                    f"{len(found)} alerts begin with {alert_id}; type more digits" if found
+                    else f"no alert {alert_id}; see: scarpwatch alerts list"
+                )  # fmt: skip
+            (record,) = outbox.list_alerts(s, alert_id=found[0])
+            added = () if record.deliveries else channels_for(record.alert, services.channels)
+            if not outbox.requeue(s, found[0], added):
+                raise ConfigurationError(
+                    "no channel in the settings takes this alert" if not record.deliveries
+                    else "it is being sent just now; see: scarpwatch alerts list"
+                )  # fmt: skip
+        with aside().status("sending"):
+            steps.deliver_due(services)
+        with transaction(services.engine) as s:
+            (record,) = outbox.list_alerts(s, alert_id=found[0])
+    if as_json:
+        emit(alert_document(record))
+    else:
+        screen().print(_as_table([record]))
+    if any(delivery.state != "delivered" for delivery in record.deliveries):
+        raise typer.Exit(FAILED)
+
+
+@app.command("test")
+def try_out(
+    channel: Annotated[
+        str | None, typer.Argument(metavar="[CHANNEL]", help="Name; all where none is named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send an example to exercise channels; of live channels only check the settings.
+
+    The example says EXERCISE and SIMULATED and lies in the Atlantic. Live channels get nothing:
+    a test must never reach people who would act on it.
+    """
+    from flows import settings
+
+    loaded = settings.load()
+    results = [_try(loaded, one) for one in _chosen(loaded, channel)]
+    if as_json:
+        emit({"channels": results})
+    else:
+        for result in results:
+            _print_result(result)
+    if any(result["state"] == "failed" for result in results):
+        raise typer.Exit(FAILED)
+
+
+def _chosen(loaded: Settings, name: str | None) -> tuple[Channel, ...]:
+    """Return the channels to try.
+
+    Raises:
+        ConfigurationError: there is none, or none of that name.
+    """
+    from flows.settings import config_path
+
+    channels = loaded.channel_records()
+    if not channels:
+        raise ConfigurationError(
+            f"no channel is set; write [channels.NAME] with a url into {config_path()}"
+        )
+    wanted = tuple(one for one in channels if name in (None, one.name))
+    if not wanted:
+        known = ", ".join(one.name for one in channels)
+        raise ConfigurationError(f"no channel {name!r} in the settings; known: {known}")
+    return wanted
+
+
+def _try(loaded: Settings, channel: Channel) -> dict[str, Any]:
+    """Try out one channel; a failure is an answer, too."""
+    from alerts.channels.registry import check
+    from alerts.deliver import deliver
+    from alerts.sample import sample_alert
+
+    result: dict[str, Any] = {"channel": channel.name, "exercise": channel.exercise}
+    try:
+        result["kind"] = check(channel)
+        if not channel.exercise:
+            return result | {"state": "checked", "reason": "live: tests never go to live people"}
+        with aside().status(f"sending to {channel.name}"):
+            receipt = deliver(sample_alert(datetime.now(UTC)), channel, loaded.delivery_timeout_s)
+    except (ConfigurationError, DeliveryFailed) as error:
+        return result | {"state": "failed", "reason": str(error)}
+    return result | {"state": "delivered", "reason": None, "receipt": receipt}
+
+
+def _print_result(result: dict[str, Any]) -> None:
+    """Say how one channel fared."""
+    name = f"[name]{result['channel']}[/]"
+    if result["state"] == "delivered":
+        key = str(result["receipt"]["key"])[:8]
+        said = f"[ok]delivered[/] an EXERCISE by {result['kind']}, key {key}"
+    elif result["state"] == "checked":
+        said = f"[ok]looks right[/] ({result['kind']}); nothing was sent, {plain(result['reason'])}"
+    else:
+        said = f"[fail]failed[/]: {plain(result['reason'])}"
+    screen().print(f"{name}  {said}")

@@ -1,0 +1,145 @@
+"""``scarpwatch db``: the private PostGIS, and the schema of whichever PostGIS is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from detectors.errors import ScarpwatchError
+from flows.cli.options import AsJson
+from flows.cli.output import details, emit, plain, screen
+
+if TYPE_CHECKING:
+    from db.cluster import Cluster
+    from flows.settings import Settings
+
+app = typer.Typer(help="The database: a private PostGIS, or the one that is set.")
+
+ELSEWHERE = "SCARPWATCH_DATABASE_URL names another server; starting and stopping it is its own"
+
+
+def _cluster(settings: Settings) -> Cluster | None:
+    """Return the private cluster; says so and returns None where another server is used."""
+    from db.cluster import Cluster
+
+    if settings.database_url is None:
+        return Cluster(settings.home)
+    screen().print(f"{ELSEWHERE} administrator's business. Nothing done.")
+    return None
+
+
+@app.command()
+def start() -> None:
+    """Start the private database; made if there is none, recovered if it was killed."""
+    from flows import settings
+    from flows.services import DATABASE
+
+    cluster = _cluster(settings.load())
+    if cluster is None:
+        return
+    fresh = cluster.status().state == "absent"
+    cluster.ensure()
+    cluster.create_database(DATABASE)
+    found = cluster.status()
+    screen().print(f"The database [ok]runs[/], server process {found.pid}, in {found.folder}")
+    if fresh:
+        screen().print("It is new and empty; next: scarpwatch db upgrade")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the private database; work under way is taken up again later."""
+    from flows import settings
+
+    cluster = _cluster(settings.load())
+    if cluster is None:
+        return
+    ran = cluster.status().state in {"running", "starting"}
+    cluster.stop()
+    screen().print("The database has stopped." if ran else "No database was running.")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show where the database is and whether its schema fits; starts nothing."""
+    from flows import settings
+
+    document = _status(settings.load())
+    if as_json:
+        emit(document)
+        return
+    schema, colour = document["schema"], "ok" if document["state"] == "running" else "fail"
+    needed = "[ok]fits[/]" if schema["current"] == schema["head"] else "run: scarpwatch db upgrade"
+    rows = [
+        ("state", f"[{colour}]{document['state']}[/]"),
+        ("kind", document["kind"]),
+        ("reason", plain(document["reason"])),
+        ("folder", plain(document["folder"])),
+        ("elsewhere", "the state folder is closed to the server's user" * document["relocated"]),
+        ("socket", plain(document["socket"])),
+        ("server", plain(document["server"])),
+        ("PostGIS", plain(document["postgis"])),
+        ("size", f"{document['size_bytes'] / 1e6:,.0f} MB" if document["size_bytes"] else ""),
+    ]
+    if document["state"] == "running":
+        rows.append(("schema", f"{schema['current'] or 'none'}, {needed}"))
+    if document["state"] in {"absent", "stopped"}:
+        rows.append(("next", "scarpwatch db start"))
+    screen().print(details(rows))
+
+
+def _status(settings: Settings) -> dict[str, Any]:
+    """Look at the database without changing anything."""
+    from db import facts
+    from db import schema
+    from db.cluster import Cluster
+    from db.engine import make_engine
+    from flows.services import DATABASE
+
+    document: dict[str, Any] = {
+        "state": "running", "kind": "another server", "reason": None, "folder": None,
+        "relocated": False, "socket": None, "pid": None, "server": None, "postgis": None,
+        "size_bytes": None, "schema": {"current": None, "head": schema.head()},
+    }  # fmt: skip
+    if settings.database_url is None:
+        cluster = Cluster(settings.home)
+        found = cluster.status()
+        document |= {
+            "state": found.state, "kind": "private", "relocated": found.relocated,
+            "folder": str(found.folder) if found.folder else None,
+            "socket": str(found.socket) if found.socket else None, "pid": found.pid,
+        }  # fmt: skip
+        if found.state != "running":
+            return document
+        url = cluster.url(DATABASE)
+    else:
+        url = settings.database_url.get_secret_value()
+    engine = make_engine(url)
+    try:
+        server = facts.server_facts(engine)
+        document |= {
+            "server": server.version, "postgis": server.postgis, "size_bytes": server.size_bytes
+        }  # fmt: skip
+        document["schema"]["current"] = schema.current(engine)
+    except ScarpwatchError as error:
+        document |= {"state": "unreachable", "reason": str(error)}
+    finally:
+        engine.dispose()
+    return document
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the schema to what this version needs; stored data are kept."""
+    from db import schema
+    from flows.cli.options import open_world
+
+    with open_world() as services:
+        before = schema.current(services.engine)
+        schema.upgrade(services.engine)
+        after = schema.current(services.engine)
+    if before == after:
+        screen().print(f"The schema is [ok]up to date[/] ({after}).")
+    else:
+        screen().print(f"The schema is [ok]ready[/] ({before or 'empty'} -> {after}).")

@@ -1,0 +1,171 @@
+"""Landslides with everything that is known of them, and how they look on the screen."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.orm import Session
+
+from alerts.wording import amount, area, change, parts, place, span
+from db import outbox, queries
+from db.records import AlertRecord
+from detectors.types import Detection, Landslide
+from flows.cli.documents import alert_document, detection_document, landslide_document
+from flows.cli.output import WIDE, details, minute, plain, some, styled, table
+
+NO_PROBABILITY = "a score, not a probability"
+
+
+@dataclass(frozen=True, slots=True)
+class LandslideView:
+    """A landslide, its past and what was said of it."""
+
+    versions: tuple[Landslide, ...]
+    """First to last, at least one."""
+    detections: tuple[Detection, ...]
+    """In order of sensing."""
+    alerts: tuple[AlertRecord, ...]
+    """Oldest first."""
+
+    @property
+    def latest(self) -> Landslide:
+        """What is believed now."""
+        return self.versions[-1]
+
+    def document(self) -> dict[str, Any]:
+        """Return the landslide as JSON."""
+        return landslide_document(self.latest) | {
+            "versions": [landslide_document(version) for version in self.versions],
+            "found": [detection_document(detection) for detection in self.detections],
+            "alerts": [alert_document(record) for record in self.alerts],
+        }
+
+
+def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
+    """Read a stored landslide."""
+    versions = tuple(queries.landslide_history(s, landslide_id))
+    return LandslideView(
+        versions,
+        tuple(queries.landslide_detections(s, landslide_id)),
+        tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
+    )
+
+
+def where(landslide: Landslide, digits: int = 5) -> str:
+    """Return a point inside the outline, longitude first."""
+    point = place(landslide.geometry)
+    return f"{point[0]:.{digits}f}, {point[1]:.{digits}f}" if point else "unknown"
+
+
+def as_table(landslides: Sequence[Landslide], width: int) -> Table:
+    """Return the list of landslides; wide screens see more columns."""
+    wide = width >= WIDE
+    made = table()
+    made.add_column("Id", no_wrap=True)
+    made.add_column("Region", overflow="fold", min_width=10)
+    for heading in ("State", "Tier"):
+        made.add_column(heading, no_wrap=True)
+    made.add_column("First seen, UTC" if wide else "First seen", no_wrap=True)
+    made.add_column("Area", justify="right", no_wrap=True)
+    if wide:
+        for heading in ("Change", "Evidence", "Looks"):
+            made.add_column(heading, justify="right", no_wrap=True)
+    made.add_column("Lon, lat", no_wrap=True)
+    for landslide in landslides:
+        drill = "\n[drill]simulated[/]" if landslide.simulated else ""
+        figures = [
+            f"{landslide.change_db:+.1f} dB", amount(landslide.evidence), str(landslide.looks)
+        ]  # fmt: skip
+        seen = minute(landslide.not_after)
+        made.add_row(
+            f"[name]{str(landslide.id)[:8]}[/]",
+            f"{landslide.region_id}{drill}",
+            styled(landslide.state),
+            styled(landslide.tier),
+            seen if wide else seen[:10],
+            area(landslide.area_m2),
+            *(figures if wide else ()),
+            where(landslide, digits=5 if wide else 4),
+        )
+    return made
+
+
+def print_one(console: Console, view: LandslideView) -> None:
+    """Print everything about one landslide."""
+    latest = view.latest
+    drill = "  [drill]SIMULATED: this never happened[/]" if latest.simulated else ""
+    console.print(f"[name]Landslide {latest.id}[/]{drill}")
+    bracket = span(latest.not_after - latest.not_before)
+    console.print(
+        details(
+            [
+                ("state", f"{styled(latest.state)}, tier {styled(latest.tier)}"),
+                ("region", latest.region_id),
+                ("where", f"{where(latest)} (lon, lat)"),
+                ("area", f"{area(latest.area_m2)}{parts(len(latest.geometry.geoms))}"),
+                ("when", f"after {minute(latest.not_before)} UTC,"
+                         f" not later than {minute(latest.not_after)} UTC ({bracket})"),
+                ("seen", f"backscatter {change(latest.change_db)},"
+                         f" in {some(latest.looks, 'look')}"),
+                ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}),"
+                             f" highest score {amount(latest.score_max, 'sigma')}"),
+                ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
+            ]
+        )
+    )  # fmt: skip
+    console.print("\n[name]Versions[/]")
+    console.print(_versions(view.versions))
+    console.print("[name]Detections[/]")
+    console.print(_detections(view.detections))
+    _print_alerts(console, view)
+
+
+def _versions(versions: Sequence[Landslide]) -> Table:
+    made = table()
+    for heading in ("No", "State", "Tier"):
+        made.add_column(heading, no_wrap=True)
+    made.add_column("Area", justify="right", no_wrap=True)
+    made.add_column("Why", overflow="fold")
+    for version in versions:
+        made.add_row(
+            str(version.revision), styled(version.state), styled(version.tier),
+            area(version.area_m2), plain(version.cause),
+        )  # fmt: skip
+    return made
+
+
+def _detections(detections: Sequence[Detection]) -> Table:
+    made = table()
+    made.add_column("Look, UTC", no_wrap=True)
+    made.add_column("Tier", no_wrap=True)
+    for heading in ("Area", "Change", "Evidence"):
+        made.add_column(heading, justify="right", no_wrap=True)
+    made.add_column("Item", overflow="fold", style="dim")
+    for detection in detections:
+        made.add_row(
+            minute(detection.not_after), styled(detection.tier), area(detection.area_m2),
+            f"{detection.change_db:+.1f} dB", amount(detection.evidence),
+            plain(detection.item_ids[-1]) if detection.item_ids else "",
+        )  # fmt: skip
+    return made
+
+
+def _print_alerts(console: Console, view: LandslideView) -> None:
+    if not view.alerts:
+        console.print("[name]Alerts[/]\n  none: tier watch is stored, not sent")
+        return
+    console.print("[name]Alerts[/]")
+    for record in view.alerts:
+        kind = "[drill]EXERCISE[/] " if record.alert.exercise else ""
+        console.print(
+            f"  {kind}{record.alert.kind}, {minute(record.recorded_at)} UTC,"
+            f" {str(record.alert.id)[:8]}"
+        )
+        for delivery in record.deliveries:
+            reason = f": {plain(delivery.reason)}" if delivery.reason else ""
+            console.print(f"    {delivery.channel} {styled(delivery.state)}{reason}")

@@ -1,0 +1,116 @@
+"""``scarpwatch landslides``: what is suspected, and all that is known of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detectors.errors import ConfigurationError
+from flows.cli.options import AsJson, OnlyRegion, date_option, open_world
+from flows.cli.output import aside, emit, screen, some
+
+if TYPE_CHECKING:
+    import uuid
+
+    from sqlalchemy.orm import Session
+
+app = typer.Typer(help="Landslides: what is suspected, where and since when.")
+
+LandslideId = Annotated[
+    str, typer.Argument(metavar="ID", help="Id, or as many first digits as it takes.")
+]
+STATES = ("suspected", "confirmed", "refuted", "unresolved", "closed")
+TIERS = ("watch", "likely")
+
+
+def _one_of(known: tuple[str, ...]) -> typer.models.OptionInfo:
+    def check(word: str | None) -> str | None:
+        if word is not None and word not in known:
+            raise typer.BadParameter(f"{word!r} is none of {', '.join(known)}")
+        return word
+
+    option: typer.models.OptionInfo = typer.Option(
+        metavar="WORD", callback=check, help=f"Only these: {', '.join(known)}."
+    )
+    return option
+
+
+@app.command("list")
+def list_landslides(
+    region: OnlyRegion = None,
+    state: Annotated[str | None, _one_of(STATES)] = None,
+    tier: Annotated[str | None, _one_of(TIERS)] = None,
+    since: Annotated[
+        datetime | None, date_option("--since", "Only those first seen then or later.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List landslides, newest first. Suspected means: radar saw a change, nobody confirmed it."""
+    from db import queries
+    from db.engine import transaction
+    from flows.cli import landslide_views as views
+    from flows.cli.documents import landslide_document
+
+    with open_world() as services, transaction(services.engine) as s:
+        if region is not None:
+            queries.get_region(s, region, include_removed=True)
+        found = queries.list_landslides(s, region, state, tier, since)[::-1]
+    if as_json:
+        emit({"landslides": [landslide_document(landslide) for landslide in found]})
+        return
+    console = screen()
+    if not found:
+        console.print("No landslide is suspected. (An empty answer is a good one.)")
+        return
+    console.print(views.as_table(found, console.width))
+    console.print(f"{some(len(found), 'landslide')}. More of one: scarpwatch landslides show ID")
+
+
+@app.command()
+def show(landslide_id: LandslideId, as_json: AsJson = False) -> None:
+    """Show a landslide: where, since when, how sure, its versions, detections and alerts."""
+    from db.engine import transaction
+    from flows.cli import landslide_views as views
+
+    with open_world() as services, transaction(services.engine) as s:
+        found = views.load(s, find(s, landslide_id))
+    if as_json:
+        emit(found.document())
+    else:
+        views.print_one(screen(), found)
+
+
+@app.command()
+def picture(
+    landslide_id: LandslideId,
+    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],
+) -> None:
+    """Draw a landslide: before, after, score and outline. Reads the imagery again."""
+    from db.engine import transaction
+    from flows.pictures import draw_landslide
+
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            wanted = find(s, landslide_id)
+        with aside().status("reading imagery"):
+            draw_landslide(services, wanted, out)
+    screen().print(f"Written: {out}")
+
+
+def find(s: Session, digits: str) -> uuid.UUID:
+    """Return the one landslide whose id begins so.
+
+    Raises:
+        ConfigurationError: none, or several.
+    """
+    from db.facts import landslide_ids
+
+    found = landslide_ids(s, digits)
+    if not found:
+        raise ConfigurationError(f"no landslide {digits}; see: scarpwatch landslides list")
+    if len(found) > 1:
+        raise ConfigurationError(f"{len(found)} landslides begin with {digits}; type more digits")
+    return found[0]

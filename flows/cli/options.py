@@ -1,0 +1,103 @@
+"""Options that several commands share, and what happens before any command runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from flows.services import Services
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+OnlyRegion = Annotated[
+    str | None, typer.Option("--region", metavar="ID", help="Only of this region.")
+]
+
+#: Packages whose warnings are for the operator; others only speak when asked to.
+_OURS = ("flows", "db", "alerts", "detectors")
+
+
+def _log_level(verbosity: int) -> int:
+    return {0: logging.ERROR, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+
+
+def set_up_logging(verbosity: int) -> None:
+    """Send logs to standard error: errors only, with ``-v`` what happens, with ``-vv`` all.
+
+    Commands print what went wrong themselves, so the log would say it twice.
+    """
+    import structlog
+
+    level = _log_level(verbosity)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        # Looked up with each logger, since standard error can be replaced.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for package in _OURS:
+        logging.getLogger(package).setLevel(min(level, logging.WARNING))
+
+
+def _more_verbose(verbosity: int) -> int:
+    if verbosity:
+        set_up_logging(verbosity)
+    return verbosity
+
+
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, callback=_more_verbose, show_default=False, metavar="",
+        help="Log what happens to standard error; -vv logs more.",
+    ),
+]  # fmt: skip
+
+
+def moment(text: str | datetime) -> datetime:
+    """Read a date (midnight UTC) or a time with its zone.
+
+    Raises:
+        BadParameter: neither; a time without zone would be somebody's guess.
+    """
+    if isinstance(text, datetime):
+        return text
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date like 2022-11-01") from None
+    if read.tzinfo is None:
+        if len(text) > len("2022-11-01"):
+            raise typer.BadParameter(f"{text!r} has no time zone; write {text}Z")
+        return read.replace(tzinfo=UTC)
+    return read.astimezone(UTC)
+
+
+def date_option(flag: str, text: str) -> Any:
+    """Return an option that takes a date or a time."""
+    return typer.Option(flag, parser=moment, metavar="DATE", help=text)
+
+
+@contextmanager
+def open_world() -> Iterator[Services]:
+    """Read the settings and wire the services, for one command."""
+    from flows import settings
+    from flows.services import open_services
+
+    with open_services(settings.load()) as services:
+        yield services

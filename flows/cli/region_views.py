@@ -1,0 +1,217 @@
+"""Regions with everything that is known of them, and how they look on the screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyproj import Geod
+from rich.console import Console
+from rich.table import Table
+
+from alerts.records import Channel
+from alerts.wording import area, place
+from db import counts, queries
+from db.engine import transaction
+from db.records import PollRecord, RegionSummary
+from db.tables import DELIVERY_STATES, LOOK_STATES
+from detectors.types import State, Tier, WatchedRegion
+from flows.cli.documents import region_document
+from flows.cli.output import (
+    ago,
+    counted,
+    details,
+    length,
+    minute,
+    plain,
+    some,
+    table,
+)
+from flows.doctor import takers
+from flows.services import Services
+
+#: Reasons for refusals that are shown; the rest is counted.
+REASONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RegionView:
+    """A region and what the database says about it."""
+
+    region: WatchedRegion
+    """What is watched."""
+    removed: bool
+    """No longer watched."""
+    polls: tuple[PollRecord, ...]
+    """One for each source that was polled."""
+    summary: RegionSummary | None
+    """Counts."""
+    refusals: tuple[tuple[str, str, str], ...] = ()
+    """Source, item id, reason; only when one region is shown."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the region as JSON."""
+        return region_document(self.region, self.summary, self.polls, self.removed)
+
+    def full_document(self) -> dict[str, Any]:
+        """Return the region as JSON, refused items included."""
+        names = ("source", "item_id", "reason")
+        refusals = [dict(zip(names, refusal, strict=True)) for refusal in self.refusals]
+        return self.document() | {"refusals": refusals}
+
+
+def load(services: Services, *, everything: bool) -> list[RegionView]:
+    """Read the regions that are watched, or every one there ever was."""
+    with transaction(services.engine) as s:
+        watched = {region.id for region in queries.list_regions(s)}
+        regions = queries.list_regions(s, include_removed=everything)
+        polls = queries.list_polls(s)
+        summary = counts.summary(s)
+    return [
+        RegionView(
+            region,
+            region.id not in watched,
+            tuple(poll for poll in polls if poll.region_id == region.id),
+            summary.regions.get(region.id),
+        )
+        for region in regions
+    ]
+
+
+def load_one(services: Services, region_id: str) -> RegionView:
+    """Read one region, also a removed one.
+
+    Raises:
+        ConfigurationError: there never was such a region.
+    """
+    with transaction(services.engine) as s:
+        region = queries.get_region(s, region_id, include_removed=True)
+        return RegionView(
+            region,
+            region.id not in {one.id for one in queries.list_regions(s)},
+            tuple(queries.list_polls(s, region_id)),
+            counts.summary(s).regions.get(region_id),
+            tuple(queries.list_refusals(s, region_id)),
+        )
+
+
+def marks(view: RegionView) -> str:
+    """Return what sets a region apart, in a few words."""
+    words = [
+        (view.removed, "[dim]removed[/]"),
+        (view.region.paused and not view.removed, "[warn]paused[/]"),
+        (view.region.simulated, "[drill]drill[/]"),
+    ]
+    return " ".join(word for applies, word in words if applies)
+
+
+def _last_poll(view: RegionView) -> str:
+    if not view.polls:
+        return "[dim]never[/]"
+    last = max(poll.polled_at for poll in view.polls)
+    lines = [minute(last), f"[dim]{ago(last)}[/]"]
+    failures = sum(poll.failures for poll in view.polls)
+    return "\n".join([*lines, f"[fail]failed {failures} x[/]"] if failures else lines)
+
+
+def _read_up_to(view: RegionView) -> str:
+    marks_reached = [poll.watermark for poll in view.polls if poll.watermark]
+    return minute(min(marks_reached)) if marks_reached else "[dim]-[/]"
+
+
+def tiers(summary: RegionSummary | None) -> dict[str, int]:
+    """Return landslides by tier; those that were refuted or closed are left out."""
+    found: Counter[str] = Counter()
+    for state, by_tier in summary.landslides.items() if summary else ():
+        if state not in {State.REFUTED.value, State.CLOSED.value}:
+            found.update(by_tier)
+    return dict(found)
+
+
+def as_table(views: Sequence[RegionView]) -> Table:
+    """Return the list of regions."""
+    made = table()
+    made.add_column("Region", min_width=14, overflow="fold")
+    for heading in ("Last poll, UTC", "Read up to, UTC"):
+        made.add_column(heading, no_wrap=True)
+    made.add_column("Looks", no_wrap=True)
+    made.add_column("Landslides", no_wrap=True)
+    for view in views:
+        name = plain(view.region.name) if view.region.name != view.region.id else ""
+        lines = [f"[name]{view.region.id}[/] {marks(view)}".rstrip()]
+        made.add_row(
+            "\n".join([*lines, f"[dim]{name}[/]"] if name else lines),
+            _last_poll(view),
+            _read_up_to(view),
+            counted(view.summary.looks if view.summary else {}, LOOK_STATES),
+            counted(tiers(view.summary), [Tier.LIKELY, Tier.WATCH]),
+        )
+        made.add_section()
+    return made
+
+
+def print_one(console: Console, view: RegionView, channels: Sequence[Channel]) -> None:
+    """Print everything about one region."""
+    region, summary = view.region, view.summary
+    console.print(f"[name]{plain(region.name)}[/] {marks(view)}".rstrip())
+    every = f"every {length(region.poll_every)}"
+    told = ", ".join(takers(channels, region)) or "[warn]nobody: no channel takes its alerts[/]"
+    console.print(
+        details(
+            [
+                ("id", region.id),
+                ("since", f"{minute(region.watch_from)} UTC, {every}, priority {region.priority}"),
+                ("where", _where(region)),
+                ("detectors", f"{', '.join(region.detectors)}; from {area(region.min_area_m2)} on"),
+                ("tags", plain(", ".join(region.tags))),
+                ("told", plain(told) if takers(channels, region) else told),
+                ("looks", _line(summary.looks if summary else {}, LOOK_STATES)),
+                ("landslides", _line(tiers(summary), [Tier.LIKELY, Tier.WATCH])),
+                ("alerts", str(summary.alerts) if summary and summary.alerts else ""),
+                ("messages", _line(summary.deliveries if summary else {}, DELIVERY_STATES)),
+            ]
+        )
+    )
+    for source in region.sources:
+        _print_source(console, view, source)
+
+
+def _line(found: dict[str, int] | Any, order: Sequence[str]) -> str:
+    return counted(found, order).replace("\n", ", ")
+
+
+def _where(region: WatchedRegion) -> str:
+    """Return the size of a region and a point in it."""
+    square_metres, _ = Geod(ellps="WGS84").geometry_area_perimeter(region.geometry)
+    point = place(region.geometry)
+    around = f" around {point[0]:.4f}, {point[1]:.4f} (lon, lat)" if point else ""
+    return f"{abs(square_metres) / 1e6:,.1f} km2{around}"
+
+
+def _print_source(console: Console, view: RegionView, source: str) -> None:
+    """Print how far one source was read and what it holds that cannot be used."""
+    console.print(f"\n[name]{plain(source)}[/]")
+    poll = next((poll for poll in view.polls if poll.source == source), None)
+    if poll is None:
+        console.print("  not polled yet")
+    else:
+        console.print(
+            details(
+                [
+                    ("polled", f"{minute(poll.polled_at)} UTC, {ago(poll.polled_at)}"),
+                    ("read up to", f"{minute(poll.watermark)} UTC" if poll.watermark else "never"),
+                    ("failed", f"[fail]{poll.failures} x[/], last: {plain(poll.error)}"
+                     if poll.error else ""),
+                ]
+            )
+        )  # fmt: skip
+    reasons = Counter(reason for where, _, reason in view.refusals if where == source)
+    if not reasons:
+        return
+    console.print(f"  {some(reasons.total(), 'item')} refused:")
+    shown = [(f"{count:4d}", plain(why)) for why, count in reasons.most_common(REASONS)]
+    console.print(details(shown))
+    if len(reasons) > REASONS:
+        console.print(f"  and {len(reasons) - REASONS} other reasons, see --json")

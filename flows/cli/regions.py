@@ -1,0 +1,181 @@
+"""``scarpwatch regions``: what is watched."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import AsJson, open_world
+from flows.cli.output import emit, plain, screen
+
+if TYPE_CHECKING:
+    from detectors.types import WatchedRegion
+    from flows.services import Services
+
+app = typer.Typer(help="Regions that are watched: add, list, pause, remove.")
+
+RegionId = Annotated[str, typer.Argument(metavar="ID", help="Id of the region.")]
+
+
+@app.command()
+def add(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="GeoJSON Feature with a (Multi)Polygon.")
+    ],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CATALOGUE/COLLECTION",
+            help="Where looks come from, instead of what the file says; may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Watch a region from now on, or change one.
+
+    Looks sensed before today only serve for comparison, unless the file says watch_from. A change
+    keeps the region's history, its start and whether it is paused.
+    """
+    from db import queries, store
+    from db.engine import transaction
+    from flows.regions import read_region
+
+    now = datetime.now(UTC)
+    region = read_region(file, watch_from=now, default_sources=tuple(source or ()))
+    if source:
+        region = replace(region, sources=tuple(source))
+    with open_world() as services:
+        _check_sources(services, region)
+        with transaction(services.engine) as s:
+            known = {one.id: one for one in queries.list_regions(s)}.get(region.id)
+            if known is not None:
+                unsaid = region.watch_from == now
+                region = replace(
+                    region,
+                    paused=known.paused,
+                    watch_from=known.watch_from if unsaid else region.watch_from,
+                )
+            store.save_region(s, region)
+            if known is not None and _wants_older_looks(known, region):
+                store.forget_watermarks(s, region.id)
+    _say_added(region, known)
+    _warn_of_silence(services, region)
+
+
+def _check_sources(services: Services, region: WatchedRegion) -> None:
+    """Refuse a catalogue nobody knows now, rather than at every poll."""
+    from flows.catalogs.registry import split_source
+
+    for source in region.sources:
+        services.catalogue(split_source(source)[0])
+
+
+def _wants_older_looks(known: WatchedRegion, region: WatchedRegion) -> bool:
+    """Tell whether looks that were published before the last poll are wanted, too."""
+    return (
+        not known.geometry.covers(region.geometry) or region.watch_from < known.watch_from
+    )
+
+
+def _say_added(region: WatchedRegion, known: WatchedRegion | None) -> None:
+    console = screen()
+    name = f"[name]{region.id}[/] ({plain(region.name)})"
+    if known is None:
+        since = f"{region.watch_from:%Y-%m-%d %H:%M} UTC"
+        drill = ", a [drill]drill[/]" if region.simulated else ""
+        console.print(f"Watching {name} since {since}{drill}.")
+        console.print("Next: scarpwatch poll, or scarpwatch serve to do it on a schedule.")
+        return
+    changed = [f.name for f in fields(region) if getattr(known, f.name) != getattr(region, f.name)]
+    said = f"changed: {', '.join(changed)}" if changed else "is as it was"
+    console.print(f"Region {name} {said}.")
+
+
+def _warn_of_silence(services: Services, region: WatchedRegion) -> None:
+    """Say loudly when nobody would be told."""
+    from flows.doctor import takers
+
+    if not takers(services.channels, region):
+        kind = "exercise" if region.simulated else "live"
+        screen().print(
+            f"[warn]Nobody will be told:[/] no {kind} channel in the settings takes its alerts."
+        )
+
+
+@app.command("list")
+def list_regions(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Removed regions, too; their history is kept.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the regions: last poll, how far the catalogues were read, what came of it."""
+    from flows.cli import region_views as views
+
+    with open_world() as services:
+        found = views.load(services, everything=everything)
+    if as_json:
+        emit({"regions": [one.document() for one in found]})
+    elif not found:
+        screen().print("No region is watched yet. Next: scarpwatch regions add FILE")
+    else:
+        screen().print(views.as_table(found))
+
+
+@app.command()
+def show(region_id: RegionId, as_json: AsJson = False) -> None:
+    """Show a region: polls, looks by state, refused items and why."""
+    from flows.cli import region_views as views
+
+    with open_world() as services:
+        found = views.load_one(services, region_id)
+    if as_json:
+        emit(found.full_document())
+    else:
+        views.print_one(screen(), found, services.channels)
+
+
+@app.command()
+def pause(region_id: RegionId) -> None:
+    """Stop polling a region for now; its history stays."""
+    _set_paused(region_id, paused=True)
+    screen().print(
+        f"[name]{region_id}[/] is paused. To go on: scarpwatch regions resume {region_id}"
+    )
+
+
+@app.command()
+def resume(region_id: RegionId) -> None:
+    """Poll a paused region again, from where it was left."""
+    _set_paused(region_id, paused=False)
+    screen().print(f"[name]{region_id}[/] is watched again, from where it was left.")
+
+
+def _set_paused(region_id: str, *, paused: bool) -> None:
+    from db import store
+    from db.engine import transaction
+
+    with open_world() as services, transaction(services.engine) as s:
+        store.set_paused(s, region_id, paused)
+
+
+@app.command()
+def remove(
+    region_id: RegionId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop watching a region for good; its landslides and alerts are kept."""
+    from db import queries, store
+    from db.engine import transaction
+
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            region = queries.get_region(s, region_id)
+        if not yes:
+            typer.confirm(f"Stop watching {region.id}? Its history is kept.", abort=True)
+        with transaction(services.engine) as s:
+            store.remove_region(s, region_id)
+    screen().print(f"[name]{region_id}[/] is no longer watched; its history is kept.")
