@@ -6,6 +6,7 @@ put on here, so that no edit of a template can lose them.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, TemplateNotFound
@@ -69,13 +70,16 @@ def render(alert: Alert) -> Message:
 
 
 def credits_line(alert: Alert) -> str:
-    """Return the credits the data demand, with the years of the looks used."""
-    first, last = (
-        require_utc(t, "time").year for t in (alert.landslide.not_before, alert.sensed_at)
-    )
+    """Return the credits the data of an alert demand."""
+    return credit(alert.landslide.not_before, alert.sensed_at, alert.item_id)
+
+
+def credit(since: datetime, until: datetime, item_id: str) -> str:
+    """Return the credits that looks of a time demand, with their years."""
+    first, last = (require_utc(t, "time").year for t in (since, until))
     years = str(last) if first >= last else f"{first}-{last}"
     line = f"Contains modified Copernicus Sentinel data {years}"
-    if "OPERA" in alert.item_id.upper():
+    if "OPERA" in item_id.upper():
         line += "; processed from NASA/JPL OPERA RTC-S1"
     return line
 

@@ -46,12 +46,19 @@ def channels_for(alert: Alert, channels: Iterable[Channel]) -> tuple[str, ...]:
     to exercise channels only and real alerts never do. An empty answer means that nobody would be
     told; callers should say so loudly.
     """
-    tags = set(alert.tags)
-    exercise = is_exercise(alert)
+    return takers(channels, alert.tags, exercise=is_exercise(alert))
+
+
+def takers(channels: Iterable[Channel], tags: Iterable[str], *, exercise: bool) -> tuple[str, ...]:
+    """Return the names of the channels that take alerts with these tags, sorted.
+
+    Asked before there is an alert, it tells whether anybody would be told.
+    """
+    wanted = set(tags)
     return tuple(
         sorted(
             channel.name
             for channel in channels
-            if channel.exercise is exercise and (not channel.tags or tags & set(channel.tags))
+            if channel.exercise is exercise and (not channel.tags or wanted & set(channel.tags))
         )
     )

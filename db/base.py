@@ -68,10 +68,15 @@ class Base(DeclarativeBase):
     }
 
 
-def one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+def column(comment: str, **options: Any) -> Mapped[Any]:
+    """Return a column with the comment that analysts see in the database."""
+    return mapped_column(comment=comment, **options)
+
+
+def one_of(name: str, values: Iterable[str]) -> CheckConstraint:
     """Return a check that a text column holds one of a closed list of words."""
     words = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({words})", name=column)
+    return CheckConstraint(f"{name} IN ({words})", name=name)
 
 
 def finite(*columns: str) -> CheckConstraint:
@@ -86,14 +91,14 @@ def bracket() -> CheckConstraint:
     return CheckConstraint("not_before < not_after", name="bracket")
 
 
-def outline(column: str) -> CheckConstraint:
+def outline(name: str) -> CheckConstraint:
     """Return a check that a geometry is valid and holds something."""
-    return CheckConstraint(f"ST_IsValid({column}) AND NOT ST_IsEmpty({column})", name=column)
+    return CheckConstraint(f"ST_IsValid({name}) AND NOT ST_IsEmpty({name})", name=name)
 
 
-def gist(table: str, column: str) -> Index:
+def gist(table: str, name: str) -> Index:
     """Return the one spatial index of a column."""
-    return Index(f"idx_{table}_{column}", column, postgresql_using="gist")
+    return Index(f"idx_{table}_{name}", name, postgresql_using="gist")
 
 
 def geometry(kind: str, comment: str) -> Mapped[WKBElement]:

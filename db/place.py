@@ -139,7 +139,9 @@ def create(home: Path, *, throwaway: bool) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     if os.geteuid() != 0:
         raise ConfigurationError(f"{home} does not let us keep private files in it")
-    SYSTEM_ROOT.mkdir(parents=True, exist_ok=True)
+    if not SYSTEM_ROOT.exists():
+        SYSTEM_ROOT.mkdir(parents=True)
+        SYSTEM_ROOT.chmod(0o755)  # whatever our umask is
     folder = SYSTEM_ROOT / f"{_home_name(home)}-{token}"
     if not _make(folder, account, marker):
         raise ConfigurationError(f"user {account.uid} cannot use {folder}")

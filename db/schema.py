@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from db.base import SCHEMA
@@ -20,12 +20,6 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 #: SQLSTATE of "not available on this server" and "not allowed".
 EXTENSION_MISSING = {"0A000", "58P01"}
 NOT_ALLOWED = "42501"
-
-SEARCH_PATH = text(
-    "SELECT set_config('search_path', concat_ws(', ', 'public', (SELECT quote_ident(nspname)"
-    " FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace"
-    " WHERE extname = 'postgis' AND nspname <> 'public')), true)"
-)
 
 
 def alembic_config(opened: Connection | None = None) -> Config:
@@ -85,9 +79,6 @@ def head() -> str:
 def _wait_for_others(opened: Connection) -> None:
     key = func.hashtextextended("scarpwatch:schema", 0)
     opened.execute(select(func.pg_advisory_xact_lock(key)))
-    # A user called like our schema would otherwise get PostGIS, and Alembic's idea of the default
-    # schema, in there: "$user" leads the search path.
-    opened.execute(SEARCH_PATH)
 
 
 def _explained(error: DBAPIError) -> Exception:

@@ -10,13 +10,14 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy import and_, delete, func, literal, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import convert, queries, tables
 from db.looks import claim_look, extend_look, finish_look, reopen_look, retry_look
-from detectors.errors import ConfigurationError, PermanentError
+from db.regions import lock_region, remove_region, save_region, set_paused
+from detectors.errors import PermanentError
 from detectors.types import Acquisition, Detection, Landslide, WatchedRegion, derive_id
 
 __all__ = [
@@ -36,57 +37,6 @@ __all__ = [
     "store_detections",
     "store_landslide",
 ]
-
-
-def save_region(s: Session, region: WatchedRegion) -> None:
-    """Store a region, or change it; a removed region with this id is watched again.
-
-    Raises:
-        ConfigurationError: a drill was to become a real region or the other way round.
-    """
-    values = convert.region_values(region)
-    known = s.scalar(select(tables.Region.simulated).where(tables.Region.id == region.id))
-    if known is not None and known != region.simulated:
-        kind = "a drill" if known else "no drill"
-        raise ConfigurationError(
-            f"region {region.id!r} is {kind} and stays so; choose another id for the other kind"
-        )
-    changed = {key: value for key, value in values.items() if key != "id"} | {"removed_at": None}
-    s.execute(
-        insert(tables.Region)
-        .values(values)
-        .on_conflict_do_update(index_elements=["id"], set_=changed)
-    )
-
-
-def set_paused(s: Session, region_id: str, paused: bool) -> None:
-    """Pause a region, or let it go on.
-
-    Raises:
-        ConfigurationError: no such region.
-    """
-    queries.get_region(s, region_id)
-    s.execute(update(tables.Region).where(tables.Region.id == region_id).values(paused=paused))
-
-
-def remove_region(s: Session, region_id: str) -> None:
-    """Stop watching a region; its history is kept.
-
-    Raises:
-        ConfigurationError: no such region.
-    """
-    queries.get_region(s, region_id)
-    s.execute(
-        update(tables.Region)
-        .where(tables.Region.id == region_id)
-        .values(removed_at=func.clock_timestamp())
-    )
-
-
-def lock_region(s: Session, region_id: str) -> None:
-    """Wait until no other transaction tracks this region; let go at the end of this one."""
-    key = func.hashtextextended(f"scarpwatch:region:{region_id}", 0)
-    s.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def finish_poll(

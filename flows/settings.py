@@ -27,7 +27,9 @@ DEFAULT_HOME = Path(".scarpwatch")
 CONFIG_NAME = "scarpwatch.toml"
 PREFIX = "SCARPWATCH_"
 #: Variables of our prefix that are read elsewhere than by ``Settings``.
-OTHER_VARIABLES = frozenset({"SCARPWATCH_CONFIG", "SCARPWATCH_TEST_DATABASE_URL"})
+OTHER_VARIABLES = frozenset(
+    {"SCARPWATCH_CONFIG", "SCARPWATCH_DATA", "SCARPWATCH_TEST_DATABASE_URL"}
+)
 
 
 class ChannelSettings(BaseModel):

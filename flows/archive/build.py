@@ -96,8 +96,9 @@ def _find(folder: Path, out: Path) -> tuple[list[_Candidates], list[Unused]]:
         lambda: defaultdict(dict)
     )
     unused = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in _SUFFIXES or not path.is_file() or out in path.parents:
+    own = out.absolute()
+    for path in sorted(folder.absolute().rglob("*")):
+        if path.suffix.lower() not in _SUFFIXES or not path.is_file() or own in path.parents:
             continue
         try:
             product, layer = parse_file(path.name)

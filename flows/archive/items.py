@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from flows.archive.cogs import Raster, multihash
+from flows.archive.manifest import iso
 from flows.catalogs.footprints import raster_footprint
 from flows.catalogs.opera import MASK, ProductName, orbit_state, replay_publication
 
@@ -32,11 +33,6 @@ def polarisation_order(names: Mapping[str, object]) -> list[str]:
     """Return the polarisations among the names, co-polarised first, as records want them."""
     known = [name for name in names if name != MASK]
     return sorted(known, key=lambda name: (name not in _CO_POLARISED, name))
-
-
-def iso(moment: datetime) -> str:
-    """Return a UTC time in the one form used in archives: seconds and a Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def make_item(

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,11 @@ def staged(out: Path, *, replace: bool) -> Iterator[Path]:
         stage.rename(out)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def iso(moment: datetime) -> str:
+    """Return a UTC time in the one form used in archives: seconds and a Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

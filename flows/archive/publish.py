@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,32 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
-from sqlalchemy.engine import make_url
 
 from detectors.errors import ConfigurationError, DatabaseUnavailable
-from flows.archive.items import iso
-from flows.archive.manifest import Archive
+from flows.archive.manifest import Archive, iso
 
 #: Property that catches up with the replay clock; the catalogue client searches by it.
 PUBLISHED = "published"
 
 
 def connection_arguments(database_url: str) -> dict[str, Any]:
-    """Return host, port, user, password and dbname of an SQLAlchemy URL, without the unset ones.
+    """Return the libpq parameters of a database URL, SQLAlchemy's spelling included.
 
-    A Unix socket is a folder as ``host``, whether it stood in the authority or in the query.
+    Raises:
+        ConfigurationError: it is no PostgreSQL URL.
     """
-    url = make_url(database_url)
-    query = url.query
-    found = {
-        "host": url.host or query.get("host"),
-        "port": url.port or query.get("port"),
-        "user": url.username or query.get("user"),
-        "password": url.password or query.get("password"),
-        "dbname": url.database,
-    }
-    return {key: value for key, value in found.items() if value not in (None, "")}
+    try:
+        return conninfo_to_dict(re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", database_url))
+    except psycopg.ProgrammingError:
+        # From None: the URL may hold a password, and the error quotes it.
+        raise ConfigurationError("the database URL is no PostgreSQL URL") from None
 
 
 @contextmanager

@@ -182,7 +182,9 @@ def _end_with_parent(server: Any) -> None:
     """End the server when standard input closes: the parent is gone, however it went."""
 
     def watch() -> None:
-        sys.stdin.read()
+        # Not sys.stdin: a thread inside its lock would break the interpreter's own ending.
+        while os.read(0, 64):
+            pass
         server.should_exit = True
 
     threading.Thread(target=watch, daemon=True).start()

@@ -107,7 +107,7 @@ class StacCatalogue:
         """Follow next links to the end; totals are not believed."""
         known: set[str] = set()
         stale = 0
-        for page in self._client().search(**asked).pages_as_dicts():
+        for page in self._io.pages(self._client(), asked):
             features = page["features"]
             ids = {str(f.get("id")) if isinstance(f, dict) else repr(f) for f in features}
             stale = stale + 1 if ids <= known else 0

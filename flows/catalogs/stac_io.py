@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pystac import STACError, STACTypeError
 from pystac_client import Client
 from pystac_client.errors import ClientTypeError
 from pystac_client.stac_api_io import StacApiIO
+from pystac_client.warnings import DoesNotConformTo
 
-from detectors.errors import CatalogueUnavailable
+from detectors.errors import CatalogueUnavailable, ConfigurationError
 from flows.catalogs.patience import Patience, TryAgain, ask
 
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
@@ -64,6 +66,23 @@ class PatientIO(StacApiIO):
             return Client.open(url, stac_io=self)
         except (ClientTypeError, STACError, STACTypeError, *_MALFORMED) as error:
             raise CatalogueUnavailable(f"{url} is no STAC API: {error}") from error
+
+    def pages(self, client: Client, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Search and yield page after page.
+
+        Raises:
+            CatalogueUnavailable: a page that cannot be had or followed.
+            ConfigurationError: the API has no item search.
+        """
+        offered = {str(link.extra_fields.get("method", "GET")).upper()
+                   for link in client.links if link.rel == "search"}  # fmt: skip
+        method = "GET" if offered == {"GET"} else "POST"
+        try:
+            yield from client.search(method=method, **asked).pages_as_dicts()
+        except DoesNotConformTo as error:
+            raise ConfigurationError(f"{client.self_href} has no item search") from error
+        except _MALFORMED as error:
+            raise CatalogueUnavailable(f"a page cannot be followed: {error!r}") from error
 
 
 def _insist_on_stac(answer: dict[str, Any]) -> dict[str, Any]:

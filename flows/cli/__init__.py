@@ -10,29 +10,29 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import (
-    alerts,
-    archives,
-    database,
-    health,
-    landslides,
-    looks,
-    polling,
-    regions,
-    replaying,
-    serving,
-)
+from flows.cli.alerts import app as alerts_app
+from flows.cli.archives import app as archive_app
+from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
+from flows.cli.health import doctor, status
+from flows.cli.landslides import app as landslides_app
+from flows.cli.looks import app as looks_app
 from flows.cli.options import set_up_logging
+from flows.cli.polling import poll, scene
+from flows.cli.regions import app as regions_app
+from flows.cli.replaying import demo, replay
+from flows.cli.serving import serve
 
 __all__ = ["app", "main"]
 
+NAME = "scarpwatch"
 WATCH, READ, ARCHIVES, KEEP = "Watch", "Read", "Archives and trials", "Keep running"
 
 app = typer.Typer(
-    name="scarpwatch",
+    name=NAME,
     cls=Commands,
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     add_completion=False,
     # Plain tracebacks for what nobody foresaw: complete, and fit to be sent to somebody.
     pretty_exceptions_enable=False,
@@ -73,23 +73,23 @@ def begin(
 
 
 for group, name, panel in (
-    (regions.app, "regions", WATCH),
-    (landslides.app, "landslides", READ),
-    (looks.app, "looks", READ),
-    (alerts.app, "alerts", READ),
-    (archives.app, "archive", ARCHIVES),
-    (database.app, "db", KEEP),
+    (regions_app, "regions", WATCH),
+    (landslides_app, "landslides", READ),
+    (looks_app, "looks", READ),
+    (alerts_app, "alerts", READ),
+    (archive_app, "archive", ARCHIVES),
+    (database_app, "db", KEEP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)
-app.command(rich_help_panel=WATCH)(polling.poll)
-app.command(rich_help_panel=WATCH)(serving.serve)
-app.command(rich_help_panel=READ)(health.status)
-app.command(rich_help_panel=READ)(polling.scene)
-app.command(rich_help_panel=ARCHIVES)(replaying.replay)
-app.command(rich_help_panel=ARCHIVES)(replaying.demo)
-app.command(rich_help_panel=KEEP)(health.doctor)
+app.command(rich_help_panel=WATCH)(poll)
+app.command(rich_help_panel=WATCH)(serve)
+app.command(rich_help_panel=READ)(status)
+app.command(rich_help_panel=READ)(scene)
+app.command(rich_help_panel=ARCHIVES)(replay)
+app.command(rich_help_panel=ARCHIVES)(demo)
+app.command(rich_help_panel=KEEP)(doctor)
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name=NAME)

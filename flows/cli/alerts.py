@@ -10,7 +10,7 @@ import typer
 from detectors.errors import ConfigurationError, DeliveryFailed
 from flows.cli.errors import FAILED
 from flows.cli.options import AsJson, OnlyRegion, open_world
-from flows.cli.output import aside, emit, minute, plain, screen, some, styled, table
+from flows.cli.output import aside, emit, minute, plain, screen, styled, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,7 +56,7 @@ def _as_table(records: list[AlertRecord]) -> Table:
     for record in records:
         alert = record.alert
         kind = "[drill]EXERCISE[/] " if alert.exercise else ""
-        said = f"{kind}{alert.kind}, [name]{alert.landslide.region_id}[/]"
+        said = f"{kind}{alert.kind}\n[name]{alert.landslide.region_id}[/]"
         landslide = f"[dim]landslide {str(alert.landslide.id)[:8]}[/]"
         messages = "\n".join(_spoken(delivery) for delivery in record.deliveries)
         made.add_row(
@@ -71,7 +71,7 @@ def _as_table(records: list[AlertRecord]) -> Table:
 
 def _spoken(delivery: DeliveryRecord) -> str:
     """Return what became of one message."""
-    said = f"{delivery.channel} {styled(delivery.state)}"
+    said = f"{delivery.channel}\n  {styled(delivery.state)}"
     if delivery.receipts:
         said += f" {minute(delivery.receipts[-1].received_at)}"
     if len(delivery.receipts) > 1:
@@ -130,7 +130,7 @@ def resend(
 @app.command("test")
 def try_out(
     channel: Annotated[
-        str | None, typer.Argument(metavar="[CHANNEL]", help="Name; all where none is named.")
+        str | None, typer.Argument(metavar="CHANNEL", help="Name; all where none is named.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -91,8 +91,7 @@ def status(as_json: AsJson = False) -> None:
 
 def _status(settings: Settings) -> dict[str, Any]:
     """Look at the database without changing anything."""
-    from db import facts
-    from db import schema
+    from db import facts, schema
     from db.cluster import Cluster
     from db.engine import make_engine
     from flows.services import DATABASE

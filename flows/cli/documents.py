@@ -45,7 +45,7 @@ def region_document(
     region: WatchedRegion, summary: RegionSummary | None, polls: Iterable[PollRecord], removed: bool
 ) -> dict[str, Any]:
     """Return a region with its polls and counts."""
-    document = as_json(region)
+    document: dict[str, Any] = as_json(region)
     document["poll_every_s"] = document.pop("poll_every")
     return document | {
         "removed": removed,
@@ -74,19 +74,10 @@ def poll_document(poll: PollRecord) -> dict[str, Any]:
 def look_document(look: LookRecord) -> dict[str, Any]:
     """Return a look and what it looks at, without hrefs."""
     acquisition = look.acquisition
-    document = as_json(look)
+    document: dict[str, Any] = as_json(look)
     del document["acquisition"]
-    return document | as_json(
-        {
-            "item_id": acquisition.item_id,
-            "source": acquisition.source,
-            "platform": acquisition.platform,
-            "track": acquisition.track,
-            "sensed_at": acquisition.sensed_at,
-            "published_at": acquisition.published_at,
-            "simulated": acquisition.simulated,
-        }
-    )
+    seen = ("item_id", "source", "platform", "track", "sensed_at", "published_at", "simulated")
+    return document | {name: as_json(getattr(acquisition, name)) for name in seen}
 
 
 def landslide_document(landslide: Landslide) -> dict[str, Any]:
@@ -97,13 +88,14 @@ def landslide_document(landslide: Landslide) -> dict[str, Any]:
 
 def detection_document(detection: Detection) -> dict[str, Any]:
     """Return a detection and where it came from."""
-    return {"id": str(detection.id), **as_json(detection)}
+    document: dict[str, Any] = as_json(detection)
+    return {"id": str(detection.id)} | document
 
 
 def alert_document(record: AlertRecord) -> dict[str, Any]:
     """Return an alert and what became of it; the landslide is named, not repeated."""
     alert = record.alert
-    return as_json(
+    document: dict[str, Any] = as_json(
         {
             "id": alert.id,
             "kind": alert.kind,
@@ -119,4 +111,5 @@ def alert_document(record: AlertRecord) -> dict[str, Any]:
             "recorded_at": record.recorded_at,
             "deliveries": record.deliveries,
         }
-    )  # type: ignore[no-any-return]
+    )
+    return document

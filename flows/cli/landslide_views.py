@@ -90,7 +90,7 @@ def as_table(landslides: Sequence[Landslide], width: int) -> Table:
             seen if wide else seen[:10],
             area(landslide.area_m2),
             *(figures if wide else ()),
-            where(landslide, digits=5 if wide else 4),
+            where(landslide, digits=5 if wide else 3),
         )
     return made
 
@@ -101,6 +101,9 @@ def print_one(console: Console, view: LandslideView) -> None:
     drill = "  [drill]SIMULATED: this never happened[/]" if latest.simulated else ""
     console.print(f"[name]Landslide {latest.id}[/]{drill}")
     bracket = span(latest.not_after - latest.not_before)
+    when = f"after {minute(latest.not_before)} UTC, by {minute(latest.not_after)} UTC ({bracket})"
+    seen = f"backscatter {change(latest.change_db)}, in {some(latest.looks, 'look')}"
+    highest = f"highest score {amount(latest.score_max, 'sigma')}"
     console.print(
         details(
             [
@@ -108,20 +111,17 @@ def print_one(console: Console, view: LandslideView) -> None:
                 ("region", latest.region_id),
                 ("where", f"{where(latest)} (lon, lat)"),
                 ("area", f"{area(latest.area_m2)}{parts(len(latest.geometry.geoms))}"),
-                ("when", f"after {minute(latest.not_before)} UTC,"
-                         f" not later than {minute(latest.not_after)} UTC ({bracket})"),
-                ("seen", f"backscatter {change(latest.change_db)},"
-                         f" in {some(latest.looks, 'look')}"),
-                ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}),"
-                             f" highest score {amount(latest.score_max, 'sigma')}"),
+                ("when", when),
+                ("seen", seen),
+                ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}), {highest}"),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]
         )
-    )  # fmt: skip
+    )
     console.print("\n[name]Versions[/]")
     console.print(_versions(view.versions))
-    console.print("[name]Detections[/]")
-    console.print(_detections(view.detections))
+    console.print("\n[name]Detections[/]")
+    _print_detections(console, view.detections)
     _print_alerts(console, view)
 
 
@@ -139,27 +139,23 @@ def _versions(versions: Sequence[Landslide]) -> Table:
     return made
 
 
-def _detections(detections: Sequence[Detection]) -> Table:
-    made = table()
-    made.add_column("Look, UTC", no_wrap=True)
-    made.add_column("Tier", no_wrap=True)
-    for heading in ("Area", "Change", "Evidence"):
-        made.add_column(heading, justify="right", no_wrap=True)
-    made.add_column("Item", overflow="fold", style="dim")
+def _print_detections(console: Console, detections: Sequence[Detection]) -> None:
     for detection in detections:
-        made.add_row(
-            minute(detection.not_after), styled(detection.tier), area(detection.area_m2),
-            f"{detection.change_db:+.1f} dB", amount(detection.evidence),
-            plain(detection.item_ids[-1]) if detection.item_ids else "",
-        )  # fmt: skip
-    return made
+        console.print(
+            f"  {minute(detection.not_after)} UTC  {styled(detection.tier)}"
+            f"  {area(detection.area_m2)}  {detection.change_db:+.1f} dB"
+            f"  evidence {amount(detection.evidence)}"
+        )
+        # The judged item is the last one; whole, since people copy it into `scarpwatch scene`.
+        for item in detection.item_ids[-1:]:
+            console.print(f"  {plain(item)}", style="dim", soft_wrap=True)
 
 
 def _print_alerts(console: Console, view: LandslideView) -> None:
     if not view.alerts:
-        console.print("[name]Alerts[/]\n  none: tier watch is stored, not sent")
+        console.print("\n[name]Alerts[/]\n  none: tier watch is stored, not sent")
         return
-    console.print("[name]Alerts[/]")
+    console.print("\n[name]Alerts[/]")
     for record in view.alerts:
         kind = "[drill]EXERCISE[/] " if record.alert.exercise else ""
         console.print(

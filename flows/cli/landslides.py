@@ -66,7 +66,7 @@ def list_landslides(
         console.print("No landslide is suspected. (An empty answer is a good one.)")
         return
     console.print(views.as_table(found, console.width))
-    console.print(f"{some(len(found), 'landslide')}. More of one: scarpwatch landslides show ID")
+    console.print(f"\n{some(len(found), 'landslide')}. More of one: scarpwatch landslides show ID")
 
 
 @app.command()

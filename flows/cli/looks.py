@@ -60,11 +60,12 @@ def _print_look(console: Console, look: LookRecord) -> None:
     tries = f"tried {look.attempts} x" if look.attempts > 1 else ""
     again = f"again after {minute(look.retry_at)} UTC" if look.retry_at else ""
     words = [word for word in (styled(look.state), seen, tries, again, drill) if word]
-    console.print(
-        f"{minute(acquisition.sensed_at)}  [name]{look.region_id}[/]  {'  '.join(words)}"
-    )
+    when = f"{minute(acquisition.sensed_at)} UTC"
+    console.print(f"{when}  [name]{look.region_id}[/]  {'  '.join(words)}")
     # The whole item id, on a line of its own: people copy it into `scarpwatch scene`.
     console.print(f"  {plain(acquisition.item_id)}", soft_wrap=True)
-    for remark in (look.reason, look.advisory):
-        if remark:
-            console.print(f"  [warn]{plain(remark)}[/]")
+    if look.reason:
+        style = "warn" if look.state == "processed" else look.state
+        console.print(f"  [{style}]{plain(look.reason)}[/]")
+    if look.advisory:
+        console.print(f"  [warn]{plain(look.advisory)}[/]")

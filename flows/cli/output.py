@@ -112,8 +112,9 @@ def some(number: int, one: str, many: str | None = None) -> str:
 def table(*headings: str, **options: Any) -> Table:
     """Return an empty table in the house style."""
     made = Table(
-        box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1), **options
-    )
+        box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False,
+        padding=(0, 1, 0, 0), **options,
+    )  # fmt: skip
     for heading in headings:
         made.add_column(heading)
     return made

@@ -47,7 +47,7 @@ class RegionRun:
 def poll(
     region_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[REGION]...", help="Ids; every region where none is named."),
+        typer.Argument(metavar="REGION", help="Ids; every region where none is named."),
     ] = None,
     as_json: AsJson = False,
     _verbose: Verbose = 0,
@@ -208,7 +208,7 @@ def _print_messages(console: Console, messages: Sequence[DeliveryOutcome]) -> No
 
 
 def scene(
-    item_id: Annotated[str, typer.Argument(help="Catalogue item, as `looks list` shows it.")],
+    item_id: Annotated[str, typer.Argument(metavar="ITEM_ID", help="Catalogue item, as `looks list` shows it.")],
     region: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Only for this region; else for each that knows the item."),

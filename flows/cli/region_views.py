@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyproj import Geod
 from rich.console import Console
 from rich.table import Table
 
-from alerts.records import Channel
 from alerts.wording import area, place
 from db import counts, queries
 from db.engine import transaction
 from db.records import PollRecord, RegionSummary
 from db.tables import DELIVERY_STATES, LOOK_STATES
 from detectors.types import State, Tier, WatchedRegion
+from flows.attention import told
 from flows.cli.documents import region_document
 from flows.cli.output import (
     ago,
@@ -29,8 +28,8 @@ from flows.cli.output import (
     some,
     table,
 )
-from flows.doctor import takers
 from flows.services import Services
+from flows.settings import Settings
 
 #: Reasons for refusals that are shown; the rest is counted.
 REASONS = 5
@@ -152,12 +151,12 @@ def as_table(views: Sequence[RegionView]) -> Table:
     return made
 
 
-def print_one(console: Console, view: RegionView, channels: Sequence[Channel]) -> None:
+def print_one(console: Console, view: RegionView, settings: Settings) -> None:
     """Print everything about one region."""
     region, summary = view.region, view.summary
     console.print(f"[name]{plain(region.name)}[/] {marks(view)}".rstrip())
     every = f"every {length(region.poll_every)}"
-    told = ", ".join(takers(channels, region)) or "[warn]nobody: no channel takes its alerts[/]"
+    channels = plain(", ".join(told(settings, region)))
     console.print(
         details(
             [
@@ -166,11 +165,16 @@ def print_one(console: Console, view: RegionView, channels: Sequence[Channel]) -
                 ("where", _where(region)),
                 ("detectors", f"{', '.join(region.detectors)}; from {area(region.min_area_m2)} on"),
                 ("tags", plain(", ".join(region.tags))),
-                ("told", plain(told) if takers(channels, region) else told),
+                ("channels", channels or "[warn]nobody: no channel takes its alerts[/]"),
                 ("looks", _line(summary.looks if summary else {}, LOOK_STATES)),
                 ("landslides", _line(tiers(summary), [Tier.LIKELY, Tier.WATCH])),
                 ("alerts", str(summary.alerts) if summary and summary.alerts else ""),
-                ("messages", _line(summary.deliveries if summary else {}, DELIVERY_STATES)),
+                (
+                    "messages",
+                    _line(summary.deliveries, DELIVERY_STATES)
+                    if summary and summary.deliveries
+                    else "",
+                ),
             ]
         )
     )
@@ -184,6 +188,8 @@ def _line(found: dict[str, int] | Any, order: Sequence[str]) -> str:
 
 def _where(region: WatchedRegion) -> str:
     """Return the size of a region and a point in it."""
+    from pyproj import Geod
+
     square_metres, _ = Geod(ellps="WGS84").geometry_area_perimeter(region.geometry)
     point = place(region.geometry)
     around = f" around {point[0]:.4f}, {point[1]:.4f} (lon, lat)" if point else ""

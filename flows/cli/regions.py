@@ -75,9 +75,7 @@ def _check_sources(services: Services, region: WatchedRegion) -> None:
 
 def _wants_older_looks(known: WatchedRegion, region: WatchedRegion) -> bool:
     """Tell whether looks that were published before the last poll are wanted, too."""
-    return (
-        not known.geometry.covers(region.geometry) or region.watch_from < known.watch_from
-    )
+    return not known.geometry.covers(region.geometry) or region.watch_from < known.watch_from
 
 
 def _say_added(region: WatchedRegion, known: WatchedRegion | None) -> None:
@@ -96,10 +94,10 @@ def _say_added(region: WatchedRegion, known: WatchedRegion | None) -> None:
 
 def _warn_of_silence(services: Services, region: WatchedRegion) -> None:
     """Say loudly when nobody would be told."""
-    from flows.doctor import takers
+    from flows.attention import told
 
-    if not takers(services.channels, region):
-        kind = "exercise" if region.simulated else "live"
+    if not told(services.settings, region):
+        kind = "exercise" if region.simulated or services.settings.exercise else "live"
         screen().print(
             f"[warn]Nobody will be told:[/] no {kind} channel in the settings takes its alerts."
         )
@@ -135,7 +133,7 @@ def show(region_id: RegionId, as_json: AsJson = False) -> None:
     if as_json:
         emit(found.full_document())
     else:
-        views.print_one(screen(), found, services.channels)
+        views.print_one(screen(), found, services.settings)
 
 
 @app.command()

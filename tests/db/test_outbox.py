@@ -176,3 +176,6 @@ def test_alerts_are_listed_by_region_and_time_newest_first(queued, make) -> None
         assert outbox.list_alerts(s, limit=1) == [newest]
         assert outbox.list_alerts(s, since=newest.recorded_at) == [newest]
         assert outbox.list_alerts(s, region_id="elsewhere") == []
+        assert outbox.list_alerts(s, alert_id=first.id) == [oldest]
+        assert outbox.list_alerts(s, landslide_id=second.id) == [newest, oldest]
+        assert outbox.list_alerts(s, landslide_id=first.id) == []

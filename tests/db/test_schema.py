@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -11,6 +11,7 @@ from alembic import command
 from sqlalchemy import Engine, text
 
 from db import queries, schema, tables
+from db.cluster import Cluster
 from db.engine import connection, make_engine, transaction
 from detectors.errors import ConfigurationError, DatabaseUnavailable
 
@@ -63,7 +64,6 @@ def test_up_down_up(empty) -> None:
 
 def test_autogenerate_finds_no_difference(engine) -> None:
     with connection(engine) as opened:
-        opened.execute(schema.SEARCH_PATH)
         command.check(schema.alembic_config(opened))
 
 
@@ -132,39 +132,45 @@ def test_two_upgrades_at_once(empty) -> None:
     assert schema.current(empty) == schema.head()
 
 
-def test_a_user_called_like_the_schema_gets_postgis_where_everybody_sees_it(
-    cluster, url_of, empty_database_url
-) -> None:
-    # "$user" leads PostgreSQL's search path, so this user's unqualified names land in our schema.
-    with psycopg.connect(empty_database_url, autocommit=True) as admin:
-        admin.execute("DROP ROLE IF EXISTS scarpwatch")
-        admin.execute("CREATE ROLE scarpwatch SUPERUSER LOGIN")
-    try:
-        engine = make_engine(empty_database_url.replace("://postgres@", "://scarpwatch@"))
-        schema.upgrade(engine)
-        with connection(engine) as opened:
-            assert opened.scalar(text("SELECT current_user")) == "scarpwatch"
-            where = "SELECT extnamespace::regnamespace::text FROM pg_extension"
-            assert opened.scalar(text(where + " WHERE extname = 'postgis'")) == "public"
-            opened.execute(schema.SEARCH_PATH)
-            command.check(schema.alembic_config(opened))
+@pytest.fixture
+def as_user(cluster: Cluster) -> Iterator[Callable[..., Engine]]:
+    """Engines on an empty database of the private cluster, for users made for the test."""
+    made: list[tuple[str, Engine]] = []
+    cluster.create_database("test_users", template="template0")
+    admin = cluster.url("test_users")
+
+    def make(role: str, rights: str) -> Engine:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"CREATE ROLE {role} LOGIN {rights}")  # type: ignore[call-overload]
+        made.append((role, make_engine(admin.replace("://postgres@", f"://{role}@"))))
+        return made[-1][1]
+
+    yield make
+    cluster.drop_database("test_users")
+    for role, engine in made:
         engine.dispose()
-    finally:
-        with psycopg.connect(empty_database_url, autocommit=True) as admin:
-            admin.execute("REASSIGN OWNED BY scarpwatch TO postgres")
-            admin.execute("DROP ROLE scarpwatch")
+        with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP ROLE {role}")  # type: ignore[call-overload]
 
 
-def test_a_user_without_rights_is_told_what_to_ask_for(empty_database_url) -> None:
-    with psycopg.connect(empty_database_url, autocommit=True) as admin:
-        admin.execute("DROP ROLE IF EXISTS modest")
-        admin.execute("CREATE ROLE modest LOGIN")
-    engine = make_engine(empty_database_url.replace("://postgres@", "://modest@"))
+def test_a_user_called_like_the_schema_gets_postgis_where_everybody_sees_it(as_user) -> None:
+    # "$user" leads PostgreSQL's search path, so this user's unqualified names land in our schema.
+    engine = as_user("scarpwatch", "SUPERUSER")
+    schema.upgrade(engine)
+    with connection(engine) as opened:
+        assert opened.scalar(text("SELECT current_user")) == "scarpwatch"
+        where = "SELECT extnamespace::regnamespace::text FROM pg_extension"
+        assert opened.scalar(text(where + " WHERE extname = 'postgis'")) == "public"
+    engine.dispose()  # the next connection begins with the schema there
+    with connection(engine) as opened:
+        command.check(schema.alembic_config(opened))
+    with transaction(engine) as s:
+        assert queries.list_regions(s) == []
+
+
+def test_a_user_without_rights_is_told_what_to_ask_for(as_user) -> None:
     with pytest.raises(ConfigurationError, match="CREATE EXTENSION postgis"):
-        schema.upgrade(engine)
-    engine.dispose()
-    with psycopg.connect(empty_database_url, autocommit=True) as admin:
-        admin.execute("DROP ROLE modest")
+        schema.upgrade(as_user("modest", ""))
 
 
 def test_a_database_without_our_schema_says_what_to_run(empty) -> None:

@@ -170,6 +170,37 @@ def test_refusals_are_stored_once_with_their_latest_reason(engine, make) -> None
         ]
 
 
+def test_waiting_looks_follow_a_changed_start_of_watching(engine, make) -> None:
+    items = [make.acquisition(day) for day in range(4)]
+    from_day = [replace(make.region(), watch_from=item.sensed_at) for item in items]
+    with transaction(engine) as s:
+        store.save_region(s, from_day[2])
+        store.record_acquisitions(s, from_day[2], items)
+        look = store.claim_look(s, "san-rafael", make.now, "w1", LEASE)
+        assert look is not None
+        store.finish_look(s, look.id, "w1", "processed", None, 1.0, None, make.now)
+        states = []
+        for region in (from_day[1], from_day[3], from_day[2]):
+            store.save_region(s, region)
+            states.append([waiting.state for waiting in reversed(queries.list_looks(s))])
+    assert states == [
+        ["baseline", "due", "processed", "due"],
+        ["baseline", "baseline", "processed", "due"],
+        ["baseline", "baseline", "processed", "due"],
+    ]
+
+
+def test_a_source_can_be_read_from_the_beginning_again(engine, make) -> None:
+    region = make.region()
+    with transaction(engine) as s:
+        store.save_region(s, region)
+        store.finish_poll(s, region.id, "a/b", make.now, make.now)
+        store.forget_watermarks(s, region.id)
+        assert queries.poll_watermark(s, region.id, "a/b") is None
+        store.finish_poll(s, region.id, "a/b", make.start, make.now)
+        assert queries.poll_watermark(s, region.id, "a/b") == make.start
+
+
 def test_an_item_that_became_usable_is_no_longer_refused(engine, make) -> None:
     region, item = make.region(), make.acquisition()
     with transaction(engine) as s:
@@ -199,6 +230,19 @@ def test_the_oldest_look_is_claimed_first_and_finished(engine, make) -> None:
         assert store.claim_look(s, region.id, make.now, "w1", LEASE) is None
         with pytest.raises(LeaseLost):
             store.finish_look(s, look.id, "w1", "processed", None, 0.75, None, make.now)
+
+
+def test_one_look_can_be_claimed_by_its_id(engine, make) -> None:
+    region, items = make.region(), [make.acquisition(day) for day in range(3)]
+    with transaction(engine) as s:
+        store.save_region(s, region)
+        store.record_acquisitions(s, region, items)
+        (wanted,) = queries.list_looks(s, item_id=items[2].item_id)
+        look = store.claim_look(s, region.id, make.now, "w1", LEASE, look_id=wanted.id)
+        assert look is not None
+        assert look.acquisition == items[2]
+        assert store.claim_look(s, region.id, make.now, "w2", LEASE, look_id=wanted.id) is None
+        assert store.claim_look(s, "other", make.now, "w2", LEASE, look_id=wanted.id) is None
 
 
 def test_a_look_to_be_retried_waits(engine, make) -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -161,6 +162,18 @@ def test_taken_port_and_doubled_collection_are_named(database_url, archive_folde
         _ = ArchiveServer(database_url, [archive_folder]).url
 
 
+def test_database_urls_are_read_in_every_spelling():
+    socket_url = "postgresql+psycopg://me@/name?host=/run/pg&port=5433"
+    assert connection_arguments(socket_url) == {
+        "user": "me", "dbname": "name", "host": "/run/pg", "port": "5433"
+    }  # fmt: skip
+    assert connection_arguments("postgresql://me:p%40ss@db.example:5432/name")["password"] == "p@ss"
+    with pytest.raises(ConfigurationError) as caught:
+        connection_arguments("mysql://me:secret@db/name")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 def test_missing_database_is_named(archive_folder, tmp_path):
     nowhere = f"postgresql+psycopg://nobody@/nothing?host={tmp_path}"
     archive = open_archive(archive_folder)
@@ -181,7 +194,7 @@ def test_database_without_pgstac_is_named(database_url, archive_folder):
 def test_database_gone_in_the_middle_is_unavailable_and_heals(server, database_url):
     archive = server.archives[0]
     publish(database_url, archive, END, server.url)
-    settings = CatalogueSettings(kind="stac", url=server.url, attempts=1)
+    settings = CatalogueSettings(kind="stac", url=server.url, attempts=3, backoff_s=0.1)
     catalogue = make_catalogue("archive", settings)
     arguments = connection_arguments(database_url)
     name = arguments["dbname"]
@@ -222,3 +235,33 @@ def test_process_prints_its_address_and_ends_on_sigterm(database_url, archive_fo
     assert process.returncode == 0
     assert errors == ""
     json.dumps(collection)
+
+
+def test_server_ends_with_a_parent_that_was_killed(database_url, archive_folder):
+    program = (
+        "import pathlib, sys\n"
+        "from flows.archive.server import ArchiveServer\n"
+        "server = ArchiveServer(sys.argv[1], [pathlib.Path(sys.argv[2])]).start()\n"
+        "print(server.url, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, database_url, str(archive_folder)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    url = parent.stdout.readline().strip()
+    assert httpx.get(url).status_code == 200
+    parent.kill()
+    parent.communicate()
+    assert _falls_silent(url)
+
+
+def _falls_silent(url: str) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(url)
+        except httpx.TransportError:
+            return True
+        time.sleep(0.1)
+    return False

@@ -233,6 +233,7 @@ def test_no_broken_item_ever_stops_the_rest(data, value):
 @pytest.mark.data
 def test_recorded_items_of_many_catalogues():
     folder = Path(os.environ["SCARPWATCH_DATA"]) / "stac-json"
+    assert folder.is_dir()
     outcomes: Counter[str] = Counter()
     accepted = set()
     for path in sorted(folder.rglob("*.*json")):

@@ -221,6 +221,30 @@ def test_page_that_is_no_stac_api_is_named(api):
     assert api.catalogue().check() == f"{api.url}: Test"
 
 
+@pytest.mark.parametrize("links", [None, [{"href": "x"}], [{"rel": "next"}], "nonsense"])
+def test_page_that_cannot_be_followed_is_named(api, links):
+    api.answers(api.Reply({"type": "FeatureCollection", "features": [look(1)], "links": links}))
+    with pytest.raises(CatalogueUnavailable, match="cannot be followed"):
+        api.search()
+
+
+def test_api_without_item_search_is_named(api):
+    api.landing(conformsTo=[f"{CORE}/core"])
+    with pytest.raises(ConfigurationError, match="has no item search"):
+        api.search()
+
+
+def test_api_that_offers_get_only_is_asked_by_get(api):
+    search_link = {"rel": "search", "href": f"{api.url}/search", "method": "GET",
+                   "type": "application/geo+json"}  # fmt: skip
+    api.landing(links=[{"rel": "self", "href": api.url}, search_link])
+    api.answers(api.page([look(1)]))
+    assert ids(api.search()) == ["look-1_rtc"]
+    (asked,) = api.server.asked_at("/search")
+    assert asked.method == "GET"
+    assert "collections=rtc" in asked.path
+
+
 def test_nobody_listening_is_named(api):
     catalogue = make_catalogue(
         "test",

@@ -14,12 +14,12 @@ from typing import Any, get_args
 import pydantic
 import pytest
 import typer.main
-from flows.cli import app
 
 import alerts.channels.registry
 import detectors.registry
 import flows.catalogs.registry
 from db.tables import Base
+from flows.cli import app
 from flows.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -30,6 +30,7 @@ GEOSPATIAL_COMMENTS = {
     "detections": "What one look says about one place.",
     "landslide_versions": "Append-only versions of what we believe about each landslide.",
 }
+
 APPEND_ONLY = """
 CREATE FUNCTION scarpwatch.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

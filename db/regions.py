@@ -1,0 +1,82 @@
+"""Regions: watched, changed, paused, removed, locked. Part of ``db.store``."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from db import convert, queries, tables
+from detectors.errors import ConfigurationError
+from detectors.types import WatchedRegion
+
+
+def save_region(s: Session, region: WatchedRegion) -> None:
+    """Store a region, or change it; a removed region with this id is watched again.
+
+    Looks that wait follow a changed ``watch_from``; looks that were judged stay judged.
+
+    Raises:
+        ConfigurationError: a drill was to become a real region or the other way round.
+    """
+    values = convert.region_values(region)
+    known = s.scalar(select(tables.Region.simulated).where(tables.Region.id == region.id))
+    if known is not None and known != region.simulated:
+        kind = "a drill" if known else "no drill"
+        raise ConfigurationError(
+            f"region {region.id!r} is {kind} and stays so; choose another id for the other kind"
+        )
+    changed = {key: value for key, value in values.items() if key != "id"} | {"removed_at": None}
+    s.execute(
+        insert(tables.Region)
+        .values(values)
+        .on_conflict_do_update(index_elements=["id"], set_=changed)
+    )
+    if known is not None:
+        _follow_watch_from(s, region)
+
+
+def _follow_watch_from(s: Session, region: WatchedRegion) -> None:
+    """Judge what now lies inside the watched time; leave what no longer does as baseline."""
+    look, sensed_at = tables.Look, tables.Acquisition.sensed_at
+    mine = update(look).where(
+        look.region_id == region.id, look.acquisition_id == tables.Acquisition.id
+    )
+    s.execute(
+        mine.where(look.state == "baseline", sensed_at >= region.watch_from).values(state="due")
+    )
+    s.execute(
+        mine.where(look.state == "due", look.attempts == 0, sensed_at < region.watch_from).values(
+            state="baseline"
+        )
+    )
+
+
+def set_paused(s: Session, region_id: str, paused: bool) -> None:
+    """Pause a region, or let it go on.
+
+    Raises:
+        ConfigurationError: no such region.
+    """
+    queries.get_region(s, region_id)
+    s.execute(update(tables.Region).where(tables.Region.id == region_id).values(paused=paused))
+
+
+def remove_region(s: Session, region_id: str) -> None:
+    """Stop watching a region; its history is kept.
+
+    Raises:
+        ConfigurationError: no such region.
+    """
+    queries.get_region(s, region_id)
+    s.execute(
+        update(tables.Region)
+        .where(tables.Region.id == region_id)
+        .values(removed_at=func.clock_timestamp())
+    )
+
+
+def lock_region(s: Session, region_id: str) -> None:
+    """Wait until no other transaction tracks this region; let go at the end of this one."""
+    key = func.hashtextextended(f"scarpwatch:region:{region_id}", 0)
+    s.execute(select(func.pg_advisory_xact_lock(key)))

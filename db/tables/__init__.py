@@ -1,0 +1,28 @@
+"""The tables, in PostgreSQL schema ``scarpwatch``. Alembic creates them; tests compare the two.
+
+Every geometry is EPSG:4326, lon/lat; every time is timestamptz and read back as UTC. Spatial
+columns say ``spatial_index=False`` and name their GiST index themselves, so it exists once.
+"""
+
+from db.base import Base
+from db.tables.found import Detection, Landslide, LandslideDetection, LandslideVersion
+from db.tables.told import DELIVERY_STATES, Alert, Delivery, Receipt
+from db.tables.watched import LOOK_STATES, Acquisition, Look, PollState, RefusedItem, Region
+
+__all__ = [
+    "DELIVERY_STATES",
+    "LOOK_STATES",
+    "Acquisition",
+    "Alert",
+    "Base",
+    "Delivery",
+    "Detection",
+    "Landslide",
+    "LandslideDetection",
+    "LandslideVersion",
+    "Look",
+    "PollState",
+    "Receipt",
+    "RefusedItem",
+    "Region",
+]

@@ -1,0 +1,126 @@
+"""What was found: detections, and the landslides we believe in because of them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from geoalchemy2 import WKBElement
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, bracket, column, finite, geometry, gist, one_of, outline, recorded
+from db.tables.watched import Look, Region
+from detectors.types import State, Tier
+
+
+class Detection(Base):
+    """What one look says about one place."""
+
+    __tablename__ = "detections"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["region_id", "acquisition_id"], [Look.region_id, Look.acquisition_id]
+        ),
+        one_of("tier", Tier),
+        CheckConstraint("area_m2 > 0", name="area_m2"),
+        CheckConstraint("evidence >= 0", name="evidence"),
+        finite("area_m2", "score_max", "score_mean", "evidence", "change_db"),
+        bracket(),
+        outline("polygon"),
+        gist("detections", "polygon"),
+        Index(None, "region_id", "acquisition_id"),
+        {"comment": "What one look says about one place."},
+    )
+    id: Mapped[uuid.UUID] = column(
+        "Derived from region, look, detector, weights, configuration and outline.", primary_key=True
+    )
+    region_id: Mapped[str] = column("Watched region.")
+    acquisition_id: Mapped[uuid.UUID] = column("The look that was judged.")
+    polygon: Mapped[WKBElement] = geometry("POLYGON", "Outline.")
+    area_m2: Mapped[float] = column("Area on the projected grid, m2.")
+    score_max: Mapped[float] = column("Largest absolute score inside, sigma of quiet ground.")
+    score_mean: Mapped[float] = column("Mean absolute score inside, sigma of quiet ground.")
+    evidence: Mapped[float] = column("Evidence of the patch, decides the tier; not a probability.")
+    change_db: Mapped[float] = column("Mean co-polarised change inside, dB.")
+    tier: Mapped[str] = column("watch or likely: how far the evidence of this look goes.")
+    not_before: Mapped[datetime] = column("Last look of the pre stack: it had not happened yet.")
+    not_after: Mapped[datetime] = column("The judged look: it had happened.")
+    item_ids: Mapped[list[str]] = column("Every catalogue item that went in, pre and post.")
+    detector: Mapped[str] = column("Detectors that agreed, joined by +.")
+    weights_version: Mapped[str] = column("Name and sha256 prefix of the weights, or none.")
+    config_hash: Mapped[str] = column("Hash of detector and polygon parameters.")
+    advisory: Mapped[str | None] = column("Why to be careful.")
+    simulated: Mapped[bool] = column("A drill.")
+    recorded_at: Mapped[datetime] = recorded()
+
+
+class Landslide(Base):
+    """Identity over time; what we believe is in its versions."""
+
+    __tablename__ = "landslides"
+    __table_args__ = (
+        Index(None, "region_id"),
+        {"comment": "Identity of a landslide over time; see landslides_current."},
+    )
+    id: Mapped[uuid.UUID] = column("Derived from the first detection.", primary_key=True)
+    region_id: Mapped[str] = mapped_column(ForeignKey(Region.id), comment="Watched region.")
+    recorded_at: Mapped[datetime] = recorded()
+
+
+class LandslideVersion(Base):
+    """One version of what we believe; a trigger refuses to change or delete it."""
+
+    __tablename__ = "landslide_versions"
+    __table_args__ = (
+        CheckConstraint("revision >= 1", name="revision"),
+        one_of("state", State),
+        one_of("tier", Tier),
+        CheckConstraint("area_m2 > 0", name="area_m2"),
+        CheckConstraint("evidence >= 0", name="evidence"),
+        finite("area_m2", "score_max", "evidence", "change_db"),
+        CheckConstraint("looks BETWEEN 1 AND cardinality(detections)", name="looks"),
+        bracket(),
+        outline("geometry"),
+        gist("landslide_versions", "geometry"),
+        {"comment": "Append-only versions of what we believe about each landslide."},
+    )
+    landslide_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Landslide.id), primary_key=True, comment="Identity over time."
+    )
+    revision: Mapped[int] = column("1 for the first version, rising by one.", primary_key=True)
+    state: Mapped[str] = column("suspected, confirmed, refuted, unresolved or closed.")
+    tier: Mapped[str] = column("watch or likely: highest tier reached so far.")
+    geometry: Mapped[WKBElement] = geometry("MULTIPOLYGON", "Outline.")
+    area_m2: Mapped[float] = column("Area of the outline, m2.")
+    not_before: Mapped[datetime] = column("Latest look known to be without it.")
+    not_after: Mapped[datetime] = column("Earliest look known to be with it.")
+    detections: Mapped[list[uuid.UUID]] = column(
+        "Every detection that joined, in order of sensing."
+    )
+    looks: Mapped[int] = column("Number of distinct looks among the detections.")
+    score_max: Mapped[float] = column(
+        "Highest absolute score of any detection, sigma of quiet ground."
+    )
+    evidence: Mapped[float] = column("Highest evidence of any detection; not a probability.")
+    change_db: Mapped[float] = column("Mean co-polarised change of that detection, dB.")
+    cause: Mapped[str] = column("Why this version exists.")
+    advisory: Mapped[str | None] = column("Why to be careful.")
+    simulated: Mapped[bool] = column("A drill.")
+    recorded_at: Mapped[datetime] = recorded("When we came to believe this.")
+
+
+class LandslideDetection(Base):
+    """Which detections a landslide is made of."""
+
+    __tablename__ = "landslide_detections"
+    __table_args__ = (
+        Index(None, "detection_id"),
+        {"comment": "Which detections each landslide is made of."},
+    )
+    landslide_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Landslide.id), primary_key=True, comment="Landslide."
+    )
+    detection_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Detection.id), primary_key=True, comment="Detection that joined."
+    )

@@ -1,0 +1,156 @@
+"""What is watched, what the catalogues had, and the work of judging it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from geoalchemy2 import WKBElement
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, column, geometry, gist, one_of, outline, recorded
+from detectors.types import OrbitState
+
+LOOK_STATES = ("due", "processing", "processed", "failed", "skipped", "baseline")
+
+
+class Region(Base):
+    """A watched region."""
+
+    __tablename__ = "regions"
+    __table_args__ = (
+        CheckConstraint("id ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="id"),
+        CheckConstraint("name <> ''", name="name"),
+        CheckConstraint("cardinality(sources) > 0", name="sources"),
+        CheckConstraint("cardinality(detectors) > 0", name="detectors"),
+        CheckConstraint("min_area_m2 >= 0 AND min_area_m2 < 'Infinity'", name="min_area_m2"),
+        CheckConstraint("poll_every > interval '0'", name="poll_every"),
+        outline("geometry"),
+        gist("regions", "geometry"),
+        {"comment": "Areas somebody wants to be told about."},
+    )
+    id: Mapped[str] = column("Short name for commands and routing.", primary_key=True)
+    name: Mapped[str] = column("What people call it.")
+    geometry: Mapped[WKBElement] = geometry("MULTIPOLYGON", "Area of interest.")
+    sources: Mapped[list[str]] = column("Where looks come from: catalogue/collection.")
+    detectors: Mapped[list[str]] = column("Detectors that must all agree.")
+    watch_from: Mapped[datetime] = column("Looks sensed before only feed pre stacks.")
+    min_area_m2: Mapped[float] = column("Smallest polygon stored, m2.")
+    poll_every: Mapped[timedelta] = column("Interval of the schedule.")
+    priority: Mapped[int] = column("Lower goes first.")
+    paused: Mapped[bool] = column("Keeps its history and is not polled.")
+    simulated: Mapped[bool] = column("A drill: what comes out goes out as Exercise.")
+    tags: Mapped[list[str]] = column("For routing alerts to channels.")
+    removed_at: Mapped[datetime | None] = column("When people stopped watching it; history stays.")
+    recorded_at: Mapped[datetime] = recorded()
+
+
+class PollState(Base):
+    """How far one region has read one source."""
+
+    __tablename__ = "poll_states"
+    __table_args__ = (
+        CheckConstraint("failures >= 0", name="failures"),
+        {"comment": "How far each region has read each source."},
+    )
+    region_id: Mapped[str] = mapped_column(
+        ForeignKey(Region.id), primary_key=True, comment="Watched region."
+    )
+    source: Mapped[str] = column("Catalogue/collection.", primary_key=True)
+    watermark: Mapped[datetime | None] = column("Everything published before has been seen.")
+    polled_at: Mapped[datetime] = column("Last attempt.")
+    succeeded_at: Mapped[datetime | None] = column("Last attempt that worked.")
+    failures: Mapped[int] = column("Attempts that failed since then.")
+    error: Mapped[str | None] = column("Why the last attempt failed, null where it worked.")
+
+
+class Acquisition(Base):
+    """A catalogue item we can use."""
+
+    __tablename__ = "acquisitions"
+    __table_args__ = (
+        UniqueConstraint("source", "item_id"),
+        one_of("orbit_state", OrbitState),
+        CheckConstraint("relative_orbit BETWEEN 1 AND 175", name="relative_orbit"),
+        CheckConstraint("cardinality(polarisations) > 0", name="polarisations"),
+        # Catalogues deliver invalid outlines; they are kept as they came and mended when read.
+        CheckConstraint(
+            "GeometryType(footprint) IN ('POLYGON', 'MULTIPOLYGON') AND NOT ST_IsEmpty(footprint)",
+            name="footprint",
+        ),
+        gist("acquisitions", "footprint"),
+        Index(None, "source", "track", "sensed_at"),
+        {"comment": "Catalogue items we can use: one burst or scene of one pass each."},
+    )
+    id: Mapped[uuid.UUID] = column("Derived from source and item.", primary_key=True)
+    source: Mapped[str] = column("Catalogue/collection the item came from.")
+    item_id: Mapped[str] = column("STAC item id.")
+    platform: Mapped[str] = column("For instance sentinel-1a.")
+    sensed_at: Mapped[datetime] = column("Start of sensing.")
+    published_at: Mapped[datetime] = column("When the product became available.")
+    footprint: Mapped[WKBElement] = geometry("GEOMETRY", "Outline of the image.")
+    orbit_state: Mapped[str] = column("Flight direction.")
+    relative_orbit: Mapped[int] = column("1 to 175.")
+    track: Mapped[str] = column("Viewing geometry; looks of different tracks are never mixed.")
+    polarisations: Mapped[list[str]] = column("Co-polarised first.")
+    assets: Mapped[dict[str, Any]] = column("Unsigned href by polarisation, as last seen.")
+    burst_id: Mapped[str | None] = column("Burst of the product, null for whole scenes.")
+    processing_version: Mapped[str | None] = column("Version of the producer's processor.")
+    checksums: Mapped[dict[str, Any]] = column("Multihash or e-tag by polarisation, as last seen.")
+    created_at: Mapped[datetime | None] = column("When the catalogue took the item in.")
+    simulated: Mapped[bool] = column("The pixels hold something that never happened.")
+    recorded_at: Mapped[datetime] = recorded()
+
+
+class RefusedItem(Base):
+    """A catalogue item no detector can use."""
+
+    __tablename__ = "refused_items"
+    __table_args__ = ({"comment": "Catalogue items no detector can use, with the reason."},)
+    region_id: Mapped[str] = mapped_column(
+        ForeignKey(Region.id), primary_key=True, comment="Watched region."
+    )
+    source: Mapped[str] = column("Catalogue/collection.", primary_key=True)
+    item_id: Mapped[str] = column("STAC item id.", primary_key=True)
+    reason: Mapped[str] = column("Why it cannot be used.")
+    recorded_at: Mapped[datetime] = recorded()
+
+
+class Look(Base):
+    """The work of judging one acquisition for one region."""
+
+    __tablename__ = "looks"
+    __table_args__ = (
+        UniqueConstraint("region_id", "acquisition_id"),
+        one_of("state", LOOK_STATES),
+        CheckConstraint("attempts >= 0", name="attempts"),
+        CheckConstraint("share_seen BETWEEN 0 AND 1", name="share_seen"),
+        CheckConstraint(
+            "(state = 'processing') = (owner IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
+        ),
+        CheckConstraint(
+            "(state IN ('processed', 'failed', 'skipped')) = (finished_at IS NOT NULL)",
+            name="finished",
+        ),
+        Index("ix_looks_open", "region_id", postgresql_where=sql("state IN ('due', 'processing')")),
+        Index(None, "acquisition_id"),
+        {"comment": "One judgement of one acquisition for one region, and how far it has got."},
+    )
+    id: Mapped[uuid.UUID] = column("Derived from region and acquisition.", primary_key=True)
+    region_id: Mapped[str] = mapped_column(ForeignKey(Region.id), comment="Watched region.")
+    acquisition_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Acquisition.id), comment="What is judged."
+    )
+    state: Mapped[str] = column("due, processing, processed, failed, skipped or baseline.")
+    attempts: Mapped[int] = column("How often a worker has started on it.", server_default="0")
+    owner: Mapped[str | None] = column("Worker that holds the lease.")
+    lease_until: Mapped[datetime | None] = column("From then on another worker may take over.")
+    retry_at: Mapped[datetime | None] = column("Not to be tried again before.")
+    reason: Mapped[str | None] = column("Why it failed, was skipped or waits.")
+    share_seen: Mapped[float | None] = column("Share of the region that was observed, 0 to 1.")
+    advisory: Mapped[str | None] = column("Why to be careful with the look as a whole.")
+    finished_at: Mapped[datetime | None] = column("When it was judged.")
+    recorded_at: Mapped[datetime] = recorded()

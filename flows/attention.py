@@ -1,0 +1,29 @@
+"""What needs somebody's attention: regions nobody reads, alerts nobody would get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from alerts.rules import takers
+from db.records import PollRecord
+from detectors.types import WatchedRegion
+from flows.settings import Settings
+
+#: A region is overdue after so many of its intervals without a poll that worked.
+OVERDUE_INTERVALS = 3
+
+
+def overdue(region: WatchedRegion, polls: Iterable[PollRecord], now: datetime) -> bool:
+    """Tell whether a source of a region has not been read for several of its intervals."""
+    if region.paused:
+        return False
+    read = {poll.source: poll.succeeded_at for poll in polls if poll.region_id == region.id}
+    oldest = now - OVERDUE_INTERVALS * region.poll_every
+    return any((when := read.get(source)) is None or when < oldest for source in region.sources)
+
+
+def told(settings: Settings, region: WatchedRegion) -> tuple[str, ...]:
+    """Return the names of the channels that would take the alerts of a region."""
+    exercise = settings.exercise or region.simulated
+    return takers(settings.channel_records(), region.tags, exercise=exercise)

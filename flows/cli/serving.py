@@ -1,0 +1,84 @@
+"""``scarpwatch serve``: polls on schedule, with Prefect's pages beside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from detectors.errors import ConfigurationError
+from flows.cli.options import open_world
+from flows.cli.output import length, plain, screen
+
+if TYPE_CHECKING:
+    from detectors.types import WatchedRegion
+    from flows.services import Services
+
+
+def serve(
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, metavar="N", help="Of Prefect's pages; 0 takes a free one."),
+    ] = None,
+) -> None:
+    """Poll every region on its schedule, judge, deliver, until Ctrl-C.
+
+    Prefect's pages, on this machine only, show every run and its log. Work that was cut off is
+    taken up again at the next start.
+    """
+    # A plain end would leave the Prefect server behind.
+    signal.signal(signal.SIGTERM, _leave)
+    with open_world() as services:
+        watched = _watched(services)
+        if port is not None:
+            services = _on_port(services, port)
+        _run(services, watched)
+
+
+def _leave(*_: Any) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _on_port(services: Services, port: int) -> Services:
+    from dataclasses import replace
+
+    chosen = services.settings.model_copy(update={"prefect_port": port})
+    return replace(services, settings=chosen)
+
+
+def _watched(services: Services) -> list[WatchedRegion]:
+    """Return the regions that have a schedule.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    from db import queries
+    from db.engine import transaction
+
+    with transaction(services.engine) as s:
+        regions = queries.list_regions(s)
+    watched = [region for region in regions if not region.paused]
+    if not watched:
+        raise ConfigurationError(
+            "every region is paused; run: scarpwatch regions resume ID" if regions
+            else "no region is watched yet; run: scarpwatch regions add FILE"
+        )  # fmt: skip
+    return watched
+
+
+def _run(services: Services, watched: list[WatchedRegion]) -> None:
+    """Start Prefect, say where it is, and stay."""
+    from flows import deployments
+
+    console = screen()
+    with deployments.prefect_server(services.settings) as api_url:
+        # Prefect reads its settings from the environment when it is imported.
+        os.environ.update(deployments.prefect_environment(services.settings, api_url))
+        for region in watched:
+            every = length(region.poll_every)
+            console.print(f"[name]{region.id}[/]  every {every}  [dim]{plain(region.name)}[/]")
+        console.print(f"Runs and logs: {api_url.removesuffix('/api')}  (Ctrl-C ends)")
+        deployments.serve(services)

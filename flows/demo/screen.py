@@ -1,0 +1,86 @@
+"""The demo's last screen: what was polled, detected, stored and sent, and how fast."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from db import counts, outbox, queries
+from db.engine import transaction
+from flows.demo.scene import regions
+from flows.demo.stage import Stage
+from flows.demo.summary import DemoSummary
+
+
+def print_result(
+    console: Console, on: Stage, summary: DemoSummary, picture: str | None, seconds: float
+) -> None:
+    """Print tables of looks, landslides and messages, and the figures of the summary."""
+    console.print(_looks(on))
+    console.print(_landslides(on))
+    console.print(_messages(on))
+    waited = summary.seconds_publish_to_alert_median
+    text = f"""\
+The planted landslide was suspected at look {summary.drill_looks_to_suspect} after the event; its \
+outline fits by IoU {summary.drill_iou:.2f}.
+From publication to the receiver's receipt: {waited} s (median, waiting for the schedule included).
+The quiet control: {summary.control_suspected} suspected, {summary.control_alerts} alerts.
+Polled again from the first look: {summary.second_run_processed} looks judged, \
+{summary.second_run_sent} messages sent.
+Written to {on.home / "summary.json"}{f" and {picture}" if picture else ""} after {seconds:.0f} s.
+[dim]Contains modified Copernicus Sentinel data 2021-2025, processed from NASA/JPL OPERA RTC-S1.
+The landslide is SIMULATED; recall on real landslides is unproven.[/dim]"""
+    console.print(Panel(text, title="EXERCISE: the demo's result", expand=False))
+
+
+def _looks(on: Stage) -> Table:
+    """Looks by region and what became of them."""
+    with transaction(on.engine) as s:
+        summary = counts.summary(s)
+    table = Table(title="Polled and judged", title_justify="left")
+    for column in ("region", "baseline", "processed", "only water", "failed", "alerts"):
+        table.add_column(column, justify="left" if column == "region" else "right")
+    for region in regions():
+        found = summary.regions[region.id]
+        states = ("baseline", "processed", "skipped", "failed")
+        table.add_row(
+            region.id, *(str(found.looks.get(state, 0)) for state in states), str(found.alerts)
+        )
+    return table
+
+
+def _landslides(on: Stage) -> Table:
+    """Landslides that are stored."""
+    with transaction(on.engine) as s:
+        landslides = queries.list_landslides(s)
+    table = Table(title="Stored in PostGIS", title_justify="left")
+    for column in ("landslide", "region", "state", "tier", "ha", "dB", "evidence", "between"):
+        right = column in {"ha", "dB", "evidence"}
+        table.add_column(column, justify="right" if right else "left", no_wrap=column != "between")
+    for one in landslides:
+        table.add_row(
+            str(one.id)[:8] + (" SIMULATED" if one.simulated else ""),
+            one.region_id, one.state.value, one.tier.value,
+            f"{one.area_m2 / 1e4:.1f}", f"{one.change_db:+.1f}", f"{one.evidence:.1f}",
+            f"{one.not_before:%Y-%m-%d} and {one.not_after:%Y-%m-%d}",
+        )  # fmt: skip
+    return table
+
+
+def _messages(on: Stage) -> Table:
+    """Messages and their receipts."""
+    with transaction(on.engine) as s:
+        records = outbox.list_alerts(s)
+    table = Table(title="Sent", title_justify="left")
+    for column in ("alert", "kind", "channel", "state", "received"):
+        table.add_column(column)
+    for record in records:
+        for delivery in record.deliveries:
+            when = delivery.receipts[0].received_at if delivery.receipts else None
+            table.add_row(
+                str(record.alert.id)[:8] + (" EXERCISE" if record.alert.exercise else ""),
+                record.alert.kind, delivery.channel, delivery.state,
+                f"{when:%H:%M:%S} UTC" if when else "-",
+            )  # fmt: skip
+    return table
