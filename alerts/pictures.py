@@ -177,3 +177,4 @@ def _history(figure: Figure, place: Any, shown: Explained) -> None:
     axes.grid(axis="y", color="#e5e5e5")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_box_aspect(0.72)
+    axes.set_anchor("N")

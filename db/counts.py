@@ -44,7 +44,7 @@ def summary(s: Session) -> Summary:
     )
 
 
-def _by_region(s: Session, query: Select[*tuple[Any, ...]]) -> defaultdict[str, dict[str, int]]:
+def _by_region(s: Session, query: Select[Any]) -> defaultdict[str, dict[str, int]]:
     """Count the rows of a query by its first column, then by its second (or all together)."""
     counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for (region, *word), count in _counted(s, query):
@@ -52,7 +52,7 @@ def _by_region(s: Session, query: Select[*tuple[Any, ...]]) -> defaultdict[str, 
     return counts
 
 
-def _counted(s: Session, query: Select[*tuple[Any, ...]]) -> list[tuple[tuple[str, ...], int]]:
+def _counted(s: Session, query: Select[Any]) -> list[tuple[tuple[str, ...], int]]:
     columns = query.selected_columns
     rows = s.execute(query.add_columns(func.count()).group_by(*columns).order_by(*columns))
     return [(tuple(row[:-1]), row[-1]) for row in rows]

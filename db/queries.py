@@ -219,13 +219,13 @@ def list_detections(
     return [convert.to_detection(detection) for detection in _rows(s, query)]
 
 
-def _versions() -> Select[*tuple[Any, ...]]:
+def _versions() -> Select[Any]:
     return select(LandslideVersion, tables.Landslide.region_id).join(
         tables.Landslide, LandslideVersion.landslide_id == tables.Landslide.id
     )
 
 
-def latest_landslides(region_id: str | None = None) -> Select[*tuple[Any, ...]]:
+def latest_landslides(region_id: str | None = None) -> Select[Any]:
     """Return the query for (latest version, region id) of each landslide, oldest first."""
     newest = select(
         LandslideVersion.landslide_id, func.max(LandslideVersion.revision).label("revision")
@@ -246,11 +246,11 @@ def latest_landslides(region_id: str | None = None) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _landslides(s: Session, query: Select[*tuple[Any, ...]]) -> list[Landslide]:
+def _landslides(s: Session, query: Select[Any]) -> list[Landslide]:
     rows = s.execute(query, execution_options={"populate_existing": True})
     return [convert.to_landslide(version, region_id) for version, region_id in rows]
 
 
-def _rows[Row](s: Session, query: Select[Row]) -> Iterable[Row]:
+def _rows[Row](s: Session, query: Select[tuple[Row]]) -> Iterable[Row]:
     # A session may still hold an older state of a row than a plain UPDATE has written.
     return s.scalars(query, execution_options={"populate_existing": True})

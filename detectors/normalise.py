@@ -47,6 +47,9 @@ class NormalisedStack:
     """(polarisation, y, x), dB, shifts removed, NaN = no data."""
     level_db: FloatArray
     """(polarisation, y, x), median of the pre stack, dB."""
+    change_db: FloatArray
+    """(y, x), co-polarised change of the look as it was read (not despeckled, which damps small
+    patches) against the mean of the stack, dB, shifts removed, NaN = not judged."""
     strata: NDArray[np.int8]
     """(polarisation, y, x), stratum of the level, -1 = not judged."""
     judged: BoolArray
@@ -137,11 +140,16 @@ def normalise(pre: LookStack, post: LookStack) -> NormalisedStack:
             raise NothingObserved(f"track {post.track} sees nothing above the noise here (water)")
 
     strata = np.stack([_strata(band, judged) for band in level])
-    shifts = []
+    wet = False
+    raw = to_db(np.concatenate([newest[:, 0], post.gamma0[0, :1]]))
     for band, cut in enumerate(strata):
-        for look in pre_db:
-            look[band] -= per_pixel(wide_shift(look[band] - level[band], cut), cut)
-        shifts.append(wide_shift(post_db[band] - level[band], cut))
-        post_db[band] -= per_pixel(shifts[-1], cut)
-    wet = max(abs(float(np.median(shift))) for shift in shifts) > WET_SHIFT_DB
-    return NormalisedStack(post, pre_db, post_db, level, strata, judged, wet)
+        for number, look in enumerate((*pre_db, post_db)):
+            shift = wide_shift(look[band] - level[band], cut)
+            look[band] -= per_pixel(shift, cut)
+            if band == 0:
+                raw[number] -= per_pixel(shift, cut)
+        # The last one was the post look's.
+        wet |= abs(float(np.median(shift))) > WET_SHIFT_DB
+    change = np.full_like(raw[-1], np.nan)
+    change[judged] = raw[-1][judged] - np.nanmean(raw[:-1, judged], axis=0)
+    return NormalisedStack(post, pre_db, post_db, level, change, strata, judged, wet)

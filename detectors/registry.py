@@ -98,12 +98,10 @@ def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
         wanted = ", ".join(d.name for d in detectors)
         raise ConfigurationError(f"{wanted}: none works on {polarisations} polarisation(s)")
     score = np.mean([d.score(stack) for d in able], axis=0, dtype=np.float32)
-    change = (stack.post_db[0] - stack.level_db[0]).astype(np.float32)
-    change[~stack.judged] = np.nan
     return ScoreMap(
         grid=stack.looks.grid,
         score=score,
-        change_db=change,
+        change_db=stack.change_db,
         detector="+".join(d.name for d in able),
         weights_version="+".join(d.weights_version for d in able),
         config_hash=configuration_hash(MAXIMUM_LOOKS, MINIMUM_LOOKS, NOISE_LEVEL_DB, STRATA, *able),

@@ -248,7 +248,7 @@ class ScoreMap:
     score: FloatArray
     """float32 (y, x), sigma of quiet ground, signed (positive = brighter), NaN = not judged."""
     change_db: FloatArray
-    """Change of the co-polarised backscatter after wide shifts are removed, dB (y, x), NaN."""
+    """Co-polarised change as read, wide shifts removed, float32 (y, x), dB, NaN = not judged."""
     detector: str
     """Name in the registry."""
     weights_version: str

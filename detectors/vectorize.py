@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from affine import Affine
 from pyproj import Transformer
 from rasterio import features
 from scipy import ndimage
 from shapely.geometry import Polygon, shape
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import transform as transform_geometry
 from shapely.validation import make_valid
 
 from detectors.types import BoolArray, ScoreMap, Tier
@@ -71,14 +71,19 @@ class Outline:
 
 def to_lonlat(geometry: BaseGeometry, epsg: int) -> BaseGeometry:
     """Bring a geometry from a projected system to EPSG:4326, lon/lat."""
-    transformer = Transformer.from_crs(epsg, 4326, always_xy=True)
-    return transform_geometry(transformer.transform, geometry)
+    return _through(Transformer.from_crs(epsg, 4326, always_xy=True), geometry)
 
 
 def to_projected(geometry: BaseGeometry, epsg: int) -> BaseGeometry:
     """Bring a geometry from EPSG:4326, lon/lat, to a projected system."""
-    transformer = Transformer.from_crs(4326, epsg, always_xy=True)
-    return transform_geometry(transformer.transform, geometry)
+    return _through(Transformer.from_crs(4326, epsg, always_xy=True), geometry)
+
+
+def _through(transformer: Transformer, geometry: BaseGeometry) -> BaseGeometry:
+    moved: BaseGeometry = shapely.transform(
+        geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+    )
+    return moved
 
 
 def patches(scores: ScoreMap, levels: Levels) -> tuple[np.ndarray, int]:

@@ -54,7 +54,7 @@ def begin(
         int,
         typer.Option(
             "--verbose", "-v", count=True, show_default=False, metavar="",
-            help="Log what happens to standard error; -vv logs more.",
+            help="Log what happens; -vv logs more.",
         ),
     ] = 0,
     _version: Annotated[

@@ -27,7 +27,9 @@ SHOWN = 20
 
 @app.command()
 def build(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="GeoTIFFs named as NASA names them.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="GeoTIFFs named as NASA names them.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
     collection: Annotated[str | None, typer.Option(metavar="ID", help="Collection id.")] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Of the collection.")] = None,
@@ -35,7 +37,7 @@ def build(
         str | None, typer.Option(metavar="TEXT", help="Where the files come from.")
     ] = None,
     licence: Annotated[
-        str, typer.Option(metavar="SPDX", help="Licence of the files, or `other`.")
+        str, typer.Option(metavar="SPDX", help="Licence of the files, or other.")
     ] = "other",
     simulated: Annotated[
         bool, typer.Option("--simulated", help="The pixels hold something that never happened.")
@@ -113,7 +115,9 @@ def serve(
             console.print(f"[name]{plain(archive.id)}[/]  {some(len(archive.items()), 'look')}")
         console.print(f"Served at {server.url} until Ctrl-C. For a region, in scarpwatch.toml:")
         console.print(
-            f'\n  [catalogues.archive]\n  kind = "stac"\n  url = "{server.url}"\n', markup=False
+            f'\n  [catalogues.archive]\n  kind = "stac"\n  url = "{server.url}"\n'
+            '  published_property = "published"\n',
+            markup=False,
         )
         source = f"archive/{server.archives[0].id}"
         console.print(f'and in the region file: "sources": ["{source}"]', markup=False)

@@ -64,7 +64,7 @@ Verbose = Annotated[
     int,
     typer.Option(
         "--verbose", "-v", count=True, callback=_more_verbose, show_default=False, metavar="",
-        help="Log what happens to standard error; -vv logs more.",
+        help="Log what happens; -vv logs more.",
     ),
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ item ids come from outside; ``plain`` keeps them from moving the cursor or posin
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ THEME = Theme(
 WIDE = 110
 #: Longest piece of foreign text that is shown; the whole of it is in ``--json``.
 LONGEST = 400
+_COORDINATE = re.compile(r"\[\n\s+([-\d.e+]+),\n\s+([-\d.e+]+)\n\s+\]")
 
 
 def screen() -> Console:
@@ -62,7 +64,9 @@ def emit(document: Mapping[str, Any]) -> None:
     """Print one JSON document and nothing else."""
     from alerts.wording import strict_json
 
-    sys.stdout.write(json.dumps(strict_json(document), indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(strict_json(document), indent=2, ensure_ascii=False)
+    # A coordinate on one line. A line end in JSON is never part of a text.
+    sys.stdout.write(_COORDINATE.sub(r"[\1, \2]", text) + "\n")
 
 
 def plain(text: str | None, limit: int = LONGEST) -> str:

@@ -10,18 +10,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import structlog
+from affine import Affine
 from shapely.geometry import MultiPolygon, box
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
 from db import outbox, store
 from db.engine import transaction
+from detectors.simulate import Roughening, roughen, slide_outline
 from detectors.types import (
     Acquisition,
     Alert,
     Detection,
+    Grid,
     Landslide,
     OrbitState,
     State,
@@ -29,11 +33,14 @@ from detectors.types import (
     WatchedRegion,
     derive_id,
 )
+from flows.archive.build import build
 from flows.cli import app
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SENSED = datetime(2023, 11, 21, 1, 59, 9, tzinfo=UTC)
 SOURCE = "local/opera-rtc-s1"
+#: Passes of ``drill_archive``; the landslide shows in the last two.
+PASSES = [datetime(2023, 1, 1, 2, tzinfo=UTC) + timedelta(days=12 * n) for n in range(9)]
 
 
 def item_id(sensed: datetime) -> str:
@@ -259,3 +266,35 @@ def region_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def drill_archive(tmp_path: Path, product: Callable[..., Path]) -> Path:
+    """Nine passes of one small burst; the last two show 3 ha that slid."""
+    shape, origin = (64, 64), (243_000.0, 3_834_990.0)
+    grid = Grid(32611, Affine(30.0, 0.0, origin[0], 0.0, -30.0, origin[1]), *shape)
+    outline = slide_outline((origin[0] + 900, origin[1] - 800), 205.0, 30_000.0)
+    random = np.random.default_rng(20230101)
+    for number, sensed in enumerate(PASSES):
+        for layer, level in (("VV", 0.1), ("VH", 0.025)):
+            gamma0 = random.gamma(8.0, level / 8, shape).astype(np.float32)
+            if number >= len(PASSES) - 2:
+                gamma0 = roughen(gamma0, grid, outline, Roughening())
+            product(
+                tmp_path / "drill", sensed=f"{sensed:%Y%m%dT%H%M%S}", layer=layer, values=gamma0,
+                processed=f"{sensed + timedelta(hours=9):%Y%m%dT%H%M%S}", origin=origin,
+            )  # fmt: skip
+    return build(tmp_path / "drill", tmp_path / "drill-archive", simulated=True).path
+
+
+@pytest.fixture
+def slope(drill_archive: Path, region_file: Callable[..., Path]) -> Path:
+    """A region file for all of ``drill_archive``: a drill, judged by the quick detector."""
+    (shown,) = {
+        json.dumps(json.loads(item.read_text())["geometry"])
+        for item in (drill_archive / "items").glob("*.json")
+    }
+    return region_file(
+        "slope", geometry=json.loads(shown), sources=["local/opera-rtc-s1"], simulated=True,
+        detectors=["sar_log_ratio"], watch_from="2023-01-01T00:00:00Z", tags=["drill"],
+    )  # fmt: skip

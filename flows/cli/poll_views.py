@@ -1,0 +1,97 @@
+"""What a poll brought, and how it looks on the screen."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+
+from flows.cli.output import counted, details, plain, some, styled
+from flows.steps import DeliveryOutcome, LookOutcome
+
+#: States a look can end in, the good first.
+ENDS = ("processed", "skipped", "failed", "due")
+#: Reasons that are shown for one state; the rest is counted.
+REASONS = 6
+
+
+@dataclass(slots=True)
+class RegionRun:
+    """What one poll of one region brought."""
+
+    region_id: str
+    paused: bool = False
+    new: int = 0
+    refused: int = 0
+    errors: tuple[str, ...] = ()
+    looks: list[LookOutcome] = field(default_factory=list)
+
+    @property
+    def alerts(self) -> int:
+        """Alerts that were written to the outbox."""
+        return sum(look.alerts for look in self.looks)
+
+
+def print_run(console: Console, run: RegionRun) -> None:
+    """Say what became of one region."""
+    if run.paused:
+        console.print(
+            f"[name]{run.region_id}[/]  [warn]paused[/]; to go on: "
+            f"scarpwatch regions resume {run.region_id}"
+        )
+        return
+    refused = f", {some(run.refused, 'item')} refused" if run.refused else ""
+    console.print(f"[name]{run.region_id}[/]  {some(run.new, 'new look')}{refused}")
+    if run.errors:
+        console.print(details([("[fail]not read[/]", plain(error)) for error in run.errors]))
+    if run.looks:
+        ends = Counter(look.state for look in run.looks)
+        found = sum(look.detections for look in run.looks)
+        console.print(f"  {counted(ends, ENDS)}".replace("\n", ", ") + f"; {_found(found, run)}")
+    _print_reasons(console, run.looks)
+
+
+def _found(detections: int, run: RegionRun) -> str:
+    alerts = f", [likely]{some(run.alerts, 'alert')}[/]" if run.alerts else ""
+    return f"{some(detections, 'detection') if detections else 'nothing found'}{alerts}"
+
+
+def _print_reasons(console: Console, looks: Sequence[LookOutcome]) -> None:
+    """Say why looks were not judged, the same reason once."""
+    reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for look in looks:
+        if look.state != "processed":
+            reasons[look.state, look.reason or "no reason stored"].append(look.item_id)
+    shown = sorted(reasons.items(), key=lambda entry: (ENDS.index(entry[0][0]), entry[0][1]))
+    for (state, reason), items in shown[:REASONS]:
+        word = f"{styled(state)} again later" if state == "due" else styled(state)
+        which = plain(items[0]) if len(items) == 1 else some(len(items), "look")
+        console.print(f"  {word}: {which}", soft_wrap=True)
+        console.print(Padding(plain(reason), (0, 0, 0, 4)))
+    if len(shown) > REASONS:
+        console.print(f"  and {len(shown) - REASONS} more; see: scarpwatch looks list")
+
+
+def print_messages(console: Console, messages: Sequence[DeliveryOutcome]) -> None:
+    """Say what was sent, and what was not."""
+    sent = Counter(message.channel for message in messages if message.delivered)
+    for channel, number in sorted(sent.items()):
+        console.print(f"[ok]sent[/]  {some(number, 'message')} to {channel}")
+    for message in messages:
+        if not message.delivered:
+            console.print(
+                f"[fail]not sent[/]  {message.alert_id[:8]} to {message.channel}: "
+                f"{plain(message.reason)}"
+            )
+
+
+def print_scene(console: Console, judged: dict[str, Any]) -> None:
+    """Say what became of one look that was judged anew."""
+    found = some(judged["detections"], "detection") if judged["detections"] else "nothing found"
+    said = plain(judged["reason"]) or found
+    alerts = f", [likely]{some(judged['alerts'], 'alert')}[/]" if judged["alerts"] else ""
+    console.print(f"[name]{judged['region_id']}[/]  {styled(judged['state'])}: {said}{alerts}")
