@@ -7,9 +7,10 @@ and every later step asks for the owner's name again.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import Update, and_, literal, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from db import queries, tables
@@ -43,13 +44,7 @@ def claim_look(
     due = (
         select(Look.id)
         .join(tables.Acquisition)
-        .where(
-            Look.region_id == region_id,
-            or_(
-                and_(Look.state == "due", or_(Look.retry_at.is_(None), Look.retry_at <= now)),
-                and_(Look.state == "processing", Look.lease_until <= now),
-            ),
-        )
+        .where(Look.region_id == region_id, _is_due(now))
         .order_by(tables.Acquisition.sensed_at, tables.Acquisition.published_at, Look.id)
         .limit(1)
         .with_for_update(of=Look, skip_locked=True)
@@ -72,6 +67,34 @@ def claim_look(
         acquisition=queries.get_acquisition(s, claimed.acquisition_id),
         attempts=claimed.attempts,
         lease_until=until,
+    )
+
+
+def any_look_due(s: Session, region_id: str, now: datetime) -> bool:
+    """Tell whether ``claim_look`` would find something."""
+    query = select(literal(1)).where(Look.region_id == region_id, _is_due(now)).limit(1)
+    return s.scalar(query) is not None
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        and_(Look.state == "due", or_(Look.retry_at.is_(None), Look.retry_at <= now)),
+        and_(Look.state == "processing", Look.lease_until <= now),
+    )
+
+
+def look_owners(s: Session) -> set[str]:
+    """Return the workers that hold looks."""
+    owners = s.scalars(select(Look.owner).where(Look.state == "processing").distinct())
+    return {owner for owner in owners if owner}
+
+
+def release_looks(s: Session, owners: Collection[str], now: datetime) -> None:
+    """End the leases of workers that are known to be dead, so that others need not wait."""
+    s.execute(
+        update(Look)
+        .where(Look.state == "processing", Look.owner.in_(owners))
+        .values(lease_until=now)
     )
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, and_, literal, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -78,15 +78,7 @@ def claim_delivery(
     """
     due = (
         select(Delivery.id)
-        .where(
-            or_(
-                and_(
-                    Delivery.state == "due",
-                    or_(Delivery.retry_at.is_(None), Delivery.retry_at <= now),
-                ),
-                and_(Delivery.state == "sending", Delivery.lease_until <= now),
-            )
-        )
+        .where(_is_due(now))
         .order_by(Delivery.recorded_at, Delivery.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -110,6 +102,33 @@ def claim_delivery(
         channel=claimed.channel,
         attempts=claimed.attempts,
         lease_until=until,
+    )
+
+
+def any_delivery_due(s: Session, now: datetime) -> bool:
+    """Tell whether ``claim_delivery`` would find something."""
+    return s.scalar(select(literal(1)).where(_is_due(now)).limit(1)) is not None
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        and_(Delivery.state == "due", or_(Delivery.retry_at.is_(None), Delivery.retry_at <= now)),
+        and_(Delivery.state == "sending", Delivery.lease_until <= now),
+    )
+
+
+def delivery_owners(s: Session) -> set[str]:
+    """Return the workers that are sending."""
+    owners = s.scalars(select(Delivery.owner).where(Delivery.state == "sending").distinct())
+    return {owner for owner in owners if owner}
+
+
+def release_deliveries(s: Session, owners: Collection[str], now: datetime) -> None:
+    """End the leases of workers that are known to be dead; their messages are repeated."""
+    s.execute(
+        update(Delivery)
+        .where(Delivery.state == "sending", Delivery.owner.in_(owners))
+        .values(lease_until=now)
     )
 
 

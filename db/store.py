@@ -15,20 +15,32 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import convert, queries, tables
-from db.looks import claim_look, extend_look, finish_look, reopen_look, retry_look
+from db.looks import (
+    any_look_due,
+    claim_look,
+    extend_look,
+    finish_look,
+    look_owners,
+    release_looks,
+    reopen_look,
+    retry_look,
+)
 from db.regions import lock_region, remove_region, save_region, set_paused
 from detectors.errors import PermanentError
 from detectors.types import Acquisition, Detection, Landslide, WatchedRegion, derive_id
 
 __all__ = [
+    "any_look_due",
     "claim_look",
     "extend_look",
     "finish_look",
     "finish_poll",
     "forget_watermarks",
     "lock_region",
+    "look_owners",
     "record_acquisitions",
     "record_refusals",
+    "release_looks",
     "remove_region",
     "reopen_look",
     "retry_look",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.errors import NotEnoughLooks, NothingObserved
+from detectors.errors import IncomparableLooks, NotEnoughLooks, NothingObserved
 from detectors.radiometry import despeckle_db, to_db
 from detectors.types import BoolArray, FloatArray, LookStack, ensure_comparable
 
@@ -114,7 +114,7 @@ def normalise(pre: LookStack, post: LookStack) -> NormalisedStack:
         post: exactly one look after them.
 
     Raises:
-        IncomparableLooks: grids, polarisations, tracks or times do not fit.
+        IncomparableLooks: grids, polarisations, tracks or times do not fit; post is not one look.
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` in the pre stack.
         NothingObserved: no pixel was observed both now and often enough before.
     """
@@ -123,6 +123,8 @@ def normalise(pre: LookStack, post: LookStack) -> NormalisedStack:
             f"{len(pre)} earlier looks of track {post.track}, {MINIMUM_LOOKS} needed"
         )
     ensure_comparable(pre, post)
+    if len(post) != 1:
+        raise IncomparableLooks(f"one look is judged at a time, not {len(post)}")
     newest = pre.gamma0[-MAXIMUM_LOOKS:]
     pre_db = np.stack([[despeckle_db(band) for band in to_db(look)] for look in newest])
     post_db = np.stack([despeckle_db(band) for band in to_db(post.gamma0[0])])

@@ -23,10 +23,14 @@ TV_REGULARISATION = 5.0
 
 
 def to_db(power: FloatArray) -> FloatArray:
-    """Convert linear power to dB; NaN stays NaN, values at or under the floor become -50 dB."""
+    """Convert linear power to dB.
+
+    NaN stays NaN, infinite becomes NaN (one such pixel would spoil a whole image's despeckling),
+    values at or under the floor become -50 dB.
+    """
     with np.errstate(invalid="ignore"):
         decibel: FloatArray = (10.0 * np.log10(np.maximum(power, POWER_FLOOR))).astype(np.float32)
-    decibel[np.isnan(power)] = np.nan
+    decibel[~np.isfinite(power)] = np.nan
     return decibel
 
 

@@ -14,14 +14,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from detectors import normalise, radiometry
 from detectors.errors import ConfigurationError
-from detectors.normalise import (
-    MAXIMUM_LOOKS,
-    MINIMUM_LOOKS,
-    NOISE_LEVEL_DB,
-    STRATA,
-    NormalisedStack,
-)
+from detectors.normalise import NormalisedStack
 from detectors.sar_disturbance import SarDisturbance
 from detectors.sar_log_ratio import SarLogRatio
 from detectors.types import FloatArray, ScoreMap
@@ -49,6 +44,18 @@ class SarDetector(Protocol):
 _DETECTORS: Mapping[str, Callable[[], Any]] = {
     "sar_log_ratio": SarLogRatio,
     "sar_disturbance": SarDisturbance,
+}
+
+#: What is done to looks before any detector sees them; part of every configuration hash.
+_PREPARATION: Mapping[str, float] = {
+    "strata": normalise.STRATA,
+    "minimum_looks": normalise.MINIMUM_LOOKS,
+    "maximum_looks": normalise.MAXIMUM_LOOKS,
+    "noise_level_db": normalise.NOISE_LEVEL_DB,
+    "tail_limit": normalise.TAIL_LIMIT,
+    "tv_regularisation": radiometry.TV_REGULARISATION,
+    "power_floor": radiometry.POWER_FLOOR,
+    "power_ceiling": radiometry.POWER_CEILING,
 }
 
 
@@ -104,7 +111,7 @@ def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
         change_db=stack.change_db,
         detector="+".join(d.name for d in able),
         weights_version="+".join(d.weights_version for d in able),
-        config_hash=configuration_hash(MAXIMUM_LOOKS, MINIMUM_LOOKS, NOISE_LEVEL_DB, STRATA, *able),
+        config_hash=configuration_hash(_PREPARATION, *able),
         wet_scene=stack.wet_scene,
         complete=len(able) == len(detectors),
     )

@@ -77,7 +77,7 @@ class SarDisturbance:
 
         model = load_model()
         window = cast("int", model.input_size)
-        pre, crop = self._windows(stack.pre_db, window)
+        pre, crop = self._windows(_without_gaps(stack), window)
         mean, sigma = estimate_normal_params(
             model,
             list(pre[:, 0]),
@@ -97,14 +97,28 @@ class SarDisturbance:
         return fused
 
     def _windows(self, pre_db: FloatArray, window: int) -> tuple[FloatArray, tuple[slice, slice]]:
-        """Fill gaps and pad by reflection, so that edge pixels lie in as many windows as others."""
-        filled = np.stack([[fill_nearest(band) for band in look] for look in pre_db])
-        height, width = filled.shape[-2:]
+        """Pad by reflection, so that edge pixels lie in as many windows as others; to logits."""
+        height, width = pre_db.shape[-2:]
         margin = window - self.stride
         padding = [(0, 0), (0, 0)]
         for size in (height, width):
             beyond = -(size + 2 * margin - window) % self.stride
             padding.append((margin, margin + beyond))
-        padded = np.pad(filled, padding, mode="symmetric")
+        padded = np.pad(pre_db, padding, mode="symmetric")
         crop = (slice(margin, margin + height), slice(margin, margin + width))
         return db_to_logit(padded), crop
+
+
+def _without_gaps(stack: NormalisedStack) -> FloatArray:
+    """Leave out looks without data and fill what others miss; one NaN would silence its pixel.
+
+    A pixel that a look missed gets its own level, pixels that are not judged their nearest
+    neighbour's.
+
+    Returns:
+        float32 (look, polarisation, y, x), dB, without NaN.
+    """
+    pre = stack.pre_db[np.isfinite(stack.pre_db).any(axis=(1, 2, 3))]
+    level = np.where(stack.judged, stack.level_db, np.nan)
+    pre = np.where(np.isnan(pre), level, pre)
+    return np.stack([[fill_nearest(band) for band in look] for look in pre])

@@ -25,6 +25,9 @@ class SarLogRatio:
 
     prior_looks: float = 6.0
     """Weight of the scene's typical variance, in looks."""
+    least_sigma_db: float = 0.1
+    """Least scatter that is believed, dB: no calibration is steadier, and it keeps the score finite
+    where a stack repeats one value."""
 
     name: ClassVar[str] = "sar_log_ratio"
     weights_version: ClassVar[str] = "none"
@@ -41,6 +44,7 @@ class SarLogRatio:
             squares = np.nansum((pre - mean) ** 2, axis=0)
             typical = float(np.median((squares / degrees)[stack.judged]))
             variance = (squares + self.prior_looks * typical) / (degrees + self.prior_looks)
+            variance = np.maximum(variance, self.least_sigma_db**2)
             prediction = np.sqrt(variance * (1.0 + 1.0 / np.maximum(looks, 1)))
             score = ((stack.post_db[band] - mean) / prediction).astype(np.float32)
             score[~stack.judged] = np.nan

@@ -5,6 +5,7 @@ Pure: the caller brings the open landslides of the region and stores what comes 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -17,20 +18,29 @@ def track(detections: Sequence[Detection], open_landslides: Sequence[Landslide])
     """Return the new versions that these detections make, in the order they arise.
 
     A detection joins the open landslide it shares most area with, else it starts one. A detection
-    that a landslide already holds changes nothing, so that a repeated run is silent. Two detections
-    may join the same landslide; each makes a version, so that each has its own cause.
+    that any landslide already holds changes nothing, so that a repeated run is silent even where
+    the outline has moved since. Two detections may join the same landslide; each makes a version,
+    so that each has its own cause, but two of the same look count as one look.
 
     Args:
         detections: of one region; several looks are taken in order of sensing.
         open_landslides: latest versions that are neither closed nor refuted.
     """
     current = {landslide.id: landslide for landslide in open_landslides}
+    held = {detection for landslide in open_landslides for detection in landslide.detections}
+    seen: set[tuple[uuid.UUID, uuid.UUID]] = set()
     versions = []
     for detection in sorted(detections, key=lambda d: (d.not_after, d.id)):
-        best = _best_overlap(detection, current.values())
-        if best is not None and detection.id in best.detections:
+        if detection.id in held:
             continue
-        version = _start(detection) if best is None else _join(best, detection)
+        best = _best_overlap(detection, current.values())
+        if best is None:
+            version = _start(detection)
+        else:
+            again = (best.id, detection.acquisition_id) in seen
+            version = _join(best, detection, looks=best.looks if again else best.looks + 1)
+        held.add(detection.id)
+        seen.add((version.id, detection.acquisition_id))
         current[version.id] = version
         versions.append(version)
     return versions
@@ -70,7 +80,7 @@ def _start(detection: Detection) -> Landslide:
     )
 
 
-def _join(landslide: Landslide, detection: Detection) -> Landslide:
+def _join(landslide: Landslide, detection: Detection, looks: int) -> Landslide:
     """Add a detection: the strongest one gives the outline, the earliest one the bracket."""
     stronger = detection.evidence > landslide.evidence
     earlier = detection.not_after < landslide.not_after
@@ -79,7 +89,7 @@ def _join(landslide: Landslide, detection: Detection) -> Landslide:
         revision=landslide.revision + 1,
         tier=Tier.LIKELY if Tier.LIKELY in (landslide.tier, detection.tier) else Tier.WATCH,
         detections=(*landslide.detections, detection.id),
-        looks=landslide.looks + 1,
+        looks=looks,
         score_max=max(landslide.score_max, detection.score_max),
         cause=f"seen again by {detection.detector} on {detection.not_after:%Y-%m-%d}",
         simulated=landslide.simulated or detection.simulated,

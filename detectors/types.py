@@ -209,6 +209,9 @@ class LookStack:
     """Catalogue items each look was read from."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "sensed_at", tuple(require_utc(t, "sensed_at") for t in self.sensed_at)
+        )
         expected = (len(self.sensed_at), len(self.polarisations), *self.grid.shape)
         if self.gamma0.shape != expected:
             raise IncomparableLooks(f"array {self.gamma0.shape} does not fit {expected}")
@@ -237,6 +240,12 @@ def ensure_comparable(pre: LookStack, post: LookStack) -> None:
         raise IncomparableLooks(f"track {pre.track} against track {post.track}")
     if pre.sensed_at and post.sensed_at and pre.sensed_at[-1] >= post.sensed_at[0]:
         raise IncomparableLooks("the pre stack must end before the post look")
+
+
+#: How far scores of the same look may lie apart between machines, sigma: threads and processors sum
+#: floating-point numbers in different orders. The golden maps are compared within it; a tenth of
+#: what separates watch from likely for a patch of 25 pixels.
+SCORE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)

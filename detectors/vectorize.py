@@ -70,8 +70,19 @@ class Outline:
 
 
 def to_lonlat(geometry: BaseGeometry, epsg: int) -> BaseGeometry:
-    """Bring a geometry from a projected system to EPSG:4326, lon/lat."""
-    return _through(Transformer.from_crs(epsg, 4326, always_xy=True), geometry)
+    """Bring a geometry from a projected system to EPSG:4326, lon/lat.
+
+    Across the antimeridian longitudes run on beyond 180, so that a patch there does not reach
+    around the globe.
+    """
+    moved = _through(Transformer.from_crs(epsg, 4326, always_xy=True), geometry)
+    west, _, east, _ = moved.bounds
+    if east - west <= 180.0:
+        return moved
+    whole: BaseGeometry = shapely.transform(
+        moved, lambda xy: np.column_stack([xy[:, 0] % 360.0, xy[:, 1]])
+    )
+    return whole
 
 
 def to_projected(geometry: BaseGeometry, epsg: int) -> BaseGeometry:
@@ -110,8 +121,9 @@ def outlines(
         levels: thresholds.
         min_area_m2: smallest polygon the region wants, m2.
         inside: (y, x), pixels of the region; a patch counts if any of its pixels lies inside.
-        core: (y, x), pixels this block answers for; a patch belongs to the block that holds its
-            strongest pixel, so that overlapping blocks report it once.
+        core: (y, x), pixels this block answers for; a patch belongs to the block that holds the
+            middle of it, so that overlapping blocks report it once. (The strongest pixel would not
+            do: blocks are normalised apart, and 3 % of patches on a seam were reported by none.)
     """
     pixel_area = scores.grid.pixel_area_m2
     smallest = max(levels.minimum_pixels, min_area_m2 / pixel_area)
@@ -121,11 +133,10 @@ def outlines(
             continue
         patch = labels[window] == label
         pixels = int(patch.sum())
-        if pixels < smallest or not inside[window][patch].any():
+        within = patch & inside[window]
+        if pixels < smallest or not within.any() or not core[window][_middle(within)]:
             continue
         strength = np.abs(scores.score[window][patch])
-        if not core[window][patch][strength.argmax()]:
-            continue
         area = pixels * pixel_area
         mean = float(np.minimum(strength, levels.ceiling).mean())
         evidence = mean * math.sqrt(area / REFERENCE_PIXEL_M2)
@@ -141,6 +152,13 @@ def outlines(
             change_db=float(scores.change_db[window][patch].mean()),
             tier=Tier.LIKELY if alerting else Tier.WATCH,
         )
+
+
+def _middle(patch: BoolArray) -> tuple[int, int]:
+    """Return row and column of the patch's pixel that is nearest to its centroid."""
+    rows, columns = np.nonzero(patch)
+    nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+    return int(rows[nearest]), int(columns[nearest])
 
 
 def _polygon(patch: BoolArray, window: tuple[slice, slice], scores: ScoreMap) -> Polygon:

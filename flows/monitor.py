@@ -6,10 +6,21 @@ what a look or a message still needs is in PostGIS, not in the state of a run.
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
-from prefect import flow, task
-from prefect.client.schemas.objects import State, TaskRun
+from prefect import flow, get_client, runtime, task
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType, TaskRun
+from prefect.states import Cancelled
 
 from detectors.errors import CatalogueUnavailable, TransientError
 from flows import settings, steps
@@ -37,7 +48,7 @@ def detect_task(region_id: str) -> dict[str, int]:
     """Judge what is due in a region; return how many looks ended in which state."""
     with open_services(settings.load()) as services:
         outcomes = steps.detect_due(services, region_id)
-    return {state: sum(o.state == state for o in outcomes) for state in {o.state for o in outcomes}}
+    return dict(Counter(outcome.state for outcome in outcomes))
 
 
 @task(name="deliver", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
@@ -47,15 +58,44 @@ def deliver_task() -> int:
         return sum(outcome.delivered for outcome in steps.deliver_due(services))
 
 
+def expire_late_runs(parameters: dict[str, str]) -> int:
+    """Cancel this deployment's runs that are overdue with the same parameters.
+
+    This run finds all work that is due, so theirs is done too; without this a backlog would be
+    worked off one empty run after the other.
+
+    Returns:
+        How many were cancelled; 0 for a run without a deployment.
+    """
+    if not runtime.deployment.id:
+        return 0
+    overdue = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[UUID(runtime.deployment.id)]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
+    )
+    with get_client(sync_client=True) as client:
+        runs = [
+            run
+            for run in client.read_flow_runs(flow_run_filter=overdue)
+            if run.parameters == parameters
+        ]
+        for run in runs:
+            covered: State[None] = Cancelled(message="covered by a run that began later")
+            client.set_flow_run_state(run.id, covered, force=True)
+    return len(runs)
+
+
 @flow(name="detect-sar", flow_run_name="detect-sar {region_id}")
 def detect_sar(region_id: str) -> dict[str, int]:
     """Judge every due look of a region."""
     return detect_task(region_id)
 
 
-@flow(name="deliver-alerts")
+@flow(name="deliver-alerts", flow_run_name="deliver-alerts")
 def deliver_alerts() -> int:
     """Send every due message."""
+    expire_late_runs({})
     return deliver_task()
 
 
@@ -66,7 +106,11 @@ def poll_region(region_id: str) -> dict[str, int]:
     A catalogue that fails does not keep earlier work from being finished, but the run ends as
     failed, for people to see.
     """
+    expire_late_runs({"region_id": region_id})
     polled = poll_task(region_id, return_state=True)
-    looks = detect_sar(region_id)
-    deliver_alerts()
-    return {"new": int(polled.result()), **looks}
+    with open_services(settings.load()) as services:
+        looks, messages = steps.looks_due(services, region_id), steps.messages_due(services)
+    judged = detect_sar(region_id) if looks else {}
+    if looks or messages:
+        deliver_alerts()
+    return {"new": int(polled.result()), **judged}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,14 +16,10 @@ from flows.catalogs.base import Catalogue
 from flows.catalogs.registry import READY_MADE, make_catalogue
 from flows.clock import Clock, FileClock, SystemClock
 from flows.settings import Settings
+from flows.workers import worker_name
 
 #: Name of the production database inside the private cluster.
 DATABASE = "scarpwatch"
-
-
-def worker_name() -> str:
-    """Return a name no other worker has or will have: host, process and start."""
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError
 
 from alerts.records import Channel
 from detectors.errors import ConfigurationError
@@ -137,5 +138,7 @@ def load(**overrides: Any) -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"settings ({config_path()}): {found}") from None
+    except SettingsError as error:
+        raise ConfigurationError(f"a {PREFIX} variable cannot be read: {error}") from None
     except ValueError as error:
         raise ConfigurationError(f"{config_path()} cannot be read as TOML: {error}") from None

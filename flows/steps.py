@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -26,13 +27,15 @@ from detectors.errors import (
     ScarpwatchError,
     TransientError,
 )
-from detectors.normalise import MAXIMUM_LOOKS
 from detectors.tracking import track
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
 from flows.catalogs.base import Refused
 from flows.catalogs.registry import split_source
-from flows.judging import SPARE_PASSES, Judgement, judge
 from flows.services import Services
+from flows.workers import is_dead
+
+if TYPE_CHECKING:
+    from flows.judging import Judgement
 
 log = structlog.get_logger()
 
@@ -82,7 +85,7 @@ def poll_region(services: Services, region_id: str) -> PollOutcome:
     One source that fails does not keep the others from being read; its watermark stays.
 
     Raises:
-        ConfigurationError: no such region, or a source names no catalogue.
+        ConfigurationError: no such region.
         DatabaseUnavailable: nothing could be stored; asking again loses nothing.
     """
     with transaction(services.engine) as s:
@@ -94,7 +97,7 @@ def poll_region(services: Services, region_id: str) -> PollOutcome:
     for source in region.sources:
         try:
             found, unusable = _poll_source(services, region, source)
-        except CatalogueUnavailable as error:
+        except (CatalogueUnavailable, ConfigurationError) as error:
             errors.append(f"{source}: {error}")
             with transaction(services.engine) as s:
                 now = services.clock.now()
@@ -132,6 +135,29 @@ def _poll_source(services: Services, region: WatchedRegion, source: str) -> tupl
     return len(new), len(refused)
 
 
+def looks_due(services: Services, region_id: str) -> bool:
+    """Tell whether a region has looks to judge, so that an idle poll need not load a detector."""
+    _bury_the_dead(services)
+    with transaction(services.engine) as s:
+        return store.any_look_due(s, region_id, datetime.now(UTC))
+
+
+def messages_due(services: Services) -> bool:
+    """Tell whether a message waits to be sent."""
+    _bury_the_dead(services)
+    with transaction(services.engine) as s:
+        return outbox.any_delivery_due(s, datetime.now(UTC))
+
+
+def _bury_the_dead(services: Services) -> None:
+    """End the leases of this machine's dead workers, instead of waiting until they run out."""
+    now = datetime.now(UTC)
+    with transaction(services.engine) as s:
+        store.release_looks(s, [o for o in store.look_owners(s) if is_dead(o)], now)
+        dead = [o for o in outbox.delivery_owners(s) if is_dead(o)]
+        outbox.release_deliveries(s, dead, now)
+
+
 def detect_due(services: Services, region_id: str, limit: int | None = None) -> list[LookOutcome]:
     """Judge every due look of a region, oldest first, and store what comes out.
 
@@ -139,6 +165,7 @@ def detect_due(services: Services, region_id: str, limit: int | None = None) -> 
         DatabaseUnavailable: what was stored stays; the look at hand is taken up again later.
     """
     outcomes: list[LookOutcome] = []
+    _bury_the_dead(services)
     while limit is None or len(outcomes) < limit:
         with transaction(services.engine) as s:
             region = queries.get_region(s, region_id)
@@ -200,6 +227,10 @@ def judge_acquisition(
     Raises:
         ScarpwatchError: as ``flows.judging.judge``.
     """
+    # Loads the numerical libraries, which an idle poll can do without.
+    from detectors.normalise import MAXIMUM_LOOKS
+    from flows.judging import SPARE_PASSES, judge
+
     with transaction(services.engine) as s:
         earlier = queries.previous_acquisitions(
             s,
@@ -285,6 +316,7 @@ def deliver_due(services: Services) -> list[DeliveryOutcome]:
     limit = services.settings.delivery_timeout_s
     lease = timedelta(seconds=limit) + LEASE_MARGIN
     outcomes: list[DeliveryOutcome] = []
+    _bury_the_dead(services)
     while True:
         with transaction(services.engine) as s:
             claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease)

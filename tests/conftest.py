@@ -22,6 +22,8 @@ from db import schema
 from db.cluster import Cluster
 from db.engine import make_engine
 
+pytest_plugins = ["tests.watching"]
+
 #: Followed by the number of the pytest process and a random word.
 PREFIX = "scarpwatch-test-"
 

@@ -38,6 +38,9 @@ class CatalogueSettings(BaseModel):
     """Item property that the server can filter by and that only ever moves forward."""
     window: timedelta = Field(default=timedelta(days=60), gt=timedelta(0))
     """Longest span of one search; longer spans are cut, because deep paging breaks."""
+    late: timedelta = Field(default=timedelta(days=60), ge=timedelta(0))
+    """How long after sensing a look may still turn up; bounds every poll but the first where the
+    server cannot filter by publication."""
     page_size: int = Field(default=100, ge=1, le=10_000)
     """Items asked for per page; servers may give fewer."""
     timeout_s: float = Field(default=30.0, gt=0)
@@ -71,8 +74,9 @@ class Catalogue(Protocol):
         """Yield every look over an area, each id once, in no particular order.
 
         With ``published_after`` a catalogue that can filter by publication returns only what came
-        out since; one that cannot searches the sensing span as always, and the database drops
-        what it knows. Choose ``published_after`` as the last successful poll minus an overlap.
+        out since; one that cannot returns what was sensed ``late`` before that or later, and the
+        database drops what it knows. Choose ``published_after`` as the last successful poll minus
+        an overlap.
 
         Args:
             collection: collection id.

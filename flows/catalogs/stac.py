@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -63,7 +63,10 @@ class StacCatalogue:
     ) -> Iterator[object]:  # fmt: skip
         self._insist_on(collection)
         by_publication = self.settings.published_property if published_after else None
-        start = published_after if published_after and by_publication else sensed_after
+        start = sensed_after
+        if published_after:
+            late = timedelta(0) if by_publication else self.settings.late
+            start = max(sensed_after, published_after - late)
         for first, last in windows(start, until, self.settings.window):
             sensed = (sensed_after, until) if by_publication else (first, last)
             asked: dict[str, Any] = {

@@ -55,15 +55,15 @@ def _landslides(on: Stage) -> Table:
     with transaction(on.engine) as s:
         landslides = queries.list_landslides(s)
     table = Table(title="Stored in PostGIS", title_justify="left")
-    for column in ("landslide", "region", "state", "tier", "ha", "dB", "evidence", "between"):
+    for column in ("landslide", "region", "state", "ha", "dB", "evidence", "between"):
         right = column in {"ha", "dB", "evidence"}
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "between")
+        table.add_column(column, justify="right" if right else "left")
     for one in landslides:
         table.add_row(
-            str(one.id)[:8] + (" SIMULATED" if one.simulated else ""),
-            one.region_id, one.state.value, one.tier.value,
+            str(one.id)[:8] + ("\nSIMULATED" if one.simulated else ""),
+            one.region_id, f"{one.state.value},\n{one.tier.value}",
             f"{one.area_m2 / 1e4:.1f}", f"{one.change_db:+.1f}", f"{one.evidence:.1f}",
-            f"{one.not_before:%Y-%m-%d} and {one.not_after:%Y-%m-%d}",
+            f"{one.not_before:%Y-%m-%d} and\n{one.not_after:%Y-%m-%d}",
         )  # fmt: skip
     return table
 

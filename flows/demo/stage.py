@@ -117,7 +117,7 @@ def _config(home: Path, catalogue_url: str, receiver_url: str) -> str:
 exercise = true
 clock_file = {quoted(str(home / "clock"))}
 history = "P500D"
-deliver_every = "PT15S"
+deliver_every = "PT30S"
 
 [catalogues.{CATALOGUE}]
 kind = "stac"

@@ -199,6 +199,11 @@ def _finish(s: Any, region_id: str, state: str, reason: str | None) -> None:
 
 
 @pytest.fixture
+def make_region() -> Callable[..., WatchedRegion]:
+    return region
+
+
+@pytest.fixture
 def stored(engine: Engine) -> Stored:
     return fill(engine)
 
@@ -223,9 +228,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def cli(
-    home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Result]:
+def cli(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Types a command; what nobody foresaw fails the test."""
     monkeypatch.setenv("SCARPWATCH_DATABASE_URL", database_url)
 
@@ -254,14 +257,14 @@ def read(cli: Callable[..., Result]) -> Callable[..., Any]:
 def region_file(tmp_path: Path) -> Callable[..., Path]:
     """Writes a region file; properties can be set."""
 
-    def write(name: str = "slope", geometry: Any = None, **properties: Any) -> Path:
+    def write(stem: str = "slope", geometry: Any = None, **properties: Any) -> Path:
         square = [[-119.9, 34.6], [-119.8, 34.6], [-119.8, 34.7], [-119.9, 34.7], [-119.9, 34.6]]
         document = {
             "type": "Feature",
             "properties": {"sources": ["opera-asf/OPERA_L2_RTC-S1_V1"], **properties},
             "geometry": geometry or {"type": "Polygon", "coordinates": [square]},
         }
-        path = tmp_path / f"{name}.geojson"
+        path = tmp_path / f"{stem}.geojson"
         path.write_text(json.dumps(document), encoding="utf-8")
         return path
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shapely.geometry import shape
+from shapely.geometry import Point, shape
+from sqlalchemy import Engine
 
 from alerts import journal
-from db.engine import make_engine, transaction
+from db import store
+from db.engine import transaction
+from detectors.types import WatchedRegion
 from flows.archive.publish import publish
 from flows.archive.server import ArchiveServer
+from flows.clock import FileClock
 
+#: Eight of nine passes are published by then; the eighth shows the landslide.
+PASSES_SHOWN = datetime(2023, 3, 27, tzinfo=UTC)
 END = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -42,36 +46,101 @@ def served(
         yield server
 
 
+@pytest.fixture
+def reach(
+    served: ArchiveServer, database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[datetime], None]:
+    """Moves the clock, and with it what the archive shows."""
+    clock = FileClock(home / "clock")
+    monkeypatch.setenv("SCARPWATCH_CLOCK_FILE", str(home / "clock"))
+
+    def move(moment: datetime) -> None:
+        clock.set(moment)
+        publish(database_url, served.archives[0], moment, served.url)
+
+    return move
+
+
 def test_poll_judges_and_tells_once(
-    served: ArchiveServer, database_url: str, cli: Any, read: Any, slope: Path, tmp_path: Path
+    reach: Callable[[datetime], None], cli: Any, read: Any, slope: Path, tmp_path: Path
 ) -> None:
-    archive = served.archives[0]
     assert "a drill" in cli("regions", "add", slope).stdout
-    publish(database_url, archive, datetime(2023, 3, 27, tzinfo=UTC), served.url)
+    reach(PASSES_SHOWN)
     first = read("poll")
     (run,) = first["regions"]
     assert (run["new"], run["errors"]) == (8, [])
-    assert {look["state"] for look in run["looks"]} == {"skipped", "processed"}
+    assert [look["state"] for look in run["looks"]] == 6 * ["skipped"] + 2 * ["processed"]
     assert "6 needed" in run["looks"][0]["reason"]
     (message,) = first["messages"]
     assert message["delivered"]
 
-    publish(database_url, archive, END, served.url)
+    reach(END)
     said = cli("poll", "slope").stdout
     assert "1 new look" in said
     assert "1 processed; 1 detection" in said
-    assert "nothing" not in cli("poll").stdout.replace("0 new looks", "")
+    assert cli("poll").stdout == "slope  0 new looks\n"
     assert len(journal.read(tmp_path / "told.jsonl")) == 1
 
     (found,) = read("landslides", "list")["landslides"]
     assert (found["tier"], found["simulated"], found["revision"]) == ("likely", True, 2)
-    lon, lat = found["point"]
-    assert shape(found["geometry"]).contains(shape({"type": "Point", "coordinates": (lon, lat)}))
+    assert shape(found["geometry"]).contains(Point(found["point"]))
 
     item = run["looks"][-1]["item_id"]
     again = read("scene", item)
-    assert again["looks"][0]["state"] == "processed"
-    assert again["messages"] == []
+    assert (again["looks"][0]["state"], again["messages"]) == ("processed", [])
+    assert "processed: 1 detection" in cli("scene", item, "--region", "slope").stdout
     assert len(read("landslides", "show", found["id"][:8])["versions"]) == 2
+    assert cli("landslides", "picture", found["id"][:6], tmp_path / "picture.png").stdout
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_poll_goes_on_with_the_rest(
+    reach: Callable[[datetime], None], cli: Any, read: Any, slope: Path,
+    make_region: Callable[..., WatchedRegion], engine: Engine,
+) -> None:  # fmt: skip
+    # A region whose catalogue was taken out of the settings since, and one that is paused.
+    with transaction(engine) as s:
+        store.save_region(s, make_region("orphan", sources=("gone/any",), priority=1))
+        store.save_region(s, make_region("asleep", sources=("local/opera-rtc-s1",), paused=True))
+    cli("regions", "add", slope)
+    reach(PASSES_SHOWN)
+    told = cli("poll", status=1)
+    assert "no catalogue 'gone'" in " ".join(told.stdout.split())
+    assert "8 new looks" in told.stdout
+    assert "asleep  paused" in told.stdout
+    assert "earlier looks of track" in told.stdout
+    assert "sent  1 message to drill-file" in told.stdout
+    assert told.stderr == ""
+
+
+def test_catalogue_that_does_not_answer(
+    home: Path, cli: Any, read: Any, slope: Path, misbehaving: Any, reply: Any
+) -> None:
+    misbehaving.on("/collections/opera-rtc-s1", reply({"detail": "busy"}, status=503))
+    (home / "scarpwatch.toml").write_text(
+        f'[catalogues.local]\nkind = "stac"\nurl = "{misbehaving.url}"\nattempts = 1\n'
+    )
+    cli("regions", "add", slope)
+    (run,) = read("poll", status=1)["regions"]
+    assert run["new"] == 0
+    assert "503" in run["errors"][0]
+    (poll,) = read("regions", "show", "slope")["polls"]
+    assert (poll["failures"], poll["watermark"]) == (1, None)
+    assert "cannot be read" in cli("status").stdout
+
+
+def test_poll_without_regions(cli: Any) -> None:
+    assert "scarpwatch regions add FILE" in cli("poll", status=2).stderr
+    assert "no region 'nope'" in cli("poll", "nope", status=2).stderr
+
+
+def test_unknown_scene(cli: Any) -> None:
+    assert "no look nope is known" in cli("scene", "nope", status=2).stderr
+
+
+def test_database_that_is_gone(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCARPWATCH_DATABASE_URL", "postgresql:///nothing?host=/nowhere")
+    told = cli("poll", status=1)
+    assert told.stdout == ""
+    assert told.stderr.count("\n") == 1
+    assert "scarpwatch db status" in told.stderr

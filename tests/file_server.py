@@ -1,0 +1,142 @@
+"""A real HTTP server for COGs, in a process of its own, that misbehaves on request.
+
+In a process of its own because GDAL may fetch while it holds the interpreter's lock. It serves the
+folder it is given, byte ranges included. ``POST /-/rules`` takes a list of rules, of which the first
+that fits a request holds: ``match`` (part of the address), ``unless`` (part that lets it pass),
+``times`` (then it is used up), and what is to happen: ``status`` (answer so), ``cut`` (break the
+connection half-way), ``hold`` (wait for ``POST /-/release``), ``slow`` (seconds to wait), ``kill``
+(end a process by SIGKILL before answering). ``GET /-/seen`` lists the addresses asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    root: Path
+    rules: list[dict[str, Any]]
+    seen: list[str]
+    lock = threading.Lock()
+    released = threading.Event()
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        if self.path == "/-/seen":
+            self._say(200, json.dumps(type(self).seen).encode())
+            return
+        with self.lock:
+            type(self).seen.append(self.path)
+            rule = self._rule()
+        time.sleep(rule.get("slow", 0))
+        if "kill" in rule:
+            end(rule["kill"])
+        if rule.get("hold"):
+            self.released.wait(60)
+        if "status" in rule:
+            self._say(rule["status"], b"no")
+            return
+        self._file(cut=rule.get("cut", False))
+
+    def do_POST(self) -> None:  # noqa: N802
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/-/rules":
+            type(self).rules, type(self).seen = json.loads(body), []
+            self.released.clear()
+        else:
+            self.released.set()
+        self._say(200, b"")
+
+    def _rule(self) -> dict[str, Any]:
+        for rule in type(self).rules:
+            passes = "unless" in rule and rule["unless"] in self.path
+            if rule["match"] in self.path and not passes and rule.get("times", 1) > 0:
+                if "times" in rule:
+                    rule["times"] -= 1
+                return rule
+        return {}
+
+    def _file(self, *, cut: bool) -> None:
+        path = self.root / unquote(urlsplit(self.path).path).lstrip("/")
+        if not path.is_file():
+            self._say(404, b"no")
+            return
+        content = path.read_bytes()
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted is None:
+            self._say(200, content, cut=cut)
+            return
+        first, last = int(wanted[1]), min(int(wanted[2] or len(content)), len(content) - 1)
+        if first > last:
+            self._say(416, b"")
+            return
+        told = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
+        self._say(206, content[first : last + 1], told, cut=cut)
+
+    def _say(
+        self, status: int, body: bytes, headers: dict[str, str] | None = None, *, cut: bool = False
+    ) -> None:
+        self.send_response(status)
+        for name, value in {"Accept-Ranges": "bytes", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        if cut:
+            self.wfile.flush()
+            # RST instead of FIN: the connection breaks, it does not end.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+            self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def end(pid: int) -> None:
+    """Kill a process that is nobody's child here, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while _lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        pass
+
+
+def main() -> None:
+    Handler.root, Handler.rules, Handler.seen = Path(sys.argv[1]), [], []
+    server = Server(("127.0.0.1", 0), Handler)
+    sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
+    sys.stdout.flush()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    while os.read(0, 64):  # ends with its parent
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""A small watched world for tests: real looks, a real STAC API, real HTTP, a database of its own.
+
+The looks are cut from the archive that ships: 64 x 64 pixels of a steep burst in ten passes, and of
+a burst at sea. In ``slide_series`` 3 ha slid before the ninth pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psycopg
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.windows import Window
+from shapely.geometry import MultiPolygon, Polygon, shape
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from db import queries, store
+from db.engine import transaction
+from db.records import LookRecord
+from detectors.simulate import Roughening, roughen, slide_outline
+from detectors.types import Grid, WatchedRegion
+from flows import steps
+from flows.archive.build import build
+from flows.archive.derive import derive
+from flows.archive.manifest import Archive, open_archive
+from flows.archive.publish import connection_arguments, publish
+from flows.archive.server import ArchiveServer
+from flows.catalogs.base import CatalogueSettings
+from flows.clock import FileClock
+from flows.services import Services
+from flows.settings import OTHER_VARIABLES, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "infra" / "demo" / "archive"
+STEEP, WATER = "T137-292320-IW2", "T137-292318-IW1"
+EPSG = 32611
+#: Six passes that only feed stacks, then four that are judged; the last two show the landslide.
+DAYS = (
+    "2022-11-14", "2022-11-26", "2022-12-08", "2022-12-20", "2023-10-04", "2023-10-16",
+    "2023-10-28", "2023-11-09", "2023-11-21", "2023-12-03",
+)  # fmt: skip
+WATCH_FROM = datetime(2023, 10, 20, tzinfo=UTC)
+HAPPENED = datetime(2023, 11, 15, tzinfo=UTC)
+END = datetime(2024, 1, 1, tzinfo=UTC)
+OUTLINE = slide_outline((243_330.0, 3_833_850.0), 205.0, 30_000.0)
+#: Columns that say when or by whom something was written, not what.
+WHEN = {
+    "recorded_at", "created_at", "finished_at", "polled_at", "succeeded_at", "received_at",
+    "owner", "lease_until", "retry_at", "attempts", "attempt", "content",
+}  # fmt: skip
+
+
+def day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"
+
+
+@pytest.fixture(scope="session")
+def quiet_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of real looks, small: ten passes of the steep burst, seven of the sea."""
+    shipped, cut = open_archive(SHIPPED), tmp_path_factory.mktemp("cut")
+    for item in shipped.items():
+        burst, sensed = item["properties"]["opera:burst_id"], item["properties"]["datetime"][:10]
+        if (burst == STEEP and sensed in DAYS) or (burst == WATER and sensed in DAYS[:7]):
+            for layer in ("VV", "VH"):
+                _cut(shipped.cog(item, layer), cut / f"{item['id']}_{layer}.tif")
+    out = tmp_path_factory.mktemp("archives") / "quiet"
+    return build(cut, out, collection="quiet", licence="Apache-2.0").path
+
+
+def _cut(source: Path, target: Path) -> None:
+    window = Window(18, 18, 64, 64)
+    with rasterio.open(source) as dataset:
+        profile = {
+            "driver": "GTiff", "height": 64, "width": 64, "count": 1, "dtype": "float32",
+            "crs": dataset.crs, "transform": dataset.window_transform(window), "nodata": np.nan,
+        }  # fmt: skip
+        with rasterio.open(target, "w", **profile) as out:
+            out.write(dataset.read(1, window=window), 1)
+
+
+@pytest.fixture(scope="session")
+def slide_series(quiet_series: Path) -> Path:
+    """The same passes of the steep burst, with the landslide in those after it happened."""
+
+    def plant(item: dict[str, Any], looks: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        properties = item["properties"]
+        if datetime.fromisoformat(properties["datetime"]) < HAPPENED:
+            return None
+        grid = Grid(EPSG, Affine(*properties["proj:transform"]), *properties["proj:shape"])
+        return {name: roughen(look, grid, OUTLINE, Roughening()) for name, look in looks.items()}
+
+    return derive(
+        open_archive(quiet_series), quiet_series.with_name("slide"), plant, collection="slide",
+        changes="3 ha slid.", bursts=[STEEP],
+    ).path  # fmt: skip
+
+
+def footprint(archive: Archive, burst: str = STEEP) -> MultiPolygon:
+    """Return where a burst of an archive is."""
+    shapes = (
+        shape(item["geometry"])
+        for item in archive.items()
+        if item["properties"]["opera:burst_id"] == burst
+    )
+    outline = next(shapes)
+    assert isinstance(outline, Polygon)
+    return MultiPolygon([outline])
+
+
+def part_of(archive: Path, out: Path, keep: Callable[[dict[str, Any]], Any]) -> Path:
+    """Copy an archive with the items that ``keep`` wants; it may change them, not their COGs."""
+    (out / "items").mkdir(parents=True)
+    (out / "cogs").symlink_to(archive / "cogs")
+    for name in ("archive.json", "collection.json"):
+        (out / name).write_bytes((archive / name).read_bytes())
+    for path in (archive / "items").iterdir():
+        item = json.loads(path.read_bytes())
+        if keep(item):
+            (out / "items" / path.name).write_text(json.dumps(item))
+    return out
+
+
+@dataclass
+class Stac:
+    """A running archive server, its database, and what it shows."""
+
+    server: ArchiveServer
+    database_url: str
+
+    def show(self, archive: Archive, until: datetime, base_url: str | None = None) -> list[str]:
+        return publish(self.database_url, archive, until, base_url or self.server.url)
+
+    def forget(self) -> None:
+        with psycopg.connect(**connection_arguments(self.database_url)) as connection:
+            connection.execute("DELETE FROM pgstac.items")
+
+
+@pytest.fixture(scope="session")
+def running_stac(
+    make_database: Callable[[str], str], template: str, url_of: Callable[[str], str],
+    quiet_series: Path, slide_series: Path,
+) -> Iterator[Stac]:  # fmt: skip
+    url = url_of(make_database(template))
+    with ArchiveServer(url, [quiet_series, slide_series]) as server:
+        yield Stac(server, url)
+
+
+@pytest.fixture
+def stac(running_stac: Stac) -> Stac:
+    """The STAC API, with nothing in it yet."""
+    running_stac.forget()
+    return running_stac
+
+
+@dataclass
+class Files:
+    """The HTTP server of ``tests/file_server.py``."""
+
+    url: str
+    root: Path
+
+    def mount(self, archive: Archive) -> None:
+        """Serve the COGs of an archive where ``Stac.show`` expects them."""
+        (self.root / "cogs").mkdir(exist_ok=True)
+        (self.root / "cogs" / archive.id).symlink_to(archive.path / "cogs")
+
+    def rules(self, *rules: dict[str, Any]) -> None:
+        httpx.post(f"{self.url}/-/rules", json=rules).raise_for_status()
+
+    def release(self) -> None:
+        httpx.post(f"{self.url}/-/release").raise_for_status()
+
+    def seen(self) -> list[str]:
+        return list(httpx.get(f"{self.url}/-/seen").json())
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    root = tmp_path / "served"
+    root.mkdir()
+    command = [sys.executable, str(Path(__file__).with_name("file_server.py")), str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Files(process.stdout.readline().decode().strip(), root)
+        process.kill()
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty state folder, and none of the operator's settings."""
+    for name in os.environ:
+        if name.startswith(("SCARPWATCH_", "PREFECT_")) and name not in OTHER_VARIABLES:
+            monkeypatch.delenv(name)
+    home = tmp_path / "state"
+    home.mkdir()
+    monkeypatch.delenv("SCARPWATCH_CONFIG", raising=False)
+    monkeypatch.setenv("SCARPWATCH_HOME", str(home))
+    return home
+
+
+@dataclass
+class Watch:
+    """One region over one archive, and everything it takes to watch it."""
+
+    services: Services
+    region: WatchedRegion
+    archive: Archive
+    stac: Stac
+    base_url: str | None
+    clock: FileClock
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def open(self) -> AbstractContextManager[Session]:
+        return transaction(self.services.engine)
+
+    def reach(self, moment: datetime = END, archive: Archive | None = None) -> list[str]:
+        """Let time pass: the clock moves and the catalogue shows what is published by then."""
+        self.clock.set(moment)
+        return self.stac.show(archive or self.archive, moment, self.base_url)
+
+    def poll(self) -> steps.PollOutcome:
+        return steps.poll_region(self.services, self.region.id)
+
+    def detect(self, limit: int | None = None) -> list[steps.LookOutcome]:
+        return steps.detect_due(self.services, self.region.id, limit)
+
+    def deliver(self) -> list[steps.DeliveryOutcome]:
+        return steps.deliver_due(self.services)
+
+    def run(self, moment: datetime = END) -> list[steps.LookOutcome]:
+        """Reach a moment, poll and judge."""
+        self.reach(moment)
+        assert self.poll().errors == ()
+        return self.detect()
+
+    def item(self, date: str) -> str:
+        """Return the item of a day."""
+        (found,) = (i["id"] for i in self.archive.items() if _taken(i, date))
+        return str(found)
+
+    def looks(self) -> dict[str, LookRecord]:
+        """Return the looks by day, oldest first."""
+        with self.open() as s:
+            found = queries.list_looks(s, region_id=self.region.id)
+        return {day(look.acquisition.sensed_at): look for look in reversed(found)}
+
+    def states(self) -> dict[str, str]:
+        return {date: look.state for date, look in self.looks().items()}
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        """Do what no step would: let a wait end, look at a row's bones."""
+        with self.open() as s:
+            s.execute(text("SET LOCAL search_path TO scarpwatch, public"))
+            result = s.execute(text(statement), values)
+            return list(result.all()) if result.returns_rows else []
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Return all that is stored, without who wrote it and when."""
+        return stored_rows(self.services.engine)
+
+
+def _taken(item: dict[str, Any], date: str) -> bool:
+    properties = item["properties"]
+    return properties["datetime"][:10] == date and properties["opera:burst_id"] == STEEP
+
+
+def stored_rows(engine: Engine) -> dict[str, list[Any]]:
+    """Return every row of every table, sorted, without who wrote it and when."""
+    rows: dict[str, list[Any]] = {}
+    with transaction(engine) as s:
+        tables = s.scalars(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'scarpwatch'")
+        ).all()
+        for table in sorted(set(tables) - {"alembic_version"}):
+            found = s.execute(text(f"SELECT to_jsonb(t) FROM scarpwatch.{table} t")).scalars()
+            told = ({k: v for k, v in row.items() if k not in WHEN} for row in found)
+            rows[table] = sorted(told, key=lambda row: json.dumps(row, sort_keys=True))
+    return rows
+
+
+@pytest.fixture
+def watch(
+    engine: Engine, stac: Stac, slide_series: Path, no_settings: Path
+) -> Callable[..., Watch]:
+    """Makes a watched region; settings (``set_...``) and fields of the region can be chosen."""
+
+    def make(
+        archive: Path = slide_series, *, burst: str = STEEP, base_url: str | None = None,
+        channels: tuple[Any, ...] = (), engine: Engine = engine, catalogues: Any = None,
+        settings: Mapping[str, Any] | None = None, **fields: Any,
+    ) -> Watch:  # fmt: skip
+        opened = open_archive(archive)
+        clock = FileClock(no_settings / "clock")
+        clock.set(WATCH_FROM)
+        local = CatalogueSettings(
+            kind="stac", url=stac.server.url, published_property="published",
+            window=timedelta(days=36_500), attempts=1,
+        )  # fmt: skip
+        own = Settings(
+            home=no_settings, catalogues={"local": local, **(catalogues or {})}, **(settings or {})
+        )
+        values: dict[str, Any] = {
+            "id": "slope", "name": "Slope", "geometry": footprint(opened, burst),
+            "sources": (f"local/{opened.id}",), "detectors": ("sar_log_ratio",),
+            "watch_from": WATCH_FROM,
+        }  # fmt: skip
+        region = WatchedRegion(**(values | fields))
+        with transaction(engine) as s:
+            store.save_region(s, region)
+        services = Services(own, engine, clock, channels)
+        return Watch(services, region, opened, stac, base_url, clock)
+
+    return make
