@@ -6,6 +6,7 @@ work that is due, so that a missed run costs nothing.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,13 +149,22 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
 
 
 def serve(services: Services) -> None:
-    """Run the flows on their schedules until stopped.
+    """Run the flows on their schedules until SIGINT or SIGTERM.
 
     Raises:
         ConfigurationError: no region is watched.
     """
-    from prefect import serve as prefect_serve
+    from prefect.runner import Runner
+
+    class Served(Runner):
+        def handle_sigterm(self, *_args: Any, **_options: Any) -> None:
+            # Prefect's own answer exits from inside the event loop, which prints tracebacks.
+            signal.raise_signal(signal.SIGINT)
 
     deployments = make_deployments(services)
     services.engine.dispose()
-    prefect_serve(*deployments, limit=services.settings.runs_at_once, pause_on_shutdown=False)
+    runner = Served(limit=services.settings.runs_at_once, pause_on_shutdown=False)
+    for deployment in deployments:
+        runner.add_deployment(deployment)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())

@@ -1,8 +1,8 @@
 """A real HTTP server for COGs, in a process of its own, that misbehaves on request.
 
 In a process of its own because GDAL may fetch while it holds the interpreter's lock. It serves the
-folder it is given, byte ranges included. ``POST /-/rules`` takes a list of rules, of which the first
-that fits a request holds: ``match`` (part of the address), ``unless`` (part that lets it pass),
+folder it is given, byte ranges included. ``POST /-/rules`` takes a list of rules; the first that
+fits a request holds: ``match`` (part of the address), ``unless`` (part that lets it pass),
 ``times`` (then it is used up), and what is to happen: ``status`` (answer so), ``cut`` (break the
 connection half-way), ``hold`` (wait for ``POST /-/release``), ``slow`` (seconds to wait), ``kill``
 (end a process by SIGKILL before answering). ``GET /-/seen`` lists the addresses asked for.
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
     lock = threading.Lock()
     released = threading.Event()
 
-    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+    def do_GET(self) -> None:
         if self.path == "/-/seen":
             self._say(200, json.dumps(type(self).seen).encode())
             return
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._file(cut=rule.get("cut", False))
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/-/rules":
             type(self).rules, type(self).seen = json.loads(body), []

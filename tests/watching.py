@@ -1,8 +1,4 @@
-"""A small watched world for tests: real looks, a real STAC API, real HTTP, a database of its own.
-
-The looks are cut from the archive that ships: 64 x 64 pixels of a steep burst in ten passes, and of
-a burst at sea. In ``slide_series`` 3 ha slid before the ninth pass.
-"""
+"""A small watched world: real looks, a real STAC API, real HTTP, a database of its own."""
 
 from __future__ import annotations
 
@@ -12,30 +8,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import psycopg
 import pytest
-import rasterio
-from affine import Affine
-from rasterio.windows import Window
-from shapely.geometry import MultiPolygon, Polygon, shape
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from db import queries, store
 from db.engine import transaction
 from db.records import LookRecord
-from detectors.simulate import Roughening, roughen, slide_outline
-from detectors.types import Grid, WatchedRegion
+from detectors.types import WatchedRegion
 from flows import steps
-from flows.archive.build import build
-from flows.archive.derive import derive
 from flows.archive.manifest import Archive, open_archive
 from flows.archive.publish import connection_arguments, publish
 from flows.archive.server import ArchiveServer
@@ -43,95 +31,13 @@ from flows.catalogs.base import CatalogueSettings
 from flows.clock import FileClock
 from flows.services import Services
 from flows.settings import OTHER_VARIABLES, Settings
+from tests.series import END, STEEP, WATCH_FROM, day, footprint
 
-ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / "infra" / "demo" / "archive"
-STEEP, WATER = "T137-292320-IW2", "T137-292318-IW1"
-EPSG = 32611
-#: Six passes that only feed stacks, then four that are judged; the last two show the landslide.
-DAYS = (
-    "2022-11-14", "2022-11-26", "2022-12-08", "2022-12-20", "2023-10-04", "2023-10-16",
-    "2023-10-28", "2023-11-09", "2023-11-21", "2023-12-03",
-)  # fmt: skip
-WATCH_FROM = datetime(2023, 10, 20, tzinfo=UTC)
-HAPPENED = datetime(2023, 11, 15, tzinfo=UTC)
-END = datetime(2024, 1, 1, tzinfo=UTC)
-OUTLINE = slide_outline((243_330.0, 3_833_850.0), 205.0, 30_000.0)
 #: Columns that say when or by whom something was written, not what.
 WHEN = {
     "recorded_at", "created_at", "finished_at", "polled_at", "succeeded_at", "received_at",
     "owner", "lease_until", "retry_at", "attempts", "attempt", "content",
 }  # fmt: skip
-
-
-def day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"
-
-
-@pytest.fixture(scope="session")
-def quiet_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of real looks, small: ten passes of the steep burst, seven of the sea."""
-    shipped, cut = open_archive(SHIPPED), tmp_path_factory.mktemp("cut")
-    for item in shipped.items():
-        burst, sensed = item["properties"]["opera:burst_id"], item["properties"]["datetime"][:10]
-        if (burst == STEEP and sensed in DAYS) or (burst == WATER and sensed in DAYS[:7]):
-            for layer in ("VV", "VH"):
-                _cut(shipped.cog(item, layer), cut / f"{item['id']}_{layer}.tif")
-    out = tmp_path_factory.mktemp("archives") / "quiet"
-    return build(cut, out, collection="quiet", licence="Apache-2.0").path
-
-
-def _cut(source: Path, target: Path) -> None:
-    window = Window(18, 18, 64, 64)
-    with rasterio.open(source) as dataset:
-        profile = {
-            "driver": "GTiff", "height": 64, "width": 64, "count": 1, "dtype": "float32",
-            "crs": dataset.crs, "transform": dataset.window_transform(window), "nodata": np.nan,
-        }  # fmt: skip
-        with rasterio.open(target, "w", **profile) as out:
-            out.write(dataset.read(1, window=window), 1)
-
-
-@pytest.fixture(scope="session")
-def slide_series(quiet_series: Path) -> Path:
-    """The same passes of the steep burst, with the landslide in those after it happened."""
-
-    def plant(item: dict[str, Any], looks: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        properties = item["properties"]
-        if datetime.fromisoformat(properties["datetime"]) < HAPPENED:
-            return None
-        grid = Grid(EPSG, Affine(*properties["proj:transform"]), *properties["proj:shape"])
-        return {name: roughen(look, grid, OUTLINE, Roughening()) for name, look in looks.items()}
-
-    return derive(
-        open_archive(quiet_series), quiet_series.with_name("slide"), plant, collection="slide",
-        changes="3 ha slid.", bursts=[STEEP],
-    ).path  # fmt: skip
-
-
-def footprint(archive: Archive, burst: str = STEEP) -> MultiPolygon:
-    """Return where a burst of an archive is."""
-    shapes = (
-        shape(item["geometry"])
-        for item in archive.items()
-        if item["properties"]["opera:burst_id"] == burst
-    )
-    outline = next(shapes)
-    assert isinstance(outline, Polygon)
-    return MultiPolygon([outline])
-
-
-def part_of(archive: Path, out: Path, keep: Callable[[dict[str, Any]], Any]) -> Path:
-    """Copy an archive with the items that ``keep`` wants; it may change them, not their COGs."""
-    (out / "items").mkdir(parents=True)
-    (out / "cogs").symlink_to(archive / "cogs")
-    for name in ("archive.json", "collection.json"):
-        (out / name).write_bytes((archive / name).read_bytes())
-    for path in (archive / "items").iterdir():
-        item = json.loads(path.read_bytes())
-        if keep(item):
-            (out / "items" / path.name).write_text(json.dumps(item))
-    return out
 
 
 @dataclass
@@ -164,6 +70,21 @@ def stac(running_stac: Stac) -> Stac:
     """The STAC API, with nothing in it yet."""
     running_stac.forget()
     return running_stac
+
+
+def landing_page(url: str) -> dict[str, Any]:
+    """Return what a STAC API with nothing but item search says of itself."""
+    core = "https://api.stacspec.org/v1.0.0"
+    return {
+        "type": "Catalog", "stac_version": "1.0.0", "id": "small", "description": "small",
+        "conformsTo": [f"{core}/core", f"{core}/item-search", f"{core}/item-search#query"],
+        "links": [
+            {"rel": "self", "href": url},
+            {"rel": "root", "href": url},
+            {"rel": "search", "href": f"{url}/search", "method": "POST",
+             "type": "application/geo+json"},
+        ],
+    }  # fmt: skip
 
 
 @dataclass
@@ -221,7 +142,6 @@ class Watch:
     stac: Stac
     base_url: str | None
     clock: FileClock
-    known: dict[str, Any] = field(default_factory=dict)
 
     def open(self) -> AbstractContextManager[Session]:
         return transaction(self.services.engine)
@@ -295,7 +215,7 @@ def stored_rows(engine: Engine) -> dict[str, list[Any]]:
 def watch(
     engine: Engine, stac: Stac, slide_series: Path, no_settings: Path
 ) -> Callable[..., Watch]:
-    """Makes a watched region; settings (``set_...``) and fields of the region can be chosen."""
+    """Makes a watched region; every field of it can be chosen."""
 
     def make(
         archive: Path = slide_series, *, burst: str = STEEP, base_url: str | None = None,
