@@ -68,13 +68,14 @@ def despeckle_db(decibel: FloatArray) -> FloatArray:
     needs. The same settings made the training data of the transformer.
 
     Args:
-        decibel: (y, x), dB, NaN = no data.
+        decibel: (y, x), dB, NaN = no data. A single row or column is returned unchanged: the
+            filter would read beyond it.
 
     Returns:
         (y, x), dB, NaN where the input was NaN.
     """
     missing = np.isnan(decibel)
-    if missing.all():
+    if missing.all() or min(decibel.shape) == 1:
         return decibel
     smooth = denoise_tv_bregman(
         fill_nearest(decibel), weight=1.0 / TV_REGULARISATION, isotropic=True, eps=1e-3

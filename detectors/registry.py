@@ -47,7 +47,7 @@ _DETECTORS: Mapping[str, Callable[[], Any]] = {
 }
 
 #: What is done to looks before any detector sees them; part of every configuration hash.
-_PREPARATION: Mapping[str, float] = {
+PREPARATION: Mapping[str, float] = {
     "strata": normalise.STRATA,
     "minimum_looks": normalise.MINIMUM_LOOKS,
     "maximum_looks": normalise.MAXIMUM_LOOKS,
@@ -111,7 +111,7 @@ def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
         change_db=stack.change_db,
         detector="+".join(d.name for d in able),
         weights_version="+".join(d.weights_version for d in able),
-        config_hash=configuration_hash(_PREPARATION, *able),
+        config_hash=configuration_hash(PREPARATION, *able),
         wet_scene=stack.wet_scene,
         complete=len(able) == len(detectors),
     )

@@ -44,7 +44,8 @@ def slide_outline(
         head: easting and northing of the scarp's crown, metres.
         downslope_degrees: direction of movement, clockwise from north.
         area_m2: area of the outline, m2.
-        elongation: length over largest width.
+        elongation: length over width before the tongue is tapered, which makes it 1.17 times as
+            slender.
 
     Returns:
         Polygon in the coordinates of ``head``.

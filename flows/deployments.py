@@ -7,6 +7,7 @@ work that is due, so that a missed run costs nothing.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import socket
@@ -85,6 +86,7 @@ def prefect_server(settings: Settings) -> Iterator[str]:
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST]
         server = subprocess.Popen(
             [*command, "--port", str(port)],
+            preexec_fn=end_with_parent,
             env=environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
@@ -105,6 +107,12 @@ def _wait_for(api_url: str, server: subprocess.Popen[bytes], log: Path) -> None:
         except httpx.HTTPError:
             time.sleep(0.2)
     raise TransientError(f"the Prefect server did not start; see {log}")
+
+
+def end_with_parent() -> None:
+    """Ask Linux to end this new process when the one that started it is gone, even by kill -9."""
+    death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(death_signal, signal.SIGTERM)
 
 
 def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:

@@ -1,7 +1,8 @@
 """The only reader of rasters: from catalogue items to looks on one grid.
 
 Plan first, read last: ``plan_blocks`` opens one header and cuts the region into blocks of bounded
-size, ``read_pass`` fills one look of one block. Memory follows the block, not the region.
+size, one at a time, ``read_pass`` fills one look of one block. Memory follows the block, not the
+region.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import rasterio
+from affine import Affine
 from rasterio import features
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.vrt import WarpedVRT
@@ -132,7 +134,7 @@ def _check(dataset: rasterio.DatasetReader, where: str) -> None:
 
 def plan_blocks(
     acquisition: Acquisition, region: WatchedRegion, catalogue: Catalogue
-) -> list[Block]:
+) -> Iterator[Block]:
     """Cut the part of a region that a product covers into blocks on the product's own grid.
 
     Raises:
@@ -153,7 +155,7 @@ def plan_blocks(
     top, left = max(0, math.floor(wanted.row_off)), max(0, math.floor(wanted.col_off))
     bottom = min(height, math.ceil(wanted.row_off + wanted.height))
     right = min(width, math.ceil(wanted.col_off + wanted.width))
-    blocks = []
+    found = False
     for row, row_end in _cuts(top, bottom):
         for column, column_end in _cuts(left, right):
             y0, y1 = max(top, row - HALO_PIXELS), min(bottom, row_end + HALO_PIXELS)
@@ -167,10 +169,10 @@ def plan_blocks(
             core = np.zeros(grid.shape, dtype=bool)
             core[row - y0 : row_end - y0, column - x0 : column_end - x0] = True
             if (core & inside).any():
-                blocks.append(Block(grid, core, inside))
-    if not blocks:
+                found = True
+                yield Block(grid, core, inside)
+    if not found:
         raise NothingObserved(f"{acquisition.item_id} does not reach into the region")
-    return blocks
 
 
 def _cuts(start: int, end: int) -> list[tuple[int, int]]:
@@ -206,9 +208,8 @@ def _read(item: Acquisition, polarisation: str, grid: Grid, catalogue: Catalogue
     """Read one band of one item onto a grid, NaN outside."""
     with _open(item, polarisation, catalogue) as dataset:
         _check(dataset, f"{item.item_id} {polarisation}")
-        aligned = dataset.crs.to_epsg() == grid.epsg and all(
-            abs(offset - round(offset)) < 1e-3
-            for offset in ~dataset.transform @ (grid.transform.c, grid.transform.f)
+        aligned = dataset.crs.to_epsg() == grid.epsg and _same_pixels(
+            dataset.transform, grid.transform
         )
         with WarpedVRT(
             dataset,
@@ -223,6 +224,14 @@ def _read(item: Acquisition, polarisation: str, grid: Grid, catalogue: Catalogue
         ) as view:
             band: FloatArray = view.read(1, out_dtype="float32")
     return band
+
+
+def _same_pixels(one: Affine, other: Affine) -> bool:
+    """Tell whether two north-up grids differ by whole pixels only."""
+    column, row = ~one @ (other.c, other.f)
+    return (one.a, one.e) == (other.a, other.e) and all(
+        abs(offset - round(offset)) < 1e-3 for offset in (column, row)
+    )
 
 
 def stack_looks(

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors import registry
-from detectors.errors import NotEnoughLooks, NothingObserved, UnreadableRaster
+from detectors.errors import (
+    ImageryUnavailable,
+    NotEnoughLooks,
+    NothingObserved,
+    UnreadableRaster,
+)
 from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, NormalisedStack, normalise
 from detectors.types import Acquisition, Detection, FloatArray, LookStack, ScoreMap, WatchedRegion
 from detectors.vectorize import Levels, outlines
@@ -61,6 +66,8 @@ def scored_blocks(
     earlier: Sequence[Acquisition],
     catalogue: Catalogue,
     left_out: set[str],
+    *,
+    forgiving: bool = False,
 ) -> Iterator[ScoredBlock]:
     """Read and score a look block by block.
 
@@ -71,6 +78,7 @@ def scored_blocks(
             at most.
         catalogue: signs the hrefs.
         left_out: receives the ids of earlier items that could not be read.
+        forgiving: do without earlier items that cannot be fetched just now, while enough remain.
 
     Raises:
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` readable passes.
@@ -92,7 +100,7 @@ def scored_blocks(
         if not np.isfinite(gamma0).all(axis=0)[block.inside].any():
             continue
         post = stack_looks([gamma0], [[acquisition]], polarisations, block.grid)
-        pre = _read_stack(passes, polarisations, block, catalogue, left_out)
+        pre = _read_stack(passes, polarisations, block, catalogue, left_out, forgiving)
         try:
             stack = normalise(pre, post)
         except NothingObserved as error:
@@ -110,10 +118,12 @@ def _read_stack(
     block: Block,
     catalogue: Catalogue,
     left_out: set[str],
+    forgiving: bool,
 ) -> LookStack:
     """Read the newest passes that can be read; a broken old file must not silence a new look."""
     looks: list[FloatArray] = []
     used: list[Sequence[Acquisition]] = []
+    unavailable: ImageryUnavailable | None = None
     for items in passes:
         if len(used) == MAXIMUM_LOOKS:
             break
@@ -122,7 +132,15 @@ def _read_stack(
         except UnreadableRaster:
             left_out.update(item.item_id for item in items)
             continue
+        except ImageryUnavailable as error:
+            if not forgiving:
+                raise
+            unavailable = error
+            left_out.update(item.item_id for item in items)
+            continue
         used.append(items)
+    if unavailable is not None and len(used) < MINIMUM_LOOKS:
+        raise unavailable
     return stack_looks(looks, used, polarisations, block.grid)
 
 
@@ -131,13 +149,17 @@ def judge(
     acquisition: Acquisition,
     earlier: Sequence[Acquisition],
     catalogue: Catalogue,
+    *,
+    forgiving: bool = False,
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors."""
     detections: list[Detection] = []
     left_out: set[str] = set()
     seen = wanted = 0
     wet = False
-    for scored in scored_blocks(region, acquisition, earlier, catalogue, left_out):
+    for scored in scored_blocks(
+        region, acquisition, earlier, catalogue, left_out, forgiving=forgiving
+    ):
         answering = scored.block.core & scored.block.inside
         wanted += int(answering.sum())
         seen += int((scored.stack.judged & answering).sum())

@@ -54,10 +54,11 @@ def draw_landslide(services: Services, landslide_id: uuid.UUID, out: Path) -> No
         detection = max(queries.landslide_detections(s, landslide.id), key=lambda one: one.evidence)
         look = queries.get_acquisition(s, detection.acquisition_id)
         earlier = queries.previous_acquisitions(
-            s, look, look.sensed_at, MAXIMUM_LOOKS + SPARE_PASSES, services.clock.now()
-        )
+            s, look, look.sensed_at - queries.SAME_PASS, MAXIMUM_LOOKS + SPARE_PASSES,
+            services.clock.now(),
+        )  # fmt: skip
     catalogue = services.catalogue(split_source(look.source)[0])
-    for scored in scored_blocks(region, look, earlier, catalogue, set()):
+    for scored in scored_blocks(region, look, earlier, catalogue, set(), forgiving=True):
         outline = to_projected(landslide.geometry, scored.block.grid.epsg)
         if _holds(scored, outline.representative_point()):
             shown = explain(landslide, detection, region, look, scored, services.settings.exercise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from datetime import datetime, timedelta
@@ -25,9 +26,9 @@ LARGEST_SPAN_DEGREES = 30.0
 
 
 class RegionProperties(BaseModel):
-    """Properties of the one feature in a region file."""
+    """Properties of the feature in a region file; a drawing program's other columns are fine."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     id: Annotated[str, Field(min_length=1, max_length=63)]
     name: str | None = None
@@ -61,7 +62,8 @@ def read_region(
     except ValueError as error:
         raise InvalidRegion(f"{path} is not JSON: {error}") from None
     feature = _feature(document, path)
-    properties = {"id": path.stem, **(feature.get("properties") or {})}
+    properties = {"id": _slug(path.stem), **(feature.get("properties") or {})}
+    _refuse_misspelt(properties, path)
     try:
         wanted = RegionProperties.model_validate(properties)
     except ValidationError as error:
@@ -73,6 +75,24 @@ def read_region(
     return _region(
         wanted, _geometry(feature.get("geometry"), path), path, watch_from, default_sources
     )
+
+
+def _slug(stem: str) -> str:
+    """Make an id of a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "region"
+
+
+def _refuse_misspelt(properties: dict[str, Any], path: Path) -> None:
+    """Refuse a key that looks like one of ours: a threshold nobody reads must not go unnoticed.
+
+    Raises:
+        InvalidRegion: which key was probably meant.
+    """
+    known = list(RegionProperties.model_fields)
+    for key in sorted(set(properties) - set(known)):
+        meant = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.75)
+        if meant:
+            raise InvalidRegion(f"{path}: nobody reads {key!r}; did you mean {meant[0]!r}?")
 
 
 def _feature(document: Any, path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from shapely import union_all
 from shapely.geometry import MultiPolygon, Polygon, mapping, shape
 
+from alerts.message import credit
 from db import counts, outbox, queries, schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
@@ -71,8 +72,14 @@ class ReplayReport:
     """Every look and what became of it, newest first."""
 
     def feature_collection(self) -> dict[str, Any]:
-        """Return the landslides as GeoJSON, lon/lat, one feature each."""
-        return {"type": "FeatureCollection", "features": [feature(one) for one in self.landslides]}
+        """Return the landslides as GeoJSON, lon/lat, one feature each, with the data credit."""
+        sensed = [look.acquisition.sensed_at for look in self.looks]
+        items = [look.acquisition.item_id for look in self.looks]
+        return {
+            "type": "FeatureCollection",
+            "credit": credit(min(sensed), max(sensed), items[0]) if sensed else None,
+            "features": [feature(one) for one in self.landslides],
+        }
 
 
 def feature(landslide: Landslide) -> dict[str, Any]:

@@ -42,6 +42,8 @@ log = structlog.get_logger()
 #: First wait before another try, doubled each time up to the longest.
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
+#: Tries of a look that insist on every earlier look; later ones do without what cannot be fetched.
+STRICT_ATTEMPTS = 2
 #: Room between the end of a delivery's time-out and the end of its lease.
 LEASE_MARGIN = timedelta(seconds=30)
 
@@ -184,28 +186,37 @@ def _spoken(outcome: LookOutcome) -> dict[str, object]:
 
 
 def _work(services: Services, region: WatchedRegion, claimed: ClaimedLook) -> LookOutcome:
+    """Judge one claimed look; one that was taken over meanwhile is the other worker's."""
+    try:
+        return _attempt(services, region, claimed)
+    except LeaseLost:
+        item = claimed.acquisition.item_id
+        return LookOutcome(item, "due", "taken over by another worker", 0, 0)
+
+
+def _attempt(services: Services, region: WatchedRegion, claimed: ClaimedLook) -> LookOutcome:
     """Judge one claimed look; whatever goes wrong is named and stored with the look."""
     item = claimed.acquisition.item_id
     if claimed.attempts > services.settings.look_attempts:
         reason = f"given up after {claimed.attempts - 1} attempts; try: scarpwatch scene {item}"
         return _close(services, claimed, "failed", reason)
     try:
-        judgement = judge_acquisition(services, region, claimed.acquisition)
+        forgiving = claimed.attempts > STRICT_ATTEMPTS
+        judgement = judge_acquisition(services, region, claimed.acquisition, forgiving=forgiving)
         alerts = store_judgement(services, region, claimed, judgement)
     except (NotEnoughLooks, NothingObserved) as error:
         return _close(services, claimed, "skipped", str(error))
-    except LeaseLost:
-        return LookOutcome(item, "due", "taken over by another worker", 0, 0)
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, LeaseLost):
         raise
-    except TransientError as error:
+    except (TransientError, ConfigurationError) as error:
+        # A setting can be mended: a token that is missing today must not cost the looks of a day.
         if claimed.attempts >= services.settings.look_attempts:
             return _close(services, claimed, "failed", f"after {claimed.attempts} tries: {error}")
         with transaction(services.engine) as s:
             retry_at = datetime.now(UTC) + backoff(claimed.attempts)
             store.retry_look(s, claimed.id, services.owner, str(error), retry_at)
         return LookOutcome(item, "due", str(error), 0, 0)
-    except (PermanentError, ConfigurationError) as error:
+    except PermanentError as error:
         return _close(services, claimed, "failed", str(error))
     return LookOutcome(item, "processed", None, len(judgement.detections), alerts)
 
@@ -220,9 +231,15 @@ def _close(services: Services, claimed: ClaimedLook, state: str, reason: str) ->
 
 
 def judge_acquisition(
-    services: Services, region: WatchedRegion, acquisition: Acquisition
+    services: Services, region: WatchedRegion, acquisition: Acquisition, *, forgiving: bool = False
 ) -> Judgement:
     """Judge one look against the earlier looks that are known; nothing is stored.
+
+    Args:
+        services: what the step reaches the world through.
+        region: what to look at.
+        acquisition: the look.
+        forgiving: do without earlier looks that cannot be fetched just now.
 
     Raises:
         ScarpwatchError: as ``flows.judging.judge``.
@@ -235,12 +252,13 @@ def judge_acquisition(
         earlier = queries.previous_acquisitions(
             s,
             acquisition,
-            before=acquisition.sensed_at,
+            # A neighbour of the same pass was taken seconds ago: it is not before anything.
+            before=acquisition.sensed_at - queries.SAME_PASS,
             limit_passes=MAXIMUM_LOOKS + SPARE_PASSES,
             published_until=services.clock.now(),
         )
     name, _ = split_source(acquisition.source)
-    return judge(region, acquisition, earlier, services.catalogue(name))
+    return judge(region, acquisition, earlier, services.catalogue(name), forgiving=forgiving)
 
 
 def store_judgement(

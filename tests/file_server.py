@@ -3,9 +3,10 @@
 In a process of its own because GDAL may fetch while it holds the interpreter's lock. It serves the
 folder it is given, byte ranges included. ``POST /-/rules`` takes a list of rules; the first that
 fits a request holds: ``match`` (part of the address), ``unless`` (part that lets it pass),
-``times`` (then it is used up), and what is to happen: ``status`` (answer so), ``cut`` (break the
-connection half-way), ``hold`` (wait for ``POST /-/release``), ``slow`` (seconds to wait), ``kill``
-(end a process by SIGKILL before answering). ``GET /-/seen`` lists the addresses asked for.
+``times`` (then it is used up), ``after`` (so many pass first), and what is to happen: ``status`` (answer so), ``cut`` (break the
+connection half-way), ``instead`` (send this file), ``hold`` (wait for ``POST /-/release``),
+``kill`` (end a process by SIGKILL before answering). ``GET /-/seen`` tells the addresses
+asked for and the bytes sent since the rules were set.
 """
 
 from __future__ import annotations
@@ -30,17 +31,18 @@ class Handler(BaseHTTPRequestHandler):
     root: Path
     rules: list[dict[str, Any]]
     seen: list[str]
+    sent = 0
     lock = threading.Lock()
     released = threading.Event()
 
     def do_GET(self) -> None:
         if self.path == "/-/seen":
-            self._say(200, json.dumps(type(self).seen).encode())
+            told = {"addresses": type(self).seen, "bytes": type(self).sent}
+            self._say(200, json.dumps(told).encode())
             return
         with self.lock:
             type(self).seen.append(self.path)
             rule = self._rule()
-        time.sleep(rule.get("slow", 0))
         if "kill" in rule:
             end(rule["kill"])
         if rule.get("hold"):
@@ -48,12 +50,12 @@ class Handler(BaseHTTPRequestHandler):
         if "status" in rule:
             self._say(rule["status"], b"no")
             return
-        self._file(cut=rule.get("cut", False))
+        self._file(rule.get("instead", self.path), cut=rule.get("cut", False))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/-/rules":
-            type(self).rules, type(self).seen = json.loads(body), []
+            type(self).rules, type(self).seen, type(self).sent = json.loads(body), [], 0
             self.released.clear()
         else:
             self.released.set()
@@ -63,13 +65,16 @@ class Handler(BaseHTTPRequestHandler):
         for rule in type(self).rules:
             passes = "unless" in rule and rule["unless"] in self.path
             if rule["match"] in self.path and not passes and rule.get("times", 1) > 0:
+                if rule.get("after", 0) > 0:
+                    rule["after"] -= 1
+                    continue
                 if "times" in rule:
                     rule["times"] -= 1
                 return rule
         return {}
 
-    def _file(self, *, cut: bool) -> None:
-        path = self.root / unquote(urlsplit(self.path).path).lstrip("/")
+    def _file(self, address: str, *, cut: bool) -> None:
+        path = self.root / unquote(urlsplit(address).path).lstrip("/")
         if not path.is_file():
             self._say(404, b"no")
             return
@@ -93,6 +98,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        type(self).sent += len(body)
         self.wfile.write(body[: len(body) // 2] if cut else body)
         if cut:
             self.wfile.flush()

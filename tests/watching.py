@@ -106,7 +106,10 @@ class Files:
         httpx.post(f"{self.url}/-/release").raise_for_status()
 
     def seen(self) -> list[str]:
-        return list(httpx.get(f"{self.url}/-/seen").json())
+        return list(httpx.get(f"{self.url}/-/seen").json()["addresses"])
+
+    def sent(self) -> int:
+        return int(httpx.get(f"{self.url}/-/seen").json()["bytes"])
 
 
 @pytest.fixture

@@ -67,6 +67,8 @@ def build(
 
 def _print_report(report: ArchiveReport) -> None:
     """Say what an archive holds and what was left out."""
+    from rich.padding import Padding
+
     console = screen()
     drill = "  [drill]SIMULATED[/]" if report.simulated else ""
     console.print(f"[name]{plain(str(report.path))}[/]{drill}")
@@ -84,9 +86,10 @@ def _print_report(report: ArchiveReport) -> None:
         kept = some(len(report.superseded), "product")
         console.print(f"{kept} left out for a newer processing of the same look")
     if report.unused:
-        console.print(f"[warn]{some(len(report.unused), 'file')} left out:[/]")
+        console.print(f"[warn]{len(report.unused)} left out:[/]")
         for entry in report.unused[:SHOWN]:
-            console.print(f"  {plain(entry.name)}: {plain(entry.reason)}")
+            console.print(f"  {plain(entry.name)}", soft_wrap=True)
+            console.print(Padding(plain(entry.reason), (0, 0, 0, 4)))
         if len(report.unused) > SHOWN:
             console.print(f"  and {len(report.unused) - SHOWN} more; see archive.json")
     console.print(f"Next: scarpwatch replay {plain(str(report.path))}")

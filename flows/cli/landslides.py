@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detectors.errors import ConfigurationError
-from flows.cli.options import AsJson, OnlyRegion, date_option, open_world
+from flows.cli.options import AsJson, OnlyRegion, date_option, open_world, require_folder
 from flows.cli.output import aside, emit, screen, some
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def picture(
     from db.engine import transaction
     from flows.pictures import draw_landslide
 
+    require_folder(out)
     with open_world() as services:
         with transaction(services.engine) as s:
             wanted = find(s, landslide_id)

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from detectors.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from flows.services import Services
@@ -48,8 +51,10 @@ def set_up_logging(verbosity: int) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(
-        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
+    # Never more of other people's libraries: their small talk repeats addresses, signed ones too.
+    logging.getLogger().setLevel(logging.WARNING if verbosity else logging.ERROR)
     for package in _OURS:
         logging.getLogger(package).setLevel(min(level, logging.WARNING))
 
@@ -91,6 +96,16 @@ def moment(text: str | datetime) -> datetime:
 def date_option(flag: str, text: str) -> Any:
     """Return an option that takes a date or a time."""
     return typer.Option(flag, parser=moment, metavar="DATE", help=text)
+
+
+def require_folder(out: Path) -> None:
+    """Refuse a file that could not be written before the work is done that fills it.
+
+    Raises:
+        ConfigurationError: its folder is not there.
+    """
+    if not out.parent.is_dir():
+        raise ConfigurationError(f"there is no folder {out.parent} for {out.name}; make it first")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from flows.steps import DeliveryOutcome, LookOutcome
 ENDS = ("processed", "skipped", "failed", "due")
 #: Reasons that are shown for one state; the rest is counted.
 REASONS = 6
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(slots=True)
@@ -61,17 +63,17 @@ def _found(detections: int, run: RegionRun) -> str:
 
 
 def _print_reasons(console: Console, looks: Sequence[LookOutcome]) -> None:
-    """Say why looks were not judged, the same reason once."""
-    reasons: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    """Say why looks were not judged; reasons that differ in numbers only are one reason."""
+    alike: defaultdict[tuple[str, str], list[LookOutcome]] = defaultdict(list)
     for look in looks:
         if look.state != "processed":
-            reasons[look.state, look.reason or "no reason stored"].append(look.item_id)
-    shown = sorted(reasons.items(), key=lambda entry: (ENDS.index(entry[0][0]), entry[0][1]))
-    for (state, reason), items in shown[:REASONS]:
+            alike[look.state, _NUMBER.sub("", look.reason or "")].append(look)
+    shown = sorted(alike.items(), key=lambda entry: ENDS.index(entry[0][0]))
+    for (state, _), same in shown[:REASONS]:
         word = f"{styled(state)} again later" if state == "due" else styled(state)
-        which = plain(items[0]) if len(items) == 1 else some(len(items), "look")
-        console.print(f"  {word}: {which}", soft_wrap=True)
-        console.print(Padding(plain(reason), (0, 0, 0, 4)))
+        several = f"{some(len(same), 'look')}, for instance " if len(same) > 1 else ""
+        console.print(f"  {word}: {several}{plain(same[0].item_id)}", soft_wrap=True)
+        console.print(Padding(plain(same[0].reason) or "no reason stored", (0, 0, 0, 4)))
     if len(shown) > REASONS:
         console.print(f"  and {len(shown) - REASONS} more; see: scarpwatch looks list")
 

@@ -85,7 +85,7 @@ def _say_added(region: WatchedRegion, known: WatchedRegion | None) -> None:
         since = f"{region.watch_from:%Y-%m-%d %H:%M} UTC"
         drill = ", a [drill]drill[/]" if region.simulated else ""
         console.print(f"Watching {name} since {since}{drill}.")
-        console.print("Next: scarpwatch poll, or scarpwatch serve to do it on a schedule.")
+        console.print("Next: scarpwatch poll, or scarpwatch serve (start it again if it runs).")
         return
     changed = [f.name for f in fields(region) if getattr(known, f.name) != getattr(region, f.name)]
     said = f"changed: {', '.join(changed)}" if changed else "is as it was"

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detectors.errors import ConfigurationError
-from flows.cli.options import AsJson, Verbose, date_option
+from flows.cli.options import AsJson, Verbose, date_option, require_folder
 from flows.cli.output import aside, counted, emit, plain, screen, some
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ def replay(
 
     if start and end and start >= end:
         raise typer.BadParameter("--from must be before --to")
-    if out and not out.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {out.parent} for {out.name}")
+    if out:
+        require_folder(out)
     everything = datetime(1970, 1, 1, tzinfo=UTC)
     watched = [read_region(file, everything, ("archive/any",)) for file in regions or []]
     with _progress() as progress:

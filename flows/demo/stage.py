@@ -22,7 +22,13 @@ from flows.archive.manifest import Archive, open_archive
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
 from flows.demo.scene import ARCHIVE, CATALOGUE, WATCH_FROM, regions
-from flows.deployments import free_port, prefect_environment, prefect_server, stop_group
+from flows.deployments import (
+    end_with_parent,
+    free_port,
+    prefect_environment,
+    prefect_server,
+    stop_group,
+)
 from flows.drill import Drill, make_drill_archive
 from flows.settings import Settings
 
@@ -147,6 +153,7 @@ def serving(on: Stage) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.cli", "-v", "serve"],
+            preexec_fn=end_with_parent,
             env=on.environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip

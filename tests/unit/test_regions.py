@@ -135,7 +135,7 @@ TWICE = {"type": "MultiPolygon", "coordinates": [[SQUARE], [SQUARE]]}
         (feature(polygon([["a", "b"], ["c", "d"], ["e", "f"]])), "the geometry cannot be read"),
         (feature(polygon([[9.5, 46.6]])), "the geometry cannot be read"),
         ({**feature(), "geometry": None}, "the geometry cannot be read"),
-        (feature(colour="red"), "colour: Extra inputs are not permitted"),
+        (feature(min_area=9000), "nobody reads 'min_area'; did you mean 'min_area_m2'?"),
         (feature(id="Brienz!"), "lower-case letters, digits, hyphens"),
         (feature(id="-x"), "lower-case letters, digits, hyphens"),
         (feature(id=""), "id: "),
@@ -168,3 +168,16 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 def test_a_source_without_collection(write: Write) -> None:
     with pytest.raises(ConfigurationError, match="catalogue/collection"):
         read_region(write(feature(sources=["opera-asf"])), NOW)
+
+
+def test_columns_of_a_drawing_program_are_no_fault(tmp_path: Path) -> None:
+    drawn = feature(fid=3, colour="red", layer=None)
+    path = tmp_path / "North Slope_2.geojson"
+    path.write_text(json.dumps(drawn))
+    assert read_region(path, NOW).id == "north-slope-2"
+
+
+def test_a_numeric_id_is_taken_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps(feature(id=17)))
+    assert read_region(path, NOW).id == "17"

@@ -140,7 +140,7 @@ def test_variables_nobody_reads(variable: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_wrong_value_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCARPWATCH_CHANNELS", f"not json {SECRET}")
-    with pytest.raises(ConfigurationError, match="SCARPWATCH_ variable.*channels") as error:
+    with pytest.raises(ConfigurationError, match=r"SCARPWATCH_ variable.*channels") as error:
         settings.load()
     assert SECRET not in str(error.value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -211,8 +212,12 @@ def stored(engine: Engine) -> Stored:
 @pytest.fixture(autouse=True)
 def plain_logs() -> Iterator[None]:
     """The command line sets logging up for its whole process; here that process goes on."""
+    root = logging.getLogger()
+    before = root.level, root.handlers[:]
     yield
     structlog.reset_defaults()
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
 
 
 @pytest.fixture

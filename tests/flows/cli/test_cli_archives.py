@@ -33,8 +33,8 @@ def test_build_says_what_was_left_out(cli: Any, read: Any, products: Path, tmp_p
 
     assert "exists already" in cli("archive", "build", products, out, status=1).stderr
     shown = cli("archive", "build", products, out, "--replace", "--simulated").stdout
-    for words in ("SIMULATED", "6 of 2 bursts", "2022-12-20 to 2023-01-13", "1 file left out",
-                  "readme.tif: not named like", "scarpwatch replay"):  # fmt: skip
+    for words in ("SIMULATED", "6 of 2 bursts", "2022-12-20 to 2023-01-13", "1 left out",
+                  "readme.tif\n    not named like", "scarpwatch replay"):  # fmt: skip
         assert words in shown
 
 

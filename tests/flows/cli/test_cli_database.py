@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,6 @@ import pytest
 from db.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[3]
-
-Type = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -36,24 +34,20 @@ def private(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture
-def scarpwatch(private: Path, tmp_path: Path) -> Type:
-    """Types a command in a process of its own, as people do."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SCARPWATCH_", "PREFECT_"))}
-    environment = {**kept, "SCARPWATCH_HOME": str(private), "PYTHONPATH": str(ROOT)}
+def scarpwatch(private: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Types a command where nothing is set but the state folder."""
+    monkeypatch.delenv("SCARPWATCH_DATABASE_URL")
+    monkeypatch.setenv("SCARPWATCH_HOME", str(private))
+    return cli
 
-    def type_in(*words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.cli", *words],
-            capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
-        )  # fmt: skip
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
 
-    return type_in
+def in_a_process_of_its_own(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flows.cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 @pytest.mark.slow
-def test_a_private_database(scarpwatch: Type, private: Path) -> None:
+def test_a_private_database(scarpwatch: Any, private: Path) -> None:
     def status() -> dict[str, Any]:
         found: dict[str, Any] = json.loads(scarpwatch("db", "status", "--json").stdout)
         return found
@@ -64,18 +58,20 @@ def test_a_private_database(scarpwatch: Type, private: Path) -> None:
     assert "No database was running" in scarpwatch("db", "stop").stdout
 
     assert "scarpwatch db upgrade" in scarpwatch("db", "start").stdout
-    assert "run: scarpwatch db upgrade" in scarpwatch("regions", "list", status=2).stderr
+    told = in_a_process_of_its_own("regions", "list")
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "run: scarpwatch db upgrade" in told.stderr
     assert (status()["state"], status()["schema"]["current"]) == ("running", None)
     assert "ready" in scarpwatch("db", "upgrade").stdout
     assert "up to date" in scarpwatch("db", "upgrade").stdout
     found = status()
     assert found["schema"]["current"] == found["schema"]["head"]
     assert found["postgis"].startswith("3")
-    assert "No region is watched yet" in scarpwatch("regions", "list").stdout
 
     os.kill(found["pid"], signal.SIGKILL)
     # Whatever is typed next finds the database recovered.
-    assert "No region is watched yet" in scarpwatch("regions", "list").stdout
+    told = in_a_process_of_its_own("regions", "list", "--json")
+    assert json.loads(told.stdout) == {"regions": []}
     assert "stopped" in scarpwatch("db", "stop").stdout
     assert status()["state"] == "stopped"
 

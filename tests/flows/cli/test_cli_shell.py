@@ -157,3 +157,23 @@ def test_logs_go_to_standard_error(stored: Any, cli: Any) -> None:
     loud = cli("poll", "-v", "san-rafael", "--json", status=1)
     assert json.loads(loud.stdout)
     assert "no catalogue 'local'" in loud.stdout
+
+
+def test_what_is_logged(home: Path) -> None:
+    code = (
+        "import logging, structlog; from flows.cli.options import set_up_logging\n"
+        "import sys; set_up_logging(int(sys.argv[1]))\n"
+        "structlog.get_logger().info('ours spoke')\n"
+        "logging.getLogger('db.place').info('ours, too')\n"
+        "logging.getLogger('db.place').warning('ours warned')\n"
+        "logging.getLogger('httpx').info('GET https://x?sig=hush')"
+    )
+    for verbosity, wanted in (("0", {"warned"}), ("1", {"warned", "spoke", "too"})):
+        done = subprocess.run(
+            [sys.executable, "-c", code, verbosity],
+            capture_output=True, text=True, check=True, cwd=ROOT,
+        )  # fmt: skip
+        assert done.stdout == ""
+        assert {word for word in ("warned", "spoke", "too", "hush") if word in done.stderr} == (
+            wanted
+        )

@@ -90,6 +90,8 @@ def test_poll_judges_and_tells_once(
     assert (again["looks"][0]["state"], again["messages"]) == ("processed", [])
     assert "processed: 1 detection" in cli("scene", item, "--region", "slope").stdout
     assert len(read("landslides", "show", found["id"][:8])["versions"]) == 2
+    lost = tmp_path / "none" / "picture.png"
+    assert "no folder" in cli("landslides", "picture", found["id"], lost, status=2).stderr
     assert cli("landslides", "picture", found["id"][:6], tmp_path / "picture.png").stdout
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
@@ -108,7 +110,7 @@ def test_poll_goes_on_with_the_rest(
     assert "no catalogue 'gone'" in " ".join(told.stdout.split())
     assert "8 new looks" in told.stdout
     assert "asleep  paused" in told.stdout
-    assert "earlier looks of track" in told.stdout
+    assert "skipped: 6 looks, for instance OPERA" in told.stdout
     assert "sent  1 message to drill-file" in told.stdout
     assert told.stderr == ""
 

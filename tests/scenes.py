@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from detectors.simulate import Roughening, roughen, slide_outline
 from detectors.types import Grid, LookStack
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 #: The crop of the real series that ships with the repository.
 SHIPPED = ROOT / "infra" / "demo" / "archive" / "cogs"
 #: A steep burst of it.
@@ -70,7 +70,9 @@ def made_series(
     return stack_of(10.0 ** (level / 10.0) * speckle, polarisations=polarisations)
 
 
-def split(series: LookStack, number: int = -1, looks: int | None = None) -> tuple[LookStack, LookStack]:
+def split(
+    series: LookStack, number: int = -1, looks: int | None = None
+) -> tuple[LookStack, LookStack]:
     """Look ``number`` of a series, and the (newest ``looks``) looks before it."""
     number = number % len(series)
     first = 0 if looks is None else number - looks
