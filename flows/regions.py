@@ -90,6 +90,8 @@ def _refuse_misspelt(properties: dict[str, Any], path: Path) -> None:
     """
     known = list(RegionProperties.model_fields)
     for key in sorted(set(properties) - set(known)):
+        if len(key) <= 3:  # fid, gid, uid: every drawing program has one
+            continue
         meant = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.75)
         if meant:
             raise InvalidRegion(f"{path}: nobody reads {key!r}; did you mean {meant[0]!r}?")
