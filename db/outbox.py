@@ -63,7 +63,7 @@ def _add_deliveries(s: Session, alert_id: uuid.UUID, channels: Iterable[str]) ->
 
 
 def claim_delivery(
-    s: Session, now: datetime, owner: str, lease: timedelta
+    s: Session, now: datetime, owner: str, lease: timedelta, without: Collection[str] = ()
 ) -> ClaimedDelivery | None:
     """Take the oldest message that is due, or whose worker let its lease run out.
 
@@ -72,13 +72,14 @@ def claim_delivery(
         now: Wall clock, aware.
         owner: Name of this worker, unlike that of any other (process and start).
         lease: How long nobody else may send it.
+        without: Channels to leave out.
 
     Returns:
         The message, or None where nothing is due.
     """
     due = (
         select(Delivery.id)
-        .where(_is_due(now))
+        .where(_is_due(now), Delivery.channel.not_in(without))
         .order_by(Delivery.recorded_at, Delivery.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -14,10 +14,15 @@ from db import convert, tables
 from db.records import LookRecord, PollRecord
 from db.tables import LandslideVersion
 from detectors.errors import ConfigurationError, PermanentError
-from detectors.types import Acquisition, Detection, Landslide, State, Tier, WatchedRegion
-
-#: Looks of one track closer than this belong to one pass; passes are days apart.
-SAME_PASS = timedelta(hours=12)
+from detectors.types import (
+    SAME_PASS,
+    Acquisition,
+    Detection,
+    Landslide,
+    State,
+    Tier,
+    WatchedRegion,
+)
 
 #: Landslides in these states no longer take detections in.
 ENDED = (State.CLOSED.value, State.REFUTED.value)

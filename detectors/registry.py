@@ -113,5 +113,5 @@ def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
         weights_version="+".join(d.weights_version for d in able),
         config_hash=configuration_hash(PREPARATION, *able),
         wet_scene=stack.wet_scene,
-        complete=len(able) == len(detectors),
+        complete=len(able) == len(detectors) and polarisations > 1,
     )

@@ -6,29 +6,41 @@ Pure: the caller brings the open landslides of the region and stores what comes 
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from shapely.geometry import MultiPolygon
 
-from detectors.types import Detection, Landslide, State, Tier, derive_id
+from detectors.types import SAME_PASS, Detection, Landslide, State, Tier, derive_id
 
 
-def track(detections: Sequence[Detection], open_landslides: Sequence[Landslide]) -> list[Landslide]:
+def track(
+    detections: Sequence[Detection],
+    open_landslides: Sequence[Landslide],
+    earlier: Iterable[Detection] = (),
+) -> list[Landslide]:
     """Return the new versions that these detections make, in the order they arise.
 
     A detection joins the open landslide it shares most area with, else it starts one. A detection
     that any landslide already holds changes nothing, so that a repeated run is silent even where
     the outline has moved since. Two detections may join the same landslide; each makes a version,
-    so that each has its own cause, but two of the same look count as one look.
+    so that each has its own cause, but two of the same pass count as one look: neighbouring bursts,
+    a reprocessed product and a second judgement are no second witness.
 
     Args:
         detections: of one region; several looks are taken in order of sensing.
         open_landslides: latest versions that are neither closed nor refuted.
+        earlier: the detections that those hold already, as far as they may be joined.
     """
+    passes: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
+    by_id = {detection.id: detection for detection in earlier}
+    for landslide in open_landslides:
+        found = (by_id[held] for held in landslide.detections if held in by_id)
+        passes[landslide.id] = [detection.not_after for detection in found]
     current = {landslide.id: landslide for landslide in open_landslides}
     held = {detection for landslide in open_landslides for detection in landslide.detections}
-    seen: set[tuple[uuid.UUID, uuid.UUID]] = set()
     versions = []
     for detection in sorted(detections, key=lambda d: (d.not_after, d.id)):
         if detection.id in held:
@@ -37,10 +49,10 @@ def track(detections: Sequence[Detection], open_landslides: Sequence[Landslide])
         if best is None:
             version = _start(detection)
         else:
-            again = (best.id, detection.acquisition_id) in seen
+            again = any(abs(detection.not_after - at) < SAME_PASS for at in passes[best.id])
             version = _join(best, detection, looks=best.looks if again else best.looks + 1)
         held.add(detection.id)
-        seen.add((version.id, detection.acquisition_id))
+        passes[version.id].append(detection.not_after)
         current[version.id] = version
         versions.append(version)
     return versions

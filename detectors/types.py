@@ -27,6 +27,11 @@ BoolArray = NDArray[np.bool_]
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:scarpwatch")
 
 
+#: Looks closer than this are of one pass: a pass takes seconds, the same track comes after days,
+#: and the other direction is half a day away.
+SAME_PASS = timedelta(hours=6)
+
+
 def derive_id(*parts: object) -> uuid.UUID:
     """Return the uuid5 of the parts, so that doing the same thing twice yields the same id."""
     return uuid.uuid5(NAMESPACE, "\x1f".join(str(p) for p in parts))
@@ -121,7 +126,7 @@ class WatchedRegion:
     sources: tuple[str, ...]
     """Where looks come from, as ``catalogue/collection`` names known to the settings."""
     detectors: tuple[str, ...] = ("sar_log_ratio", "sar_disturbance")
-    """Names in the detector registry; every one must agree (see ``detectors.registry``)."""
+    """Names in the detector registry; the mean of their scores counts."""
     watch_from: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """Looks sensed before are baseline only: they feed pre stacks and are never judged."""
     min_area_m2: float = 5_400.0
@@ -267,7 +272,8 @@ class ScoreMap:
     wet_scene: bool
     """Advisory: the look as a whole departs from its stack (wet soil, snow, freeze)."""
     complete: bool
-    """Every detector that was asked for could judge; otherwise nothing rises above *watch*."""
+    """Two polarisations, and every detector that was asked for could judge; otherwise nothing rises
+    above *watch*, and that takes more evidence."""
 
     def __post_init__(self) -> None:
         if self.score.shape != self.grid.shape or self.change_db.shape != self.grid.shape:

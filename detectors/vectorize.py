@@ -41,6 +41,8 @@ class Levels:
     """What one pixel can contribute to evidence, sigma: a corner reflector is no landslide."""
     watch: float = 12.0
     """Evidence from which a patch is stored."""
+    watch_incomplete: float = 20.0
+    """The same for looks of one polarisation: on the quiet series one such patch reaches it."""
     likely: float = 12.5
     """Evidence from which a patch is alerted."""
     likely_area_m2: float = 10_000.0
@@ -140,7 +142,7 @@ def outlines(
         area = pixels * pixel_area
         mean = float(np.minimum(strength, levels.ceiling).mean())
         evidence = mean * math.sqrt(area / REFERENCE_PIXEL_M2)
-        if evidence < levels.watch:
+        if evidence < (levels.watch if scores.complete else levels.watch_incomplete):
             continue
         alerting = scores.complete and evidence >= levels.likely and area >= levels.likely_area_m2
         yield Outline(

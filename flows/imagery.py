@@ -23,7 +23,15 @@ from rasterio.windows import Window, from_bounds
 from shapely.geometry import box
 
 from detectors.errors import ImageryUnavailable, NothingObserved, UnreadableRaster
-from detectors.types import Acquisition, BoolArray, FloatArray, Grid, LookStack, WatchedRegion
+from detectors.types import (
+    SAME_PASS,
+    Acquisition,
+    BoolArray,
+    FloatArray,
+    Grid,
+    LookStack,
+    WatchedRegion,
+)
 from detectors.vectorize import to_projected
 from flows.catalogs.base import Catalogue
 
@@ -33,8 +41,6 @@ CONTEXT_M = 3_000.0
 BLOCK_PIXELS = 512
 #: Overlap of neighbouring blocks on each side, pixels; wider than filters and windows reach.
 HALO_PIXELS = 32
-#: One pass over an area takes seconds; the same track comes back after days.
-SAME_PASS_S = 6 * 3600
 
 #: HTTP without directory listings, with patience, and without a cache that remembers a 404: a
 #: product announced early is not there yet, and must be found when it is asked for again.
@@ -44,7 +50,6 @@ _HTTP_OPTIONS = {
     "GDAL_HTTP_TIMEOUT": "60",
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "1",
-    "CPL_VSIL_CURL_USE_HEAD": "NO",
     "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
 }
 
@@ -66,7 +71,7 @@ def group_passes(acquisitions: Sequence[Acquisition]) -> list[list[Acquisition]]
     passes: list[list[Acquisition]] = []
     for acquisition in sorted(acquisitions, key=lambda a: (a.sensed_at, a.item_id)):
         start = passes[-1][0].sensed_at if passes else None
-        if start is not None and (acquisition.sensed_at - start).total_seconds() < SAME_PASS_S:
+        if start is not None and acquisition.sensed_at - start < SAME_PASS:
             passes[-1].append(acquisition)
         else:
             passes.append([acquisition])
@@ -77,13 +82,18 @@ def group_passes(acquisitions: Sequence[Acquisition]) -> list[list[Acquisition]]
 def _open(
     acquisition: Acquisition, polarisation: str, catalogue: Catalogue
 ) -> Iterator[rasterio.DatasetReader]:
-    """Open one asset, signing just before; GDAL's failures become ours."""
+    """Open one asset, signing just before; GDAL's failures become ours.
+
+    A refusal (403) may mean a signature that ran out, or a host that does not answer HEAD: both
+    get one more try. HEAD comes first because GDAL would begin to fetch the whole file instead.
+    """
     href = acquisition.assets[polarisation]
     where = f"{acquisition.item_id} {polarisation}"
     options = {**_HTTP_OPTIONS, **catalogue.gdal_environment()}
     try:
         with rasterio.Env(**options):
             for renew in (False, True):
+                rasterio.env.setenv(CPL_VSIL_CURL_USE_HEAD=not renew)
                 try:
                     dataset = rasterio.open(catalogue.sign(href, renew=renew))
                     break
@@ -97,14 +107,21 @@ def _open(
 
 
 def _named(error: RasterioError, where: str, *, remote: bool) -> Exception:
-    """Tell a file that is broken from one that could not be fetched; never repeat a signed URL."""
+    """Tell a file that is broken from one that could not be fetched; never repeat a signed URL.
+
+    Over a network the two cannot be told apart: a header that was cut off, or a page that asks to
+    log in, is no raster either, and may be one at the next try.
+    """
     text = f"{error} {error.__cause__ or ''}"
-    if "not recognized as being in a supported file format" in text:
-        return UnreadableRaster(f"{where}: not a raster")
+    no_raster = "not recognized as being in a supported file format" in text
+    if remote and no_raster:
+        return ImageryUnavailable(f"{where}: what came is not a raster")
     if remote:
         status = next((w for w in text.replace(":", " ").split() if w in _STATUS), None)
         hint = f"HTTP {status}" if status else "the transfer broke off or the file is cut short"
         return ImageryUnavailable(f"{where}: {hint}")
+    if no_raster:
+        return UnreadableRaster(f"{where}: not a raster")
     if "No such file" in text:
         return ImageryUnavailable(f"{where}: the file is not there")
     return UnreadableRaster(f"{where}: truncated or damaged")

@@ -28,6 +28,7 @@ from flows.imagery import Block, group_passes, plan_blocks, read_pass, stack_loo
 SPARE_PASSES = 3
 LEVELS = Levels()
 WET_SCENE = "wet scene: soil moisture, snow or frost moved the whole look"
+INCOMPLETE = "one polarisation, or a detector stood back: stored as watch at most, never alerted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +157,27 @@ def judge(
     detections: list[Detection] = []
     left_out: set[str] = set()
     seen = wanted = 0
-    wet = False
+    advice: set[str] = set()
     for scored in scored_blocks(
         region, acquisition, earlier, catalogue, left_out, forgiving=forgiving
     ):
         answering = scored.block.core & scored.block.inside
         wanted += int(answering.sum())
         seen += int((scored.stack.judged & answering).sum())
-        wet |= scored.scores.wet_scene
+        advice |= advisories(scored.scores)
         detections.extend(_detections(region, acquisition, earlier, scored))
     return Judgement(
         tuple(detections),
         seen / wanted if wanted else 0.0,
-        WET_SCENE if wet else None,
+        "; ".join(sorted(advice)) or None,
         tuple(sorted(left_out)),
     )
+
+
+def advisories(scores: ScoreMap) -> set[str]:
+    """Return why to be careful with a look."""
+    reasons = ((WET_SCENE, scores.wet_scene), (INCOMPLETE, not scores.complete))
+    return {text for text, holds in reasons if holds}
 
 
 def _detections(
@@ -209,6 +216,6 @@ def _detections(
             detector=scores.detector,
             weights_version=scores.weights_version,
             config_hash=configuration,
-            advisory=WET_SCENE if scores.wet_scene else None,
+            advisory="; ".join(sorted(advisories(scores))) or None,
             simulated=simulated,
         )

@@ -20,6 +20,7 @@ from detectors.errors import ConfigurationError
 from detectors.normalise import MAXIMUM_LOOKS
 from detectors.radiometry import to_db
 from detectors.types import (
+    SAME_PASS,
     Acquisition,
     Detection,
     FloatArray,
@@ -54,7 +55,7 @@ def draw_landslide(services: Services, landslide_id: uuid.UUID, out: Path) -> No
         detection = max(queries.landslide_detections(s, landslide.id), key=lambda one: one.evidence)
         look = queries.get_acquisition(s, detection.acquisition_id)
         earlier = queries.previous_acquisitions(
-            s, look, look.sensed_at - queries.SAME_PASS, MAXIMUM_LOOKS + SPARE_PASSES,
+            s, look, look.sensed_at - SAME_PASS, MAXIMUM_LOOKS + SPARE_PASSES,
             services.clock.now(),
         )  # fmt: skip
     catalogue = services.catalogue(split_source(look.source)[0])

@@ -43,7 +43,11 @@ class RegionProperties(BaseModel):
 
 
 def read_region(
-    path: Path, watch_from: datetime, default_sources: tuple[str, ...] = ()
+    path: Path,
+    watch_from: datetime,
+    default_sources: tuple[str, ...] = (),
+    *,
+    strict: bool = True,
 ) -> WatchedRegion:
     """Read a region file: a GeoJSON Feature, or a FeatureCollection of one.
 
@@ -51,19 +55,21 @@ def read_region(
         path: the file; its stem is the id where the properties name none.
         watch_from: used where the file says nothing: looks sensed before only feed stacks.
         default_sources: used where the file names none.
+        strict: refuse keys that look like misspelt ones of ours.
 
     Raises:
         InvalidRegion: what is wrong and how to mend it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidRegion(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise InvalidRegion(f"{path} is not JSON: {error}") from None
     feature = _feature(document, path)
-    properties = {"id": _slug(path.stem), **(feature.get("properties") or {})}
-    _refuse_misspelt(properties, path)
+    properties = {"id": _slug(path.stem), **_properties(feature, path)}
+    if strict:
+        _refuse_misspelt(properties, path)
     try:
         wanted = RegionProperties.model_validate(properties)
     except ValidationError as error:
@@ -80,6 +86,16 @@ def read_region(
 def _slug(stem: str) -> str:
     """Make an id of a file name."""
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "region"
+
+
+def _properties(feature: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the properties that say something; ``Name`` is our ``name``, null is nothing."""
+    given = feature.get("properties") or {}
+    if not isinstance(given, dict):
+        raise InvalidRegion(f"{path}: the properties are no JSON object")
+    ours = {name.lower(): name for name in RegionProperties.model_fields}
+    said = {key: value for key, value in given.items() if value is not None}
+    return {ours.get(key.lower(), key): value for key, value in said.items()}
 
 
 def _refuse_misspelt(properties: dict[str, Any], path: Path) -> None:

@@ -7,6 +7,7 @@ watched for real, and every alert it decides is an exercise without a recipient.
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from db import counts, outbox, queries, schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
 from db.records import AlertRecord, LookRecord, Summary
-from detectors.errors import ConfigurationError, InvalidArchive
+from detectors.errors import CatalogueUnavailable, ConfigurationError, InvalidArchive
 from detectors.types import Landslide, WatchedRegion, require_utc
 from flows import steps
 from flows.archive.manifest import Archive, open_archive
@@ -110,7 +111,7 @@ def whole_archive(archive: Archive) -> WatchedRegion:
     covered = union_all([shape(item["geometry"]) for item in archive.items()])
     parts = [covered] if isinstance(covered, Polygon) else list(covered.geoms)
     return WatchedRegion(
-        id=archive.id.lower().replace("_", "-"),
+        id=re.sub(r"[^a-z0-9]+", "-", archive.id.lower()).strip("-"),
         name=str(archive.collection.get("title", archive.id)),
         geometry=MultiPolygon(parts),
         sources=(f"{CATALOGUE}/{archive.id}",),
@@ -131,23 +132,26 @@ def replay(
     Args:
         settings: for the state folder; database, clock and channels are the replay's own.
         archives: folders made by ``archive build``.
-        regions: what to watch; None watches all of each archive.
+        regions: what to watch, over all archives; None watches all of each archive by itself.
         start: looks sensed before only feed stacks; None judges all that have enough before them.
         end: stop the clock here; None runs to the last publication.
         progress: called after every poll.
 
     Raises:
         InvalidArchive: a folder is no archive, or holds nothing in the time asked for.
+        CatalogueUnavailable: the replay's own catalogue failed; half a replay would be misread.
         ConfigurationError: PostGIS is not installed.
     """
     opened = [open_archive(path) for path in archives]
     sources = tuple(f"{CATALOGUE}/{archive.id}" for archive in opened)
+    wanted = [replace(region, sources=sources, paused=False) for region in regions or ()]
     watched = tuple(
-        replace(region, sources=sources, watch_from=start or region.watch_from, paused=False)
-        for region in (regions or [whole_archive(archive) for archive in opened])
+        replace(region, watch_from=start or region.watch_from)
+        for region in wanted or [whole_archive(archive) for archive in opened]
     )
     if not watched:
         raise ConfigurationError("a replay needs an archive")
+    _refuse_elsewhere(watched, opened)
     ticks = _ticks(opened, watched, end)
     with _stage(settings, archives, opened, ticks[0]) as (services, clock, publish_until):
         with transaction(services.engine) as s:
@@ -157,13 +161,31 @@ def replay(
             clock.set(tick)
             published = publish_until(tick)
             for region in watched:
-                steps.poll_region(services, region.id)
+                polled = steps.poll_region(services, region.id)
+                if polled.errors:
+                    raise CatalogueUnavailable("; ".join(polled.errors))
                 steps.detect_due(services, region.id)
             if progress is not None:
                 with transaction(services.engine) as s:
                     known = counts.summary(s).landslides("suspected")
                 progress(ReplayStep(number, len(ticks), tick, published, known))
         return _report(services, watched)
+
+
+def _refuse_elsewhere(regions: Sequence[WatchedRegion], archives: Sequence[Archive]) -> None:
+    """Refuse a region that no look touches: its silence would look like quiet ground.
+
+    Raises:
+        InvalidArchive: where the region is, and where the archive.
+    """
+    shown = union_all([shape(item["geometry"]) for archive in archives for item in archive.items()])
+    for region in regions:
+        if not region.geometry.intersects(shown):
+            here, there = ([round(x, 3) for x in area.bounds] for area in (region.geometry, shown))
+            raise InvalidArchive(
+                f"no look of the archive touches region {region.id}: it lies in {here}, the looks "
+                f"in {there} (west, south, east, north)"
+            )
 
 
 def _ticks(

@@ -54,25 +54,31 @@ class Services:
         return self._catalogues[name]
 
 
-def database_url(settings: Settings) -> str:
+def database_url(settings: Settings, *, create: bool = False) -> str:
     """Return the URL of the database, after starting the private cluster if that is what is used.
 
     Raises:
-        ConfigurationError: PostgreSQL or PostGIS is not installed.
+        ConfigurationError: there is none yet, or PostgreSQL or PostGIS is not installed.
         DatabaseUnavailable: the private cluster does not come up.
     """
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     cluster = Cluster(settings.home)
+    if not create and cluster.status().state == "absent":
+        # Never made on the way: a command typed in the wrong folder would watch nothing, quietly.
+        raise ConfigurationError(
+            f"no database in {cluster.home}; run: scarpwatch db upgrade (or go to the folder, or "
+            "set SCARPWATCH_HOME, of the one you mean)"
+        )
     cluster.ensure()
     cluster.create_database(DATABASE)
     return cluster.url(DATABASE)
 
 
 @contextmanager
-def open_services(settings: Settings) -> Iterator[Services]:
+def open_services(settings: Settings, *, create: bool = False) -> Iterator[Services]:
     """Wire the services for one process and let go of their connections at the end."""
-    engine = make_engine(database_url(settings))
+    engine = make_engine(database_url(settings, create=create))
     clock = FileClock(settings.clock_file) if settings.clock_file else SystemClock()
     try:
         yield Services(settings, engine, clock, settings.channel_records())

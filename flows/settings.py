@@ -39,7 +39,7 @@ class ChannelSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: SecretStr
-    """Apprise URL, ``webhook+http(s)://`` or ``file:``; may hold a password, so it is a secret."""
+    """``https:`` for a webhook, ``file:``, or an Apprise URL; a secret, for it may hold one."""
     exercise: bool = False
     """True: drills and replays only. False: real alerts only."""
     tags: tuple[str, ...] = ()
@@ -100,10 +100,20 @@ class Settings(BaseSettings):
         return init_settings, env_settings, file
 
     def channel_records(self) -> tuple[Channel, ...]:
-        """Return the channels in the vocabulary of ``alerts``."""
+        """Return the channels in the vocabulary of ``alerts``.
+
+        A ``file:`` without a leading slash is a file in the state folder.
+        """
         return tuple(
-            Channel(name, c.url, c.exercise, c.tags, c.secret) for name, c in self.channels.items()
+            Channel(name, self._absolute(c.url), c.exercise, c.tags, c.secret)
+            for name, c in self.channels.items()
         )
+
+    def _absolute(self, url: SecretStr) -> SecretStr:
+        scheme, _, path = url.get_secret_value().partition(":")
+        if scheme != "file" or not path or path.startswith("/"):
+            return url
+        return SecretStr((self.home.absolute() / path).as_uri())
 
 
 def config_path() -> Path:

@@ -28,7 +28,7 @@ from detectors.errors import (
     TransientError,
 )
 from detectors.tracking import track
-from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
+from detectors.types import SAME_PASS, Acquisition, Alert, Landslide, WatchedRegion
 from flows.catalogs.base import Refused
 from flows.catalogs.registry import split_source
 from flows.services import Services
@@ -253,7 +253,7 @@ def judge_acquisition(
             s,
             acquisition,
             # A neighbour of the same pass was taken seconds ago: it is not before anything.
-            before=acquisition.sensed_at - queries.SAME_PASS,
+            before=acquisition.sensed_at - SAME_PASS,
             limit_passes=MAXIMUM_LOOKS + SPARE_PASSES,
             published_until=services.clock.now(),
         )
@@ -277,13 +277,22 @@ def store_judgement(
         store.store_detections(s, judgement.detections)
         known = {landslide.id: landslide for landslide in queries.open_landslides(s, region.id)}
         alerts = 0
-        for version in track(judgement.detections, tuple(known.values())):
+        earlier = [
+            held
+            for landslide in known.values()
+            if any(landslide.geometry.intersects(d.polygon) for d in judgement.detections)
+            for held in queries.landslide_detections(s, landslide.id)
+        ]
+        for version in track(judgement.detections, tuple(known.values()), earlier):
             store.store_landslide(s, version)
             kind = should_alert(version, known.get(version.id))
             known[version.id] = version
             if kind is not None:
                 alert = _alert(services, region, claimed.acquisition, version, kind)
-                outbox.enqueue(s, alert, channels_for(alert, services.channels))
+                channels = channels_for(alert, services.channels)
+                outbox.enqueue(s, alert, channels)
+                if not channels:
+                    log.error("nobody is told: no channel takes this alert", region=region.id)
                 alerts += 1
         reason = f"left out: {', '.join(judgement.left_out)}" if judgement.left_out else None
         store.finish_look(
@@ -326,6 +335,7 @@ class DeliveryOutcome:
 def deliver_due(services: Services) -> list[DeliveryOutcome]:
     """Send every due message, one target at a time, and store what came back.
 
+    A channel that fails is left alone until the next call, so that it cannot hold up the others.
     A kill between sending and storing repeats the message later under the same key.
 
     Raises:
@@ -334,10 +344,11 @@ def deliver_due(services: Services) -> list[DeliveryOutcome]:
     limit = services.settings.delivery_timeout_s
     lease = timedelta(seconds=limit) + LEASE_MARGIN
     outcomes: list[DeliveryOutcome] = []
+    failing: set[str] = set()
     _bury_the_dead(services)
     while True:
         with transaction(services.engine) as s:
-            claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease)
+            claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease, failing)
         if claimed is None:
             return outcomes
         try:
@@ -346,6 +357,8 @@ def deliver_due(services: Services) -> list[DeliveryOutcome]:
             outcomes.append(
                 DeliveryOutcome(str(claimed.alert.id), claimed.channel, False, str(error))
             )
+        if not outcomes[-1].delivered:
+            failing.add(claimed.channel)
         log.info("message", **_spoken_delivery(outcomes[-1]))
 
 

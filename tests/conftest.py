@@ -54,6 +54,19 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture
+def mortal_cluster() -> Iterator[Cluster]:
+    """A cluster for a test that kills it, as crash-safe as the real one, with an empty database."""
+    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-own-"))
+    folder.chmod(0o755)
+    private = Cluster(folder / "state")
+    private.ensure()
+    private.create_database("scarpwatch")
+    yield private
+    private.stop()
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
 def url_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """The URL of a database of the test server, by its name."""

@@ -2,11 +2,11 @@
 
 In a process of its own because GDAL may fetch while it holds the interpreter's lock. It serves the
 folder it is given, byte ranges included. ``POST /-/rules`` takes a list of rules; the first that
-fits a request holds: ``match`` (part of the address), ``unless`` (part that lets it pass),
-``times`` (then it is used up), ``after`` (so many pass first), and what is to happen: ``status`` (answer so), ``cut`` (break the
-connection half-way), ``instead`` (send this file), ``hold`` (wait for ``POST /-/release``),
-``kill`` (end a process by SIGKILL before answering). ``GET /-/seen`` tells the addresses
-asked for and the bytes sent since the rules were set.
+fits a request holds: ``match`` (pattern of method, address and user agent), ``unless`` (what
+lets it pass), ``times`` (then it is used up), ``after`` (so many pass first), and what is to
+happen: ``status`` (answer so), ``cut`` (break the connection half-way), ``instead`` (send this
+file), ``hold`` (wait for ``POST /-/release``), ``kill`` (end a process by SIGKILL before
+answering). ``GET /-/seen`` tells what was asked for, and the bytes sent, since then.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from urllib.parse import unquote, urlsplit
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or every answer waits 40 ms for an ACK
     root: Path
     rules: list[dict[str, Any]]
     seen: list[str]
@@ -35,14 +36,18 @@ class Handler(BaseHTTPRequestHandler):
     lock = threading.Lock()
     released = threading.Event()
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         if self.path == "/-/seen":
             told = {"addresses": type(self).seen, "bytes": type(self).sent}
             self._say(200, json.dumps(told).encode())
             return
         with self.lock:
-            type(self).seen.append(self.path)
-            rule = self._rule()
+            asked = f"{self.command} {self.path} {self.headers.get('User-Agent', '')}"
+            type(self).seen.append(asked)
+            rule = self._rule(asked)
         if "kill" in rule:
             end(rule["kill"])
         if rule.get("hold"):
@@ -61,10 +66,10 @@ class Handler(BaseHTTPRequestHandler):
             self.released.set()
         self._say(200, b"")
 
-    def _rule(self) -> dict[str, Any]:
+    def _rule(self, asked: str) -> dict[str, Any]:
         for rule in type(self).rules:
-            passes = "unless" in rule and rule["unless"] in self.path
-            if rule["match"] in self.path and not passes and rule.get("times", 1) > 0:
+            passes = "unless" in rule and rule["unless"] in asked
+            if re.search(rule["match"], asked) and not passes and rule.get("times", 1) > 0:
                 if rule.get("after", 0) > 0:
                     rule["after"] -= 1
                     continue
@@ -98,6 +103,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         type(self).sent += len(body)
         self.wfile.write(body[: len(body) // 2] if cut else body)
         if cut:

@@ -96,8 +96,13 @@ class Files:
 
     def mount(self, archive: Archive) -> None:
         """Serve the COGs of an archive where ``Stac.show`` expects them."""
-        (self.root / "cogs").mkdir(exist_ok=True)
-        (self.root / "cogs" / archive.id).symlink_to(archive.path / "cogs")
+        (self.root / "cogs" / archive.id).mkdir(parents=True)
+        for path in (archive.path / "cogs").iterdir():
+            self.cog(archive, path.name).symlink_to(path)
+
+    def cog(self, archive: Archive, name: str) -> Path:
+        """Return where a COG is served from; ``name`` is that of the file."""
+        return self.root / "cogs" / archive.id / name
 
     def rules(self, *rules: dict[str, Any]) -> None:
         httpx.post(f"{self.url}/-/rules", json=rules).raise_for_status()
@@ -245,5 +250,17 @@ def watch(
             store.save_region(s, region)
         services = Services(own, engine, clock, channels)
         return Watch(services, region, opened, stac, base_url, clock)
+
+    return make
+
+
+@pytest.fixture
+def served(watch: Callable[..., Watch], files: Files) -> Callable[..., Watch]:
+    """Makes a watched region whose COGs come from the server that misbehaves on request."""
+
+    def make(**fields: Any) -> Watch:
+        w = watch(base_url=files.url, **fields)
+        files.mount(w.archive)
+        return w
 
     return make

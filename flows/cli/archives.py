@@ -128,11 +128,9 @@ def serve(
 
 
 def _database_url(loaded: Settings) -> str:
-    """Return where the archive's catalogue lives: a database of its own where we may make one."""
+    """Return a database of its own in the private cluster, whatever the settings name."""
     from db.cluster import Cluster
 
-    if loaded.database_url is not None:
-        return loaded.database_url.get_secret_value()
     cluster = Cluster(loaded.home)
     cluster.ensure()
     cluster.create_database(DATABASE)

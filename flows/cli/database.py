@@ -134,7 +134,7 @@ def upgrade() -> None:
     from db import schema
     from flows.cli.options import open_world
 
-    with open_world() as services:
+    with open_world(create=True) as services:
         before = schema.current(services.engine)
         schema.upgrade(services.engine)
         after = schema.current(services.engine)

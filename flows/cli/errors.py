@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from detectors.errors import (
 from flows.cli.output import aside, plain
 
 FAILED = 1
+#: A folder that is not there, not ours, read-only or full is named like any other wrong setting.
+_PLACES = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOSPC}
 #: The same as a command that was typed wrongly: trying again as it is cannot help.
 MISCONFIGURED = 2
 
@@ -53,3 +56,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except ScarpwatchError as error:
             raise typer.Exit(report(error)) from None
+        except OSError as error:
+            if error.filename is None or error.errno not in _PLACES:
+                raise
+            place = ConfigurationError(f"{error.filename}: {error.strerror}")
+            raise typer.Exit(report(place)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -102,17 +103,22 @@ def require_folder(out: Path) -> None:
     """Refuse a file that could not be written before the work is done that fills it.
 
     Raises:
-        ConfigurationError: its folder is not there.
+        ConfigurationError: its folder is not there, or takes no files.
     """
     if not out.parent.is_dir():
         raise ConfigurationError(f"there is no folder {out.parent} for {out.name}; make it first")
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ConfigurationError(f"cannot write into {out.parent}: {error.strerror}") from None
 
 
 @contextmanager
-def open_world() -> Iterator[Services]:
+def open_world(*, create: bool = False) -> Iterator[Services]:
     """Read the settings and wire the services, for one command."""
     from flows import settings
     from flows.services import open_services
 
-    with open_services(settings.load()) as services:
+    with open_services(settings.load(), create=create) as services:
         yield services

@@ -55,7 +55,9 @@ def replay(
     if out:
         require_folder(out)
     everything = datetime(1970, 1, 1, tzinfo=UTC)
-    watched = [read_region(file, everything, ("archive/any",)) for file in regions or []]
+    watched = [
+        read_region(file, everything, ("archive/any",), strict=False) for file in regions or []
+    ]
     with _progress() as progress:
         report = run(settings.load(), archives, watched or None, start, end, progress)
     if out:

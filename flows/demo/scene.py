@@ -22,7 +22,7 @@ POLL_EVERY = timedelta(seconds=15)
 #: comes in a batch of its own.
 CLOCK = tuple(
     datetime.fromisoformat(f"{day}T23:59:00+00:00")
-    for day in ("2023-01-10", "2023-11-15", "2023-11-22", "2025-01-31")
+    for day in ("2023-11-15", "2023-11-22", "2025-01-31")
 )
 
 

@@ -39,7 +39,7 @@ def _looks(on: Stage) -> Table:
     with transaction(on.engine) as s:
         summary = counts.summary(s)
     table = Table(title="Polled and judged", title_justify="left")
-    for column in ("region", "baseline", "processed", "only water", "failed", "alerts"):
+    for column in ("region", "baseline", "processed", "not judged", "failed", "alerts"):
         table.add_column(column, justify="left" if column == "region" else "right")
     for region in regions():
         found = summary.regions[region.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from alerts.receiver import Receiver
 from db import schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
+from detectors.errors import ConfigurationError
 from flows.archive.manifest import Archive, open_archive
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
@@ -59,9 +61,10 @@ class Stage:
 def stage(settings: Settings, tell: Callable[[str], None]) -> Iterator[Stage]:
     """Set everything up in an empty ``demo`` folder, and take it down at the end."""
     home = settings.home.absolute() / "demo"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
     with ExitStack() as stack:
+        stack.enter_context(_alone(settings.home.absolute()))
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
         tell("writing the drill's looks")
         make_drill_archive(ARCHIVE, home / "archive-drill", Drill())
         archives = (open_archive(home / "archive-drill"), open_archive(ARCHIVE))
@@ -98,6 +101,22 @@ def stage(settings: Settings, tell: Callable[[str], None]) -> Iterator[Stage]:
         yield Stage(home, engine, url, clock, archives, server, environment)
 
 
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep a second demo out while this one runs; the lock goes with the process.
+
+    Raises:
+        ConfigurationError: another demo holds the lock.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "demo.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(f"a demo runs in {home} already; wait until it ends") from None
+        yield
+
+
 def _outside() -> dict[str, str]:
     """Return the environment without the operator's own settings of us and of Prefect."""
     ours = ("SCARPWATCH_", "PREFECT_")
@@ -123,7 +142,7 @@ def _config(home: Path, catalogue_url: str, receiver_url: str) -> str:
 exercise = true
 clock_file = {quoted(str(home / "clock"))}
 history = "P500D"
-deliver_every = "PT30S"
+deliver_every = "PT1M"
 
 [catalogues.{CATALOGUE}]
 kind = "stac"

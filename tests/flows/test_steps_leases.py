@@ -16,6 +16,7 @@ from db.records import ClaimedLook
 from detectors.errors import LeaseLost
 from flows.catalogs.base import CatalogueSettings
 from flows.steps import backoff, judge_acquisition, rejudge, store_judgement
+from tests.rasters import speckle, write
 from tests.series import DAYS
 
 FIRST, SECOND = "2023-11-21", "2023-12-03"
@@ -23,12 +24,11 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def served(watch, files):
-    """A region whose pixels come from a server that fails on request; everything is due."""
+def polled(served):
+    """Makes a watched region with everything due; settings can be chosen."""
 
     def make(**settings):
-        w = watch(base_url=files.url, settings=settings)
-        files.mount(w.archive)
+        w = served(settings=settings)
         w.reach()
         w.poll()
         return w
@@ -53,8 +53,8 @@ def test_waits_double_up_to_six_hours() -> None:
     assert minutes == [1, 2, 4, 128, 256, 360, 360]
 
 
-def test_a_look_that_cannot_be_fetched_waits_and_holds_nobody_up(served, files) -> None:
-    w = served()
+def test_a_look_that_cannot_be_fetched_waits_and_holds_nobody_up(polled, files) -> None:
+    w = polled()
     files.rules({"match": w.item(SECOND), "status": 404})
     began = datetime.now(UTC)
     states = [outcome.state for outcome in w.detect()]
@@ -72,8 +72,8 @@ def test_a_look_that_cannot_be_fetched_waits_and_holds_nobody_up(served, files) 
     assert (look.attempts, look.retry_at, look.reason) == (2, None, None)
 
 
-def test_tries_are_bounded_and_a_parked_look_can_be_taken_up_again(served, files) -> None:
-    w = served(look_attempts=3)
+def test_tries_are_bounded_and_a_parked_look_can_be_taken_up_again(polled, files) -> None:
+    w = polled(look_attempts=3)
     files.rules({"match": w.item(SECOND), "status": 404})
     waits = []
     for _ in range(3):
@@ -90,8 +90,8 @@ def test_tries_are_bounded_and_a_parked_look_can_be_taken_up_again(served, files
     assert w.states()[SECOND] == "processed"
 
 
-def test_an_old_look_that_is_gone_for_good_does_not_silence_new_ones(served, files) -> None:
-    w = served()
+def test_an_old_look_that_is_gone_for_good_does_not_silence_new_ones(polled, files) -> None:
+    w = polled()
     gone = w.item(DAYS[3])
     files.rules({"match": gone, "status": 404})
     for _ in range(3):
@@ -104,8 +104,8 @@ def test_an_old_look_that_is_gone_for_good_does_not_silence_new_ones(served, fil
     assert len(w.rows()["landslides"]) == 1
 
 
-def test_too_many_old_looks_gone_are_not_called_too_few(served, files) -> None:
-    w = served(look_attempts=3)
+def test_too_many_old_looks_gone_are_not_called_too_few(polled, files) -> None:
+    w = polled(look_attempts=3)
     files.rules(*({"match": w.item(date), "status": 404} for date in DAYS[:3]))
     for _ in range(3):
         w.detect()
@@ -127,8 +127,8 @@ def test_a_missing_token_costs_no_looks(watch, quiet_series) -> None:
     assert look.retry_at is not None
 
 
-def test_a_look_whose_workers_all_died_is_parked(served) -> None:
-    w = served(look_attempts=3)
+def test_a_look_whose_workers_all_died_is_parked(polled) -> None:
+    w = polled(look_attempts=3)
     for number in range(3):
         claim(w, f"dead-{number}", timedelta(0))
     outcome = w.detect()[0]
@@ -138,8 +138,8 @@ def test_a_look_whose_workers_all_died_is_parked(served) -> None:
     assert [w.states()[date] for date in DAYS[7:]] == 3 * ["processed"]
 
 
-def test_a_lease_is_respected_until_it_ends(served) -> None:
-    w = served()
+def test_a_lease_is_respected_until_it_ends(polled) -> None:
+    w = polled()
     held = claim(w, "elsewhere")
     assert held.acquisition.item_id == w.item(DAYS[6])
     assert [outcome.item_id for outcome in w.detect()] == [w.item(date) for date in DAYS[7:]]
@@ -150,8 +150,8 @@ def test_a_lease_is_respected_until_it_ends(served) -> None:
 
 
 @pytest.mark.parametrize("alive", [False, True])
-def test_the_lease_of_a_dead_neighbour_is_not_waited_for(served, alive) -> None:
-    w = served()
+def test_the_lease_of_a_dead_neighbour_is_not_waited_for(polled, alive) -> None:
+    w = polled()
     command = [sys.executable, "-c", NEIGHBOUR]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as neighbour:
@@ -162,16 +162,16 @@ def test_the_lease_of_a_dead_neighbour_is_not_waited_for(served, alive) -> None:
     assert (held.acquisition.item_id in taken) is not alive
 
 
-def test_a_look_that_is_being_judged_is_not_judged_anew(served) -> None:
-    w = served()
+def test_a_look_that_is_being_judged_is_not_judged_anew(polled) -> None:
+    w = polled()
     claim(w, "elsewhere")
     with pytest.raises(Exception, match="is being judged by another worker just now"):
         rejudge(w.services, w.region.id, w.item(DAYS[6]))
 
 
 @pytest.mark.parametrize("finished", [False, True])
-def test_a_worker_that_lost_its_lease_stores_nothing(served, finished) -> None:
-    w = served()
+def test_a_worker_that_lost_its_lease_stores_nothing(polled, finished) -> None:
+    w = polled()
     w.detect(limit=2)
     slow = claim(w, w.services.owner, timedelta(0))
     assert slow.acquisition.item_id == w.item(FIRST)
@@ -207,39 +207,34 @@ with open_services(settings.load()) as services:
 """
 
 
-@pytest.mark.parametrize("ends", ["with a judgement", "unreadable", "unavailable"])
-def test_a_slow_worker_goes_on_after_losing_a_look(watch, files, stac, ends) -> None:
+@pytest.mark.parametrize(
+    "ends", [{}, {"instead": "degrees.tif"}, {"status": 404}], ids=["judged", "failed", "due"]
+)
+def test_a_slow_worker_goes_on_after_losing_a_look(polled, files, stac, ends) -> None:
     """A second worker takes over while the first one waits for pixels; both see their work out."""
-    w = watch(base_url=files.url)
-    files.mount(w.archive)
-    w.reach()
-    w.poll()
-    rule = {"match": w.item(DAYS[7]), "times": 1}
-    files.rules({**rule, "hold": True, **({"status": 404} if ends == "unavailable" else {})})
-    if ends == "unreadable":
-        # What the slow worker gets is no raster; the second one reads the real thing.
-        nonsense = files.root / "nonsense"
-        nonsense.write_text("<html>")
-        files.rules({**rule, "hold": True, "instead": "nonsense"})
+    w = polled()
+    write(files.root / "degrees.tif", speckle(64, 64), crs="EPSG:4326")
+    files.rules({"match": f"{w.item(SECOND)}.* slow$", "hold": True, **ends})
     catalogues = {"local": {"kind": "stac", "url": stac.server.url}}
     environment = {
         **os.environ,
+        "GDAL_HTTP_USERAGENT": "slow",
         "SCARPWATCH_DATABASE_URL": w.services.engine.url.render_as_string(hide_password=False),
         "SCARPWATCH_CATALOGUES": json.dumps(catalogues),
     }
     command = [sys.executable, "-c", WORKER]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as slow:
-        _wait(lambda: any(w.item(DAYS[7]) in path for path in files.seen()))
+        _wait(lambda: any(w.item(SECOND) in path for path in files.seen()))
         w.sql("UPDATE looks SET lease_until = now() WHERE state = 'processing'")
         (outcome,) = w.detect(limit=1)
-        assert (outcome.item_id, outcome.state) == (w.item(DAYS[7]), "processed")
+        assert (outcome.item_id, outcome.state) == (w.item(SECOND), "processed")
         files.release()
         lines = slow.communicate(timeout=60)[0].splitlines()
     said = [json.loads(line[5:]) for line in lines if line.startswith("said ")]
     assert slow.returncode == 0
-    lost = [w.item(DAYS[7]), "due", "taken over by another worker"]
-    assert [line for line in said if line[0] == w.item(DAYS[7])] == [lost]
-    assert [line[1] for line in said] == ["processed", "due", "processed", "processed"]
+    lost = [w.item(SECOND), "due", "taken over by another worker"]
+    assert [line for line in said if line[0] == w.item(SECOND)] == [lost]
+    assert [line[1] for line in said] == [*3 * ["processed"], "due"]
     assert {w.states()[date] for date in DAYS[6:]} == {"processed"}
 
 

@@ -1,0 +1,184 @@
+"""Replays: past looks, watched as if it were then, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from db.cluster import Cluster
+from detectors.errors import InvalidArchive
+from detectors.types import Landslide, Tier, WatchedRegion
+from detectors.vectorize import to_projected
+from flows.archive.manifest import open_archive
+from flows.replay import ReplayReport, ReplayStep, replay, whole_archive
+from flows.settings import Settings
+from tests.series import DAYS, EPSG, HAPPENED, OUTLINE, STEEP, WATCH_FROM, day, footprint, part_of
+
+FIRST, SECOND = "2023-11-21", "2023-12-03"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A state folder with a private cluster; the user the server runs as must be able to enter."""
+    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-own-"))
+    folder.chmod(0o755)
+    yield folder / "state"
+    Cluster(folder / "state").stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def settings(home: Path) -> Settings:
+    with pytest.MonkeyPatch.context() as operator:
+        for name in [name for name in os.environ if name.startswith("SCARPWATCH_")]:
+            operator.delenv(name)
+        operator.setenv("SCARPWATCH_HOME", str(home))
+        return Settings(home=home)
+
+
+def left_behind(home: Path) -> list[str]:
+    with psycopg.connect(Cluster(home).url("postgres")) as connection:
+        found = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'replay%'")
+        databases = [row[0] for row in found]
+    return databases + [path.name for path in (home / "replays").iterdir()]
+
+
+def iou(landslide: Landslide) -> float:
+    found = to_projected(landslide.geometry, EPSG)
+    return float(found.intersection(OUTLINE).area / found.union(OUTLINE).area)
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[ReplayStep]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def played(
+    settings: Settings, slide_series: Path, quiet_series: Path, shown: list[ReplayStep]
+) -> ReplayReport:
+    """Both archives, all of them, with every detector."""
+    return replay(settings, [slide_series, quiet_series], None, WATCH_FROM, None, shown.append)
+
+
+def test_the_planted_landslide_is_found_and_quiet_ground_stays_quiet(played) -> None:
+    assert [region.id for region in played.regions] == ["slide", "quiet"]
+    (landslide,) = played.landslides
+    assert landslide.region_id == "slide"
+    assert landslide.tier is Tier.LIKELY
+    assert iou(landslide) >= 0.4
+    assert landslide.not_before < HAPPENED < landslide.not_after
+    assert day(landslide.not_after) == FIRST
+    (record,) = played.alerts
+    assert record.alert.exercise
+    assert record.deliveries == ()
+
+
+def test_the_report_counts_what_was_looked_at(played) -> None:
+    assert played.counts.acquisitions == 10 + 17
+    assert played.counts.regions["slide"].looks == {"baseline": 6, "processed": 4}
+    # The water at sea is seen once after the watching begins.
+    assert played.counts.regions["quiet"].looks == {"baseline": 12, "processed": 4, "skipped": 1}
+    assert len(played.looks) == 27
+
+
+def test_landslides_come_out_as_geojson(played) -> None:
+    collection = played.feature_collection()
+    (found,) = collection["features"]
+    (landslide,) = played.landslides
+    assert (found["id"], found["properties"]["region"]) == (str(landslide.id), "slide")
+    assert found["properties"]["simulated"] is True
+    assert found["properties"]["not_after"].startswith(FIRST)
+    assert "Copernicus Sentinel data" in collection["credit"]
+
+
+def test_progress_tells_where_the_clock_is(played, shown) -> None:
+    # Both archives show the same passes, so one poll sees both.
+    assert [step.number for step in shown] == list(range(1, shown[-1].of + 1))
+    assert [step.clock for step in shown] == sorted(step.clock for step in shown)
+    assert sum(step.published for step in shown) == 27
+    first = next(step for step in shown if step.suspected)
+    assert day(first.clock) == FIRST
+    assert shown[-1].suspected == 1
+
+
+def test_nothing_is_left_behind(played, home) -> None:
+    assert left_behind(home) == []
+
+
+@pytest.fixture
+def slope(slide_series: Path) -> WatchedRegion:
+    """The steep burst, judged by the quick detector; its source is what it usually watches."""
+    return WatchedRegion(
+        "slope", "Slope", footprint(open_archive(slide_series), STEEP), ("live/any",),
+        detectors=("sar_log_ratio",), watch_from=WATCH_FROM, paused=True,
+    )  # fmt: skip
+
+
+def test_a_replay_knows_no_future(settings, slide_series, slope, tmp_path) -> None:
+    """The look before the landslide came out weeks late, the second one after it not at all."""
+    before = "2023-11-09"
+
+    def late(item):
+        sensed = item["properties"]["datetime"]
+        if sensed.startswith(before):
+            item["properties"]["published"] = "2023-11-30T12:00:00Z"
+        return True
+
+    archive = part_of(slide_series, tmp_path / "late", late)
+    steps: list[ReplayStep] = []
+    end = datetime(2023, 12, 1, tzinfo=UTC)
+    report = replay(settings, [archive], [slope], end=end, progress=steps.append)
+    (landslide,) = report.landslides
+    assert (day(landslide.not_before), day(landslide.not_after)) == ("2023-10-28", FIRST)
+    assert landslide.revision == 1
+    looks = {day(look.acquisition.sensed_at): look for look in reversed(report.looks)}
+    assert list(looks) == [*DAYS[:9]]
+    assert looks[before].state == "processed"
+    assert looks[FIRST].finished_at < looks[before].finished_at
+    assert steps[-1].clock <= end
+
+
+def test_nothing_is_left_behind_when_it_breaks_off(settings, home, slide_series, slope) -> None:
+    class Enough(Exception):
+        pass
+
+    seen = []
+
+    def stop(step: ReplayStep) -> None:
+        seen.append(len(left_behind(home)))
+        raise Enough
+
+    with pytest.raises(Enough):
+        replay(settings, [slide_series], [slope], progress=stop)
+    assert seen == [2]  # a database and a clock
+    assert left_behind(home) == []
+
+
+def test_what_cannot_be_replayed(settings, slide_series, slope, tmp_path) -> None:
+    with pytest.raises(InvalidArchive, match="is no archive"):
+        replay(settings, [tmp_path])
+    with pytest.raises(InvalidArchive, match="nothing that was published"):
+        replay(settings, [slide_series], [slope], end=datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_the_region_of_a_whole_archive(quiet_series, tmp_path) -> None:
+    archive = open_archive(quiet_series)
+    region = whole_archive(archive)
+    assert not region.simulated
+    assert len(region.geometry.geoms) == 2  # the slope and the sea
+    (tmp_path / "items").mkdir()
+    item = {**archive.items()[0], "collection": "OPERA_RTC.S1 v1"}
+    (tmp_path / "items" / "one.json").write_text(json.dumps(item))
+    named = {**archive.collection, "id": item["collection"]}
+    odd = replace(archive, path=tmp_path, collection=named)
+    assert whole_archive(odd).id == "opera-rtc-s1-v1"
