@@ -42,17 +42,12 @@ class Operator:
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start Python with these arguments."""
-        self.started.append(
-            subprocess.Popen(
-                [sys.executable, *command],
-                env=self.environment,
-                text=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )  # fmt: skip
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(
+            [sys.executable, *command], env=self.environment, text=True, **pipes
         )
-        return self.started[-1]
+        self.started.append(process)
+        return process
 
     def command(self, *words: str, status: int = 0) -> Any:
         """Type a command to its end; returns its JSON document."""

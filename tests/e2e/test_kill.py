@@ -109,8 +109,7 @@ def test_between_send_and_receipt(
     assert stored_rows(w.services.engine) == undisturbed()
 
 
-@pytest.mark.parametrize("layer", ["VV", "VH"])
-@pytest.mark.parametrize("date", [DAYS[6], FIRST])
+@pytest.mark.parametrize(("date", "layer"), [(DAYS[6], "VV"), (FIRST, "VH")])
 def test_in_the_middle_of_a_scene(
     served, files, operate, receiver, undisturbed, wait_until, date, layer
 ) -> None:

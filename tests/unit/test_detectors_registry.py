@@ -85,8 +85,12 @@ def test_detector_that_needs_more_stands_back_and_it_is_said(single: NormalisedS
     np.testing.assert_array_equal(scores.score, SarLogRatio().score(single))
 
 
-def test_detector_asked_for_alone_is_complete(single: NormalisedStack) -> None:
-    assert registry.judge(single, [SarLogRatio()]).complete
+def test_detector_asked_for_alone_is_complete_on_two_polarisations_only(
+    single: NormalisedStack,
+) -> None:
+    both = normalise(*split(made_series(8, 20, 20)))
+    assert registry.judge(both, [SarLogRatio()]).complete
+    assert not registry.judge(single, [SarLogRatio()]).complete
 
 
 def test_nobody_left_is_a_wrong_configuration(single: NormalisedStack) -> None:
