@@ -109,10 +109,10 @@ def _wait_for(api_url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     raise TransientError(f"the Prefect server did not start; see {log}")
 
 
-def end_with_parent() -> None:
+def end_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
     """Ask Linux to end this new process when the one that started it is gone, even by kill -9."""
     death_signal = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None).prctl(death_signal, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(death_signal, how)
 
 
 def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:

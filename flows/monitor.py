@@ -6,6 +6,8 @@ what a look or a message still needs is in PostGIS, not in the state of a run.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +26,13 @@ from prefect.states import Cancelled
 
 from detectors.errors import CatalogueUnavailable, TransientError
 from flows import settings, steps
+from flows.deployments import end_with_parent
 from flows.services import open_services
+
+if "PREFECT__FLOW_RUN_ID" in os.environ:
+    # The run of a runner that was killed would go on asking for its server for minutes, and hold
+    # its work all that time. Ended at once, it leaves leases that the next run takes over.
+    end_with_parent(signal.SIGKILL)
 
 
 async def _transient(_task: Any, _run: TaskRun, state: State) -> bool:

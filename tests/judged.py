@@ -28,7 +28,7 @@ DETECTORS = tuple(registry.create(name) for name in REGION.detectors)
 #: dist-s1's defaults for low and high confidence in the metric of ``distmetrics``.
 PEER_LEVELS = (2.5, 4.5)
 #: Every patch that could be stored, whatever its evidence.
-ANY_EVIDENCE = Levels(watch=0.0)
+ANY_EVIDENCE = Levels(watch=0.0, watch_incomplete=0.0)
 
 
 def score(pre: LookStack, post: LookStack) -> ScoreMap:

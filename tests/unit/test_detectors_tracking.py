@@ -166,6 +166,21 @@ def test_two_detections_of_one_look_are_one_look() -> None:
     assert set(versions[-1].detections) == {*known.detections, *(p.id for p in pieces)}
 
 
+@pytest.mark.parametrize(("later", "looks"), [(timedelta(seconds=3), 1), (timedelta(hours=12), 2)])
+def test_neighbouring_burst_of_the_same_pass_is_no_second_look(
+    later: timedelta, looks: int
+) -> None:
+    first = detection(square(0.0))
+    second = detection(
+        square(0.002), acquisition_id=derive_id("neighbour"), not_after=first.not_after + later
+    )
+    # Whether both come in one call or one after the other.
+    assert track([first, second], [])[-1].looks == looks
+    known = track([first], [])
+    (joined,) = track([second], known, [first])
+    assert joined.looks == looks
+
+
 def test_drill_stays_a_drill() -> None:
     real = detection(square(0.0))
     drill = detection(square(0.0), look=1, simulated=True)

@@ -181,8 +181,8 @@ def test_levels_make_tiers(pixels: int, value: float, tier: Tier | None) -> None
 
 def test_levels_are_the_ones_the_figures_were_measured_with() -> None:
     assert Levels() == Levels(
-        grow=2.5, seed=3.5, ceiling=4.0, watch=12.0, likely=12.5, likely_area_m2=10_000.0,
-        minimum_pixels=6,
+        grow=2.5, seed=3.5, ceiling=4.0, watch=12.0, watch_incomplete=20.0, likely=12.5,
+        likely_area_m2=10_000.0, minimum_pixels=6,
     )  # fmt: skip
 
 
@@ -191,6 +191,14 @@ def test_incomplete_judgement_never_rises_above_watch() -> None:
     score[2:10, 2:10] = 6.0
     (outline,) = found(score_map(score, complete=False))
     assert outline.tier is Tier.WATCH
+
+
+@pytest.mark.parametrize(("pixels", "kept"), [(24, 0), (25, 1)])
+def test_incomplete_judgement_needs_more_evidence(pixels: int, kept: int) -> None:
+    score = blank()
+    score.reshape(-1)[24 * 5 : 24 * 5 + pixels] = 4.0
+    assert len(found(score_map(score, complete=False))) == kept
+    assert len(found(score_map(score))) == 1
 
 
 def test_patch_grows_from_a_seed() -> None:

@@ -1,0 +1,126 @@
+"""``scarpwatch serve``: a real Prefect server runs the flows on the regions' schedules."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.series import DAYS
+
+#: The first look that shows the landslide is published by then.
+SHOWN = datetime(2023, 11, 22, tzinfo=UTC)
+LAST = "2023-12-03"
+
+
+@dataclass
+class Serving:
+    """``scarpwatch serve`` as a process, with its output in a file."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def api(self) -> str | None:
+        found = re.search(r"Runs and logs: (http://\S+)", self.output.read_text())
+        return f"{found[1]}/api" if found else None
+
+    def runs(self, state: str) -> list[dict[str, Any]]:
+        """Return the region's runs that are in a state."""
+        found = self.ask("flow_runs")
+        return [r for r in found if (r["name"], r["state_type"]) == ("poll-region slope", state)]
+
+    def ask(self, what: str) -> list[dict[str, Any]]:
+        answer = httpx.post(f"{self.api}/{what}/filter", json={}).raise_for_status()
+        return list(answer.json())
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Any]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(environment: dict[str, str]) -> Serving:
+        output = tmp_path / "serve.log"
+        with output.open("wb") as sink:
+            command = [sys.executable, "-m", "flows.cli", "serve"]
+            started.append(
+                subprocess.Popen(
+                    command, env=environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL
+                )
+            )
+        return Serving(started[-1], output)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def descended(home: Path) -> dict[int, str]:
+    """Return the processes that have the state folder in their environment."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(home).encode() in (process / "environ").read_bytes():
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(process.name)] = command.decode(errors="replace")
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_served_killed_served_again_and_ended(
+    watch, operate, receiver, serve, no_settings, wait_until
+) -> None:
+    w = watch(poll_every=timedelta(seconds=5))
+    operator = operate(w, {"duty": receiver.url}, prefect_port=0, deliver_every="PT10S")
+    w.reach(SHOWN)
+    serving = serve(operator.environment)
+
+    # On its schedule: poll, judge, tell.
+    wait_until(lambda: serving.process.poll() is not None or receiver.received(), 75)
+    assert serving.process.poll() is None, serving.output.read_text()
+    (received,) = receiver.received()
+    assert received["exercise"]
+    assert [w.states()[date] for date in DAYS[6:9]] == 3 * ["processed"]
+    wait_until(lambda: w.rows()["deliveries"][0]["state"] == "delivered", 20)
+
+    # Killed, it leaves no server behind; started again, it goes on where it was.
+    assert len(descended(no_settings)) >= 2
+    serving.process.send_signal(signal.SIGKILL)
+    serving.process.wait()
+    wait_until(lambda: not descended(no_settings), 30)
+    w.reach()
+    serving = serve(operator.environment)
+    wait_until(lambda: w.states().get(LAST) == "processed", 75)
+    assert len(w.rows()["landslide_versions"]) == 2
+    assert len(receiver.received()) == 1
+
+    # What Prefect knows of it: deployments by module path, a schedule for the region.
+    deployments = {one["name"]: one for one in serving.ask("deployments")}
+    assert {name: one["entrypoint"] for name, one in deployments.items()} == {
+        "watched": "flows.monitor.poll_region",
+        "on-demand": "flows.monitor.detect_sar",
+        "undelivered": "flows.monitor.deliver_alerts",
+    }
+    (schedule,) = deployments["watched"]["schedules"]
+    assert (schedule["schedule"]["interval"], schedule["parameters"]) == (5, {"region_id": "slope"})
+    wait_until(lambda: serving.runs("COMPLETED"), 40)
+    assert all(run["auto_scheduled"] for run in serving.runs("COMPLETED"))
+    assert serving.runs("FAILED") == []
+
+    # SIGTERM ends everything it started.
+    serving.process.send_signal(signal.SIGTERM)
+    assert serving.process.wait(30) in {0, 128 + signal.SIGTERM}
+    assert descended(no_settings) == {}
+    assert "Traceback" not in serving.output.read_text()

@@ -1,0 +1,80 @@
+"""Deployments: what Prefect is told to run, and the processes around it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from detectors.errors import ConfigurationError
+from flows.deployments import make_deployments, prefect_environment, prefect_server, stop_group
+from flows.settings import Settings
+
+
+def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
+    slow = watch(id="slow", poll_every=timedelta(hours=2))
+    watch(id="asleep", paused=True)
+    watch(id="urgent", priority=1, poll_every=timedelta(minutes=5))
+    polls, detect, deliver = make_deployments(slow.services)
+    told = [(s.parameters, s.schedule.interval, s.slug) for s in polls.schedules]
+    assert told == [
+        ({"region_id": "urgent"}, timedelta(minutes=5), "urgent"),
+        ({"region_id": "slow"}, timedelta(hours=2), "slow"),
+    ]
+    assert detect.schedules == []
+    (every,) = deliver.schedules
+    assert every.schedule.interval == slow.services.settings.deliver_every
+    entrypoints = [one.entrypoint for one in (polls, detect, deliver)]
+    assert entrypoints == [
+        "flows.monitor.poll_region", "flows.monitor.detect_sar", "flows.monitor.deliver_alerts",
+    ]  # fmt: skip
+
+
+def test_prefect_keeps_to_its_own_folder_and_tells_nobody(no_settings) -> None:
+    environment = prefect_environment(Settings(home=no_settings), "http://127.0.0.1:1/api")
+    assert environment["PREFECT_HOME"] == str(no_settings / "prefect")
+    assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+def test_a_server_that_runs_already_is_used(no_settings, monkeypatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    with prefect_server(Settings(home=no_settings)) as api:
+        assert api == "http://127.0.0.1:1/api"
+    assert list(no_settings.iterdir()) == []
+
+
+def test_a_port_that_is_taken(no_settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        asked = prefect_server(Settings(home=no_settings, prefect_port=port))
+        with (
+            pytest.raises(ConfigurationError, match=f"port {port} is taken; set SCARPWATCH"),
+            asked,
+        ):
+            pass
+
+
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("stubborn", [True, False])
+def test_a_process_and_what_it_started_are_ended(stubborn) -> None:
+    code = STUBBORN if stubborn else STUBBORN.replace("SIG_IGN", "SIG_DFL")
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout.readline() == b"started\n"
+        stop_group(process, seconds=0.5)
+        assert process.returncode == (-signal.SIGKILL if stubborn else -signal.SIGINT)
+        # The child holds the other end of this pipe as long as it lives.
+        assert process.stdout.read() == b""
