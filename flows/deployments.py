@@ -7,7 +7,6 @@ work that is due, so that a missed run costs nothing.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 import socket
@@ -26,6 +25,7 @@ from db.engine import transaction
 from detectors.errors import ConfigurationError, TransientError
 from flows.services import Services
 from flows.settings import Settings
+from flows.workers import end_with_parent
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -107,12 +107,6 @@ def _wait_for(api_url: str, server: subprocess.Popen[bytes], log: Path) -> None:
         except httpx.HTTPError:
             time.sleep(0.2)
     raise TransientError(f"the Prefect server did not start; see {log}")
-
-
-def end_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
-    """Ask Linux to end this new process when the one that started it is gone, even by kill -9."""
-    death_signal = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None).prctl(death_signal, how)
 
 
 def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:

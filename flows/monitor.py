@@ -26,8 +26,8 @@ from prefect.states import Cancelled
 
 from detectors.errors import CatalogueUnavailable, TransientError
 from flows import settings, steps
-from flows.deployments import end_with_parent
 from flows.services import open_services
+from flows.workers import end_with_parent
 
 if "PREFECT__FLOW_RUN_ID" in os.environ:
     # The run of a runner that was killed would go on asking for its server for minutes, and hold

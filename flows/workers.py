@@ -1,4 +1,4 @@
-"""Names of workers, and whether a worker of this machine is still alive.
+"""Names of workers, whether a worker of this machine is still alive, and dying with a parent.
 
 A lease protects work from a dead worker anywhere; on the same machine its end need not be waited
 for, because the dead can be told from the living.
@@ -6,7 +6,9 @@ for, because the dead can be told from the living.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import uuid
 from pathlib import Path
 
@@ -48,3 +50,9 @@ def is_dead(owner: str) -> bool:
         return where == machine() and _started(int(pid)) != started
     except ValueError:
         return False
+
+
+def end_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
+    """Ask Linux to end this new process when the one that started it is gone, even by kill -9."""
+    death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(death_signal, how)

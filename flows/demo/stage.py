@@ -25,7 +25,6 @@ from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
 from flows.demo.scene import ARCHIVE, CATALOGUE, WATCH_FROM, regions
 from flows.deployments import (
-    end_with_parent,
     free_port,
     prefect_environment,
     prefect_server,
@@ -33,6 +32,7 @@ from flows.deployments import (
 )
 from flows.drill import Drill, make_drill_archive
 from flows.settings import Settings
+from flows.workers import end_with_parent
 
 DATABASE = "scarpwatch_demo"
 
