@@ -45,9 +45,14 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_RUNNER_POLL_FREQUENCY": "2",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_RUNS": "2",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "0:00:30",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "15",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_RUNS": "3",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "0:01:00",
+        # SQLite has one writer at a time; the server's own services wait for one another.
+        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+        # Neither work pools nor automations are used here.
+        "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     }
 
 

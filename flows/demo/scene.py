@@ -17,7 +17,7 @@ CATALOGUE = "local"
 ARCHIVE = Path(__file__).resolve().parents[2] / "infra" / "demo" / "archive"
 WATCH_FROM = datetime(2022, 11, 1, tzinfo=UTC)
 #: How often both regions are polled: a demo's half hour.
-POLL_EVERY = timedelta(seconds=15)
+POLL_EVERY = timedelta(seconds=20)
 #: Where the replay clock stops: batches of looks become visible together. The drill's first look
 #: comes in a batch of its own.
 CLOCK = tuple(

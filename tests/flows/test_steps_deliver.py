@@ -13,6 +13,7 @@ from alerts.receiver import Receiver
 from alerts.records import Channel
 from db import outbox
 from flows.services import Services
+from flows.steps import messages_due
 
 #: The first look that shows the landslide is published by then.
 SHOWN = datetime(2023, 11, 22, tzinfo=UTC)
@@ -65,6 +66,7 @@ def test_each_channel_by_itself_and_the_failing_one_later(watch, receiver, port,
     w = watch(channels=(channel("duty", receiver.url), channel("log", told.as_uri()), down))
     w.run(SHOWN)
     began = datetime.now(UTC)
+    assert messages_due(w.services)
     outcomes = {outcome.channel: outcome for outcome in w.deliver()}
     assert {name: one.delivered for name, one in outcomes.items()} == {
         "duty": True, "log": True, "pager": False,
@@ -81,6 +83,7 @@ def test_each_channel_by_itself_and_the_failing_one_later(watch, receiver, port,
     assert states["pager"].reason == outcomes["pager"].reason
     assert began + MINUTE <= states["pager"].retry_at <= datetime.now(UTC) + MINUTE
 
+    assert not messages_due(w.services)
     assert w.deliver() == []
     let_waits_end(w)
     with Receiver(tmp_path / "pager.jsonl", port=port) as pager:

@@ -13,7 +13,7 @@ from db import outbox, queries
 from detectors.types import State, Tier
 from detectors.vectorize import to_projected
 from flows.archive.manifest import open_archive
-from flows.steps import rejudge
+from flows.steps import looks_due, rejudge
 from tests.series import DAYS, END, EPSG, HAPPENED, OUTLINE, WATER, day, part_of
 
 FIRST, SECOND = "2023-11-21", "2023-12-03"
@@ -145,6 +145,7 @@ def test_a_second_run_finds_nothing_to_do(watch) -> None:
     w.run()
     before = w.rows()
     assert w.poll().new == 0
+    assert not looks_due(w.services, w.region.id)
     assert w.detect() == []
     assert w.rows() == before
 
@@ -205,6 +206,11 @@ def test_a_look_published_late_is_judged_as_of_its_own_time(watch, tmp_path) -> 
     (landslide,) = landslides(w)
     assert (landslide.id, landslide.revision, landslide.looks) == (early.id, 2, 2)
     assert (day(landslide.not_before), day(landslide.not_after)) == (QUIET, FIRST)
+    # With the clock set back, the second look is judged as it was: the first was not out yet.
+    before = w.rows()
+    w.clock.set(datetime(2023, 12, 5, tzinfo=UTC))
+    assert rejudge(w.services, w.region.id, w.item(SECOND)).detections == 1
+    assert w.rows() == before
 
 
 def test_looks_of_one_pass_are_not_before_each_other(watch, tmp_path) -> None:

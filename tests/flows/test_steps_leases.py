@@ -15,7 +15,7 @@ from db import store
 from db.records import ClaimedLook
 from detectors.errors import LeaseLost
 from flows.catalogs.base import CatalogueSettings
-from flows.steps import backoff, judge_acquisition, rejudge, store_judgement
+from flows.steps import backoff, judge_acquisition, looks_due, rejudge, store_judgement
 from tests.rasters import speckle, write
 from tests.series import DAYS
 
@@ -156,8 +156,11 @@ def test_the_lease_of_a_dead_neighbour_is_not_waited_for(polled, alive) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as neighbour:
         held = claim(w, neighbour.stdout.readline().strip(), timedelta(hours=1))
+        w.sql("UPDATE looks SET retry_at = now() + interval '1 h' WHERE state = 'due'")
         if not alive:
             neighbour.communicate()
+        assert looks_due(w.services, w.region.id) is not alive
+        let_waits_end(w)
         taken = [outcome.item_id for outcome in w.detect()]
     assert (held.acquisition.item_id in taken) is not alive
 
