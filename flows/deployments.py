@@ -35,9 +35,16 @@ START_SECONDS = 90.0
 
 
 def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
-    """Return what Prefect must find in the environment: its own home, no telemetry, our server."""
+    """Return what Prefect must find in the environment: its own home, no telemetry, our server.
+
+    The folder for its temporary files is made here: by default all users of a machine would share
+    one, and only the first of them could write into it.
+    """
     home = settings.home.absolute() / "prefect"
+    temporary = home / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
     return {
+        "TMPDIR": str(temporary),
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": api_url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

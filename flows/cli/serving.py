@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -77,6 +78,7 @@ def _run(services: Services, watched: list[WatchedRegion]) -> None:
     with deployments.prefect_server(services.settings) as api_url:
         # Prefect reads its settings from the environment when it is imported.
         os.environ.update(deployments.prefect_environment(services.settings, api_url))
+        tempfile.tempdir = None  # somebody may have asked before TMPDIR was set
         for region in watched:
             every = length(region.poll_every)
             console.print(f"[name]{region.id}[/]  every {every}  [dim]{plain(region.name)}[/]")
