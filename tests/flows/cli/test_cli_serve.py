@@ -50,7 +50,8 @@ def test_serve_until_told_to_stop(cli: Any, region_file: Callable[..., Path], ho
         assert schedule["parameters"] == {"region_id": "slope"}
         assert watched["entrypoint"] == "flows.monitor.poll_region"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        # Before Prefect's runner answers the signal itself, the command does, with its own status.
+        assert process.wait(60) in {0, 128 + signal.SIGTERM}
         assert "Traceback" not in process.stdout.read()
     with pytest.raises(httpx.ConnectError):
         httpx.get(page)
