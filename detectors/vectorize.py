@@ -125,7 +125,7 @@ def outlines(
         inside: (y, x), pixels of the region; a patch counts if any of its pixels lies inside.
         core: (y, x), pixels this block answers for; a patch belongs to the block that holds the
             middle of it, so that overlapping blocks report it once. (The strongest pixel would not
-            do: blocks are normalised apart, and 3 % of patches on a seam were reported by none.)
+            do: blocks are normalised apart, and 2 % of patches on a seam were reported by none.)
     """
     pixel_area = scores.grid.pixel_area_m2
     smallest = max(levels.minimum_pixels, min_area_m2 / pixel_area)
