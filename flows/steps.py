@@ -5,7 +5,7 @@ The state of the work lives in PostGIS; Prefect, the command line and replays on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -177,12 +177,8 @@ def detect_due(services: Services, region_id: str, limit: int | None = None) -> 
         if claimed is None:
             break
         outcomes.append(_work(services, region, claimed))
-        log.info("look", region=region_id, **_spoken(outcomes[-1]))
+        log.info("look", region=region_id, **asdict(outcomes[-1]))
     return outcomes
-
-
-def _spoken(outcome: LookOutcome) -> dict[str, object]:
-    return {field: getattr(outcome, field) for field in outcome.__slots__}
 
 
 def _work(services: Services, region: WatchedRegion, claimed: ClaimedLook) -> LookOutcome:
@@ -359,11 +355,7 @@ def deliver_due(services: Services) -> list[DeliveryOutcome]:
             )
         if not outcomes[-1].delivered:
             failing.add(claimed.channel)
-        log.info("message", **_spoken_delivery(outcomes[-1]))
-
-
-def _spoken_delivery(outcome: DeliveryOutcome) -> dict[str, object]:
-    return {field: getattr(outcome, field) for field in outcome.__slots__}
+        log.info("message", **asdict(outcomes[-1]))
 
 
 def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> DeliveryOutcome:
