@@ -14,9 +14,9 @@ from shapely.geometry import mapping
 
 from alerts import wording
 from alerts.records import Message
-from alerts.rules import is_exercise
+from alerts.rules import is_exercise, marks
 from detectors.errors import PermanentError
-from detectors.types import Alert, require_utc
+from detectors.types import Alert, Landslide, Sensor, require_utc
 
 SCHEMA = "scarpwatch-alert/1"
 SCORE_UNIT = "sigma"
@@ -46,8 +46,8 @@ def render(alert: Alert) -> Message:
     """
     words = _words(alert)
     exercise = is_exercise(alert)
-    marks = " ".join(_marks(alert))
-    lead = f"{marks}: " if marks else ""
+    marked = marks(exercise=exercise, simulated=alert.landslide.simulated)
+    lead = f"{marked}: " if marked else ""
     try:
         title, text, short = (
             _TEMPLATES.get_template(f"{alert.kind}.{part}.j2").render(words).strip()
@@ -57,7 +57,7 @@ def render(alert: Alert) -> Message:
         raise PermanentError(f"no message template for alerts of kind {alert.kind!r}") from None
     except TemplateError as error:
         raise PermanentError(f"a template for {alert.kind!r} cannot be used: {error}") from error
-    text = f"{_banner(alert)}{text}\n{f'{marks}\n' if marks else ''}"
+    text = f"{_banner(alert)}{text}\n{f'{marked}\n' if marked else ''}"
     title = lead + title
     return Message(
         key=str(alert.id),
@@ -76,18 +76,15 @@ def credits_line(alert: Alert) -> str:
 
 def credit(since: datetime, until: datetime, item_id: str) -> str:
     """Return the credits that looks of a time demand, with their years."""
+    if item_id.endswith("_SIM") and "OPERA" not in item_id.upper():
+        # The drill's optical looks are drawn from nothing; its radar looks are real ones, edited.
+        return "Simulated looks: no satellite took them"
     first, last = (require_utc(t, "time").year for t in (since, until))
     years = str(last) if first >= last else f"{first}-{last}"
     line = f"Contains modified Copernicus Sentinel data {years}"
     if "OPERA" in item_id.upper():
         line += "; processed from NASA/JPL OPERA RTC-S1"
     return line
-
-
-def _marks(alert: Alert) -> list[str]:
-    """Return the words that no part of the message may lose."""
-    marks = ["EXERCISE"] if is_exercise(alert) else []
-    return [*marks, "SIMULATED"] if alert.landslide.simulated else marks
 
 
 def _banner(alert: Alert) -> str:
@@ -121,13 +118,27 @@ def _words(alert: Alert) -> dict[str, Any]:
         "sensed": wording.moment(alert.sensed_at),
         "published": wording.moment(alert.published_at),
         "advisory": wording.one_line(landslide.advisory or ""),
-        "cause": wording.one_line(landslide.cause, 200),
+        "cause": wording.one_line(landslide.cause, 240),
+        "radar": landslide.change_db is not None,
+        "seen_by": _seen_by(landslide),
+        "first_by": "radar" if landslide.source is Sensor.SAR else "an optical look",
+        "d_ndvi": wording.hundredths(landslide.d_ndvi, signed=True),
+        "ensemble": wording.hundredths(landslide.ensemble_score),
+        "verdict": None if landslide.verdict_at is None else wording.moment(landslide.verdict_at),
+        "references": [str(key) for key in alert.references],
         "key": alert.id,
         "landslide_id": landslide.id,
         "revision": landslide.revision,
         "item": wording.one_line(alert.item_id, 200),
         "credits": credits_line(alert),
     }
+
+
+def _seen_by(landslide: Landslide) -> str:
+    """Return which kinds of looks saw it, in words."""
+    if landslide.change_db is None:
+        return "an optical look"
+    return "radar and an optical look" if landslide.source is Sensor.OPTICAL else "radar"
 
 
 def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> dict[str, Any]:
@@ -141,6 +152,7 @@ def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> d
         "status": "Exercise" if is_exercise(alert) else "Actual",
         "exercise": is_exercise(alert),
         "simulated": landslide.simulated,
+        "references": words["references"],
         "title": title,
         "text": text,
         "region": {"id": landslide.region_id, "name": words["region"], "tags": alert.tags},
@@ -157,6 +169,10 @@ def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> d
             "score_unit": SCORE_UNIT,
             "evidence": landslide.evidence,
             "change_db": landslide.change_db,
+            "source": landslide.source.value,
+            "d_ndvi": landslide.d_ndvi,
+            "ensemble_score": landslide.ensemble_score,
+            "verdict_at": None if landslide.verdict_at is None else _iso(landslide.verdict_at),
             "advisory": words["advisory"] or None,
             "cause": words["cause"],
             "point": point,

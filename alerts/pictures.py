@@ -1,4 +1,4 @@
-"""The picture that explains a detection: before, after, what changed, and where. Pure.
+"""The picture that explains a radar detection: before, after, what changed, and where. Pure.
 
 All panels of backscatter share one grey stretch, so that a change of brightness is a change of the
 ground and not of the drawing.
@@ -6,25 +6,20 @@ ground and not of the drawing.
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from alerts.panels import as_png, draw_compass, draw_map, draw_outline, draw_scale, sheet, stretch
 from detectors.types import FloatArray, Grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Scale bars are one of these, metres.
-_BARS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _OUTLINE = "#e8452c"
 
 
@@ -61,99 +56,30 @@ class Explained:
 
 
 def draw(shown: Explained) -> bytes:
-    """Return the picture as PNG, 1100 x 1230 pixels, readable at the width of a phone."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.3, 8.2), dpi=150, facecolor="white")
-    FigureCanvasAgg(figure)
-    places = figure.add_gridspec(
-        2, 2, left=0.035, right=0.965, top=0.855, bottom=0.075, hspace=0.16, wspace=0.1
-    )
+    """Return the picture as PNG, 1095 x 1230 pixels, readable at the width of a phone."""
+    figure, places = sheet(shown.title, shown.facts, shown.credit)
+    bounds = shown.grid.bounds
     first, last = shown.pre_span
-    low, high = _stretch(shown.pre_db, shown.post_db)
+    low, high = stretch(
+        shown.pre_db, shown.post_db, percentiles=(2, 98), least=1.0, empty=(-25.0, 0.0)
+    )
     grey = {"cmap": "gray", "vmin": low, "vmax": high}
-    pre = _map(figure, places[0, 0], shown, shown.pre_db, "Before: median", grey)
-    pre.set_xlabel(f"{first:%Y-%m-%d} to {last:%Y-%m-%d}", fontsize=9)
-    post = _map(figure, places[0, 1], shown, shown.post_db, "After", grey)
-    post.set_xlabel(f"{shown.post_at:%Y-%m-%d %H:%M} UTC", fontsize=9)
-    change = _map(
-        figure, places[1, 0], shown, shown.score, "Score",
-        {"cmap": "RdBu_r", "vmin": -6, "vmax": 6},
+    span = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    pre = draw_map(figure, places[0, 0], bounds, shown.pre_db, ("Before: median", span), **grey)
+    moment = f"{shown.post_at:%Y-%m-%d %H:%M} UTC"
+    post = draw_map(figure, places[0, 1], bounds, shown.post_db, ("After", moment), **grey)
+    change = draw_map(
+        figure, places[1, 0], bounds, shown.score,
+        ("Score", "sigma: red brighter, blue darker, grey not judged"),
+        cmap="RdBu_r", vmin=-6, vmax=6,
     )  # fmt: skip
     change.set_facecolor("#d9d9d9")
-    change.set_xlabel("sigma: red brighter, blue darker, grey not judged", fontsize=9)
-    _scale_bar(pre, shown.grid)
-    _compass(post, shown.look_azimuth)
+    for axes in (pre, post, change):
+        draw_outline(axes, shown.outline, color=_OUTLINE, linewidth=1.6)
+    draw_scale(pre)
+    draw_compass(post, look=shown.look_azimuth)
     _history(figure, places[1, 1], shown)
-    figure.text(0.035, 0.962, shown.title, fontsize=14, weight="bold", va="center")
-    figure.text(0.035, 0.912, shown.facts, fontsize=9.5, va="center", linespacing=1.5)
-    figure.text(0.035, 0.018, shown.credit, fontsize=7.5, color="#444444")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
-
-
-def _stretch(*bands: FloatArray) -> tuple[float, float]:
-    """Return one grey range for all bands: the 2nd to 98th percentile."""
-    values = np.concatenate([band[np.isfinite(band)] for band in bands])
-    if not values.size:
-        return (-25.0, 0.0)
-    low, high = np.percentile(values, [2, 98])
-    return (float(low), float(max(high, low + 1.0)))
-
-
-def _map(
-    figure: Figure,
-    place: Any,
-    shown: Explained,
-    band: FloatArray,
-    title: str,
-    style: dict[str, Any],
-) -> Axes:
-    axes: Axes = figure.add_subplot(place)
-    west, south, east, north = shown.grid.bounds
-    axes.imshow(band, extent=(west, east, south, north), interpolation="nearest", **style)
-    parts = shown.outline.geoms if isinstance(shown.outline, MultiPolygon) else [shown.outline]
-    for part in parts:
-        if isinstance(part, Polygon):
-            axes.plot(*part.exterior.xy, color=_OUTLINE, linewidth=1.6)
-    axes.set_xlim(west, east)
-    axes.set_ylim(south, north)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.set_title(title, fontsize=11, loc="left")
-    return axes
-
-
-def _scale_bar(axes: Axes, grid: Grid) -> None:
-    """Draw the longest round length that fits a third of the map."""
-    west, south, east, north = grid.bounds
-    length = max((bar for bar in _BARS if bar <= (east - west) / 3), default=_BARS[0])
-    x, y = west + 0.05 * (east - west), south + 0.06 * (north - south)
-    axes.plot([x, x + length], [y, y], color="white", linewidth=5, solid_capstyle="butt")
-    axes.plot([x, x + length], [y, y], color="black", linewidth=2.5, solid_capstyle="butt")
-    label = f"{length} m" if length < 1000 else f"{length // 1000} km"
-    axes.text(
-        x + length / 2, y + 0.02 * (north - south), label, fontsize=9, ha="center", va="bottom",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
-    )  # fmt: skip
-
-
-def _compass(axes: Axes, look_azimuth: float) -> None:
-    """Draw north and the look direction."""
-    arrow = {"arrowstyle": "-|>", "linewidth": 1.8}
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
-    for azimuth, label, x in ((0.0, "N", 0.07), (look_azimuth, "look", 0.2)):
-        east, north = math.sin(math.radians(azimuth)), math.cos(math.radians(azimuth))
-        middle = (x, 0.87)
-        axes.annotate(
-            "", xycoords="axes fraction", textcoords="axes fraction",
-            xy=(middle[0] + 0.05 * east, middle[1] + 0.05 * north),
-            xytext=(middle[0] - 0.05 * east, middle[1] - 0.05 * north),
-            arrowprops={**arrow, "color": "#ffd54a"},
-        )  # fmt: skip
-        axes.text(x, 0.77, label, transform=axes.transAxes, fontsize=9, ha="center", bbox=box)
+    return as_png(figure)
 
 
 def _history(figure: Figure, place: Any, shown: Explained) -> None:

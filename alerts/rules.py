@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from alerts.records import Channel
 from detectors.types import Alert, Landslide, State, Tier
 
 
-def should_alert(landslide: Landslide, previous: Landslide | None) -> str | None:
+def should_alert(
+    landslide: Landslide, previous: Landslide | None, *, alerted: bool = False
+) -> str | None:
     """Return the kind of alert this version of a landslide deserves, or None for silence.
 
     ``suspected`` goes out once in a landslide's life: when it first reaches tier *likely* while
-    suspected. A grown outline or one more look is stored and shown, not sent.
+    suspected. ``confirmed`` goes out when it becomes confirmed, whatever its tier: by then two
+    witnesses agree. ``withdrawn`` goes out when it becomes refuted and somebody may still act on an
+    earlier alert. A grown outline or one more look is stored and shown, not sent.
 
     Args:
         landslide: The version about to be stored.
         previous: The version before it, None for a new landslide.
+        alerted: An alert of this landslide was decided before.
 
     Raises:
         ValueError: the two versions belong to different landslides.
     """
     if previous is not None and previous.id != landslide.id:
         raise ValueError(f"{previous.id} is no earlier version of {landslide.id}")
-    if landslide.state is not State.SUSPECTED or landslide.tier is not Tier.LIKELY:
-        return None
-    if previous is not None and previous.tier is Tier.LIKELY:
-        return None
-    return "suspected"
+    before = None if previous is None else previous.state
+    match landslide.state:
+        case State.SUSPECTED if landslide.tier is Tier.LIKELY:
+            known = previous is not None and previous.tier is Tier.LIKELY
+            return None if known else "suspected"
+        case State.CONFIRMED if before is not State.CONFIRMED:
+            return "confirmed"
+        case State.REFUTED if before is not State.REFUTED and alerted:
+            return "withdrawn"
+    return None
 
 
 def is_exercise(alert: Alert) -> bool:
@@ -39,14 +49,37 @@ def is_exercise(alert: Alert) -> bool:
     return alert.exercise or alert.landslide.simulated
 
 
-def channels_for(alert: Alert, channels: Iterable[Channel]) -> tuple[str, ...]:
+def marks(*, exercise: bool, simulated: bool) -> str:
+    """Return the words that no message and no picture may lose, empty for the real thing."""
+    words = ["EXERCISE"] if exercise or simulated else []
+    return " ".join([*words, "SIMULATED"] if simulated else words)
+
+
+def channels_for(
+    alert: Alert, channels: Iterable[Channel], previous: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return the names of the channels an alert goes to, sorted.
 
-    A channel without tags takes every region, one with tags those that share a tag. Exercises go
+    A channel without tags takes every region, one with tags those that share a tag. A confirmation
+    goes to those and to every channel that got an earlier alert of this landslide; a withdrawal
+    goes where the earlier alerts went and nowhere else, whatever the tags are by now. Exercises go
     to exercise channels only and real alerts never do. An empty answer means that nobody would be
     told; callers should say so loudly.
+
+    Args:
+        alert: What is to be told.
+        channels: All channels of the settings.
+        previous: Names of channels that earlier alerts of this landslide were meant for.
     """
-    return takers(channels, alert.tags, exercise=is_exercise(alert))
+    channels = tuple(channels)
+    exercise = is_exercise(alert)
+    told = {one.name for one in channels if one.name in previous and one.exercise is exercise}
+    match alert.kind:
+        case "withdrawn":
+            return tuple(sorted(told))
+        case "confirmed":
+            return tuple(sorted(told.union(takers(channels, alert.tags, exercise=exercise))))
+    return takers(channels, alert.tags, exercise=exercise)
 
 
 def takers(channels: Iterable[Channel], tags: Iterable[str], *, exercise: bool) -> tuple[str, ...]:

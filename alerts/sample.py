@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shapely.geometry import MultiPolygon, Polygon
 
 from detectors.types import Alert, Landslide, State, Tier, derive_id
 
+#: What a landslide of an alert of each kind looks like; the keys are the kinds there are.
+_CASES: dict[str, tuple[State, float | None, float | None]] = {
+    "suspected": (State.SUSPECTED, None, None),
+    "confirmed": (State.CONFIRMED, -0.42, 0.81),
+    "withdrawn": (State.REFUTED, -0.01, 0.03),
+}
+KINDS = tuple(_CASES)
 
-def sample_alert(at: datetime) -> Alert:
+
+def sample_alert(at: datetime, kind: str = "suspected") -> Alert:
     """Return an example alert as of ``at`` (aware); each time has a key of its own.
 
-    It lies in the Atlantic where the equator meets Greenwich, so that nobody mistakes it.
+    What is confirmed or withdrawn refers to the suspected example of the same time. It lies in the
+    Atlantic where the equator meets Greenwich, so that nobody mistakes it.
     """
     corner = 0.0005
     outline = Polygon([(0, 0), (corner, 0), (corner, corner), (0, corner)])
@@ -34,7 +44,7 @@ def sample_alert(at: datetime) -> Alert:
         cause="somebody tried out this channel",
         simulated=True,
     )
-    return Alert(
+    first = Alert(
         landslide=landslide,
         kind="suspected",
         region_name="Channel test",
@@ -44,3 +54,11 @@ def sample_alert(at: datetime) -> Alert:
         published_at=at,
         exercise=True,
     )
+    if kind == first.kind:
+        return first
+    state, d_ndvi, ensemble_score = _CASES[kind]
+    decided = replace(
+        landslide, revision=2, state=state, d_ndvi=d_ndvi, ensemble_score=ensemble_score,
+        not_after=at - timedelta(days=2), verdict_at=at,
+    )  # fmt: skip
+    return replace(first, landslide=decided, kind=kind, references=(first.id,))

@@ -43,11 +43,20 @@ def parts(count: int) -> str:
     return f" in {count} parts" if count > 1 else ""
 
 
-def change(change_db: float) -> str:
-    """Return what happened to the backscatter, as a verb with its amount."""
+def change(change_db: float | None) -> str:
+    """Return what happened to the backscatter, as a verb with its amount; None is not seen."""
+    if change_db is None:
+        return "is unknown: radar has not seen it"
     if not math.isfinite(change_db):
         return "changed by an unknown amount"
     return f"{'fell' if change_db < 0 else 'rose'} {abs(change_db):.1f} dB"
+
+
+def hundredths(number: float | None, *, signed: bool = False) -> str:
+    """Return an index or a score (NDVI, the ensemble's) to two decimals."""
+    if number is None or not math.isfinite(number):
+        return "unknown"
+    return f"{number:+z.2f}" if signed else f"{number:z.2f}"
 
 
 def moment(when: datetime) -> str:

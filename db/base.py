@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from geoalchemy2 import Geometry, WKBElement
+from geoalchemy2 import Geometry
 from sqlalchemy import (
     ARRAY,
     CheckConstraint,
@@ -101,10 +101,10 @@ def gist(table: str, name: str) -> Index:
     return Index(f"idx_{table}_{name}", name, postgresql_using="gist")
 
 
-def geometry(kind: str, comment: str) -> Mapped[WKBElement]:
+def geometry(kind: str, comment: str, *, nullable: bool = False) -> Mapped[Any]:
     """Return a geometry column, EPSG:4326."""
     spatial = Geometry(kind, srid=4326, spatial_index=False)
-    return mapped_column(spatial, nullable=False, comment=comment)
+    return mapped_column(spatial, nullable=nullable, comment=comment)
 
 
 def recorded(comment: str = "When this row was written.") -> Mapped[datetime]:

@@ -21,12 +21,28 @@ from shapely.geometry.base import BaseGeometry
 
 from db import tables
 from db.records import LookRecord, PollRecord
-from detectors.types import Acquisition, Alert, Detection, Landslide, WatchedRegion
+from detectors.types import (
+    Acquisition,
+    Alert,
+    Detection,
+    Landslide,
+    OpticalCheck,
+    WatchedRegion,
+)
 
 #: Version of the JSON an alert is stored as.
 ALERT_FORMAT = 1
 
-_RECORDS = (WatchedRegion, Acquisition, Detection, Landslide, Alert, PollRecord, LookRecord)
+_RECORDS = (
+    WatchedRegion,
+    Acquisition,
+    Detection,
+    Landslide,
+    OpticalCheck,
+    Alert,
+    PollRecord,
+    LookRecord,
+)
 _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in _RECORDS}
 
 
@@ -78,6 +94,16 @@ def to_landslide(row: tables.LandslideVersion, region_id: str) -> Landslide:
     return _record(Landslide, row, id=row.landslide_id, region_id=region_id)
 
 
+def check_values(check: OpticalCheck) -> dict[str, Any]:
+    """Return the columns of ``tables.OpticalCheck``."""
+    return _columns(check) | {"id": check.id}
+
+
+def to_check(row: tables.OpticalCheck) -> OpticalCheck:
+    """Return the record of a row."""
+    return _record(OpticalCheck, row)
+
+
 def to_poll(row: tables.PollState) -> PollRecord:
     """Return the record of a row."""
     return _record(PollRecord, row)
@@ -125,6 +151,9 @@ def _record[R](kind: type[R], row: Any, **known: Any) -> R:
 
 
 def _from_column(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    hint = _without_none(hint)
     match value:
         case WKBElement():
             # What stays of the SRID would make equal geometries hash differently.
@@ -133,8 +162,15 @@ def _from_column(hint: Any, value: Any) -> Any:
             return tuple(value)
         case str() if isinstance(hint, type):
             return hint(value)
+        case dict() if get_args(hint) == (str, float):
+            # JSONB writes a large float without exponent, which reads back as an integer.
+            return {key: float(number) for key, number in value.items()}
         case _:
             return value
+
+
+def _without_none(hint: Any) -> Any:
+    return get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
 
 
 def _plain(value: Any) -> Any:
@@ -156,8 +192,9 @@ def _plain(value: Any) -> Any:
 
 
 def _parsed(hint: Any, value: Any) -> Any:
-    if isinstance(hint, types.UnionType):  # X | None
-        return None if value is None else _parsed(get_args(hint)[0], value)
+    if value is None:
+        return None
+    hint = _without_none(hint)
     if get_origin(hint) is tuple:
         return tuple(_parsed(get_args(hint)[0], one) for one in value)
     if dataclasses.is_dataclass(hint):
@@ -168,5 +205,5 @@ def _parsed(hint: Any, value: Any) -> Any:
         return datetime.fromisoformat(value).astimezone(UTC)
     if issubclass(hint, BaseGeometry):
         return shape(value)
-    # JSONB writes a large float without exponent, which reads back as an integer: float(value).
+    # float(value): see _from_column.
     return hint(value)

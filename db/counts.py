@@ -9,14 +9,41 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from db import tables
-from db.queries import latest_landslides
 from db.records import RegionSummary, Summary
-from db.tables import Alert, Delivery, Look, RefusedItem
+from db.selecting import latest_landslides
+from db.tables import (
+    Alert,
+    Delivery,
+    Landslide,
+    Look,
+    OpticalAttempt,
+    OpticalCheck,
+    RefusedItem,
+)
+from detectors.types import Sensor
 
 
 def summary(s: Session) -> Summary:
     """Return counts by region, removed regions included."""
     looks = _by_region(s, select(Look.region_id, Look.state))
+    optical = _by_region(
+        s,
+        select(Look.region_id, Look.state)
+        .join(tables.Acquisition)
+        .where(tables.Acquisition.sensor == Sensor.OPTICAL),
+    )
+    checks = _by_region(
+        s,
+        select(Landslide.region_id, OpticalCheck.finding).join(
+            OpticalCheck, OpticalCheck.landslide_id == Landslide.id
+        ),
+    )
+    parked = _by_region(
+        s,
+        select(Landslide.region_id)
+        .join_from(Landslide, OpticalAttempt)
+        .where(OpticalAttempt.retry_at.is_(None)),
+    )
     refused = _by_region(s, select(RefusedItem.region_id))
     alerts = _by_region(s, select(Alert.region_id))
     sent = select(Alert.region_id, Delivery.state).join(Delivery, Delivery.alert_id == Alert.id)
@@ -34,8 +61,11 @@ def summary(s: Session) -> Summary:
         regions={
             region: RegionSummary(
                 looks=looks[region],
+                optical=optical[region],
                 refused=sum(refused[region].values()),
                 landslides={state: dict(tiers) for state, tiers in landslides[region].items()},
+                checks=checks[region],
+                parked=sum(parked[region].values()),
                 alerts=sum(alerts[region].values()),
                 deliveries=deliveries[region],
             )

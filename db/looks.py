@@ -10,14 +10,17 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Update, and_, literal, or_, select, update
+from sqlalchemy import Update, delete, literal, select, update
 from sqlalchemy.orm import Session
 
-from db import queries, tables
+from db import leases, queries, tables
 from db.records import ClaimedLook
 from db.tables import Look
 from detectors.errors import LeaseLost
-from detectors.types import require_utc
+from detectors.types import Sensor, require_utc
+
+#: State of a look that a worker has.
+HELD = "processing"
 
 
 def claim_look(
@@ -26,6 +29,7 @@ def claim_look(
     now: datetime,
     owner: str,
     lease: timedelta,
+    sensor: Sensor = Sensor.SAR,
     look_id: uuid.UUID | None = None,
 ) -> ClaimedLook | None:
     """Take the oldest sensed look of a region that is due, or whose worker let its lease run out.
@@ -36,6 +40,7 @@ def claim_look(
         now: Wall clock, aware.
         owner: Name of this worker, unlike that of any other (process and start).
         lease: How long nobody else may take it.
+        sensor: Only looks of this kind, also where ``look_id`` names one.
         look_id: Only this look; None takes any.
 
     Returns:
@@ -44,7 +49,11 @@ def claim_look(
     due = (
         select(Look.id)
         .join(tables.Acquisition)
-        .where(Look.region_id == region_id, _is_due(now))
+        .where(
+            Look.region_id == region_id,
+            tables.Acquisition.sensor == sensor,
+            leases.is_due(Look, HELD, now),
+        )
         .order_by(tables.Acquisition.sensed_at, tables.Acquisition.published_at, Look.id)
         .limit(1)
         .with_for_update(of=Look, skip_locked=True)
@@ -58,7 +67,7 @@ def claim_look(
     claimed = s.execute(
         update(Look)
         .where(Look.id == found)
-        .values(state="processing", owner=owner, lease_until=until, attempts=Look.attempts + 1)
+        .values(state=HELD, owner=owner, lease_until=until, attempts=Look.attempts + 1)
         .returning(Look.acquisition_id, Look.attempts)
     ).one()
     return ClaimedLook(
@@ -70,32 +79,30 @@ def claim_look(
     )
 
 
-def any_look_due(s: Session, region_id: str, now: datetime) -> bool:
+def any_look_due(s: Session, region_id: str, now: datetime, sensor: Sensor = Sensor.SAR) -> bool:
     """Tell whether ``claim_look`` would find something."""
-    query = select(literal(1)).where(Look.region_id == region_id, _is_due(now)).limit(1)
-    return s.scalar(query) is not None
-
-
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    return or_(
-        and_(Look.state == "due", or_(Look.retry_at.is_(None), Look.retry_at <= now)),
-        and_(Look.state == "processing", Look.lease_until <= now),
+    query = (
+        select(literal(1))
+        .select_from(Look)
+        .join(tables.Acquisition)
+        .where(
+            Look.region_id == region_id,
+            tables.Acquisition.sensor == sensor,
+            leases.is_due(Look, HELD, now),
+        )
+        .limit(1)
     )
+    return s.scalar(query) is not None
 
 
 def look_owners(s: Session) -> set[str]:
     """Return the workers that hold looks."""
-    owners = s.scalars(select(Look.owner).where(Look.state == "processing").distinct())
-    return {owner for owner in owners if owner}
+    return leases.owners(s, Look, HELD)
 
 
 def release_looks(s: Session, owners: Collection[str], now: datetime) -> None:
     """End the leases of workers that are known to be dead, so that others need not wait."""
-    s.execute(
-        update(Look)
-        .where(Look.state == "processing", Look.owner.in_(owners))
-        .values(lease_until=now)
-    )
+    leases.release(s, Look, HELD, owners, now)
 
 
 def extend_look(s: Session, look_id: uuid.UUID, owner: str, until: datetime) -> None:
@@ -139,9 +146,23 @@ def finish_look(
 
 
 def retry_look(
-    s: Session, look_id: uuid.UUID, owner: str, reason: str, not_before: datetime
+    s: Session,
+    look_id: uuid.UUID,
+    owner: str,
+    reason: str,
+    not_before: datetime,
+    *,
+    counts: bool = True,
 ) -> None:
     """Give a look back, to be tried again from ``not_before`` on.
+
+    Args:
+        s: open transaction.
+        look_id: the look.
+        owner: who holds it.
+        reason: why.
+        not_before: when to try again, UTC.
+        counts: it was an attempt; False where nothing could be tried.
 
     Raises:
         LeaseLost: another worker has taken it over.
@@ -150,22 +171,39 @@ def retry_look(
         s,
         look_id,
         _mine(look_id, owner).values(
-            state="due", owner=None, lease_until=None, retry_at=not_before, reason=reason
+            state="due",
+            owner=None,
+            lease_until=None,
+            retry_at=not_before,
+            reason=reason,
+            attempts=Look.attempts - (0 if counts else 1),
         ),
     )
 
 
 def reopen_look(s: Session, look_id: uuid.UUID) -> None:
-    """Make a finished or baseline look due again, to be judged anew; others stay as they are."""
+    """Make a finished or baseline look due again, to be judged anew; others stay as they are.
+
+    What an optical look could not tell of the region's landslides is asked again as well.
+    """
     s.execute(
         update(Look)
-        .where(Look.id == look_id, Look.state != "processing")
+        .where(Look.id == look_id, Look.state != HELD)
         .values(state="due", attempts=0, retry_at=None, reason=None, finished_at=None)
+    )
+    attempt = tables.OpticalAttempt
+    s.execute(
+        delete(attempt).where(
+            Look.id == look_id,
+            attempt.acquisition_id == Look.acquisition_id,
+            attempt.landslide_id == tables.Landslide.id,
+            tables.Landslide.region_id == Look.region_id,
+        )
     )
 
 
 def _mine(look_id: uuid.UUID, owner: str) -> Update:
-    return update(Look).where(Look.id == look_id, Look.state == "processing", Look.owner == owner)
+    return update(Look).where(Look.id == look_id, Look.state == HELD, Look.owner == owner)
 
 
 def _held(s: Session, look_id: uuid.UUID, statement: Update) -> None:

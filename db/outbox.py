@@ -13,15 +13,18 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, and_, literal, or_, select, update
+from sqlalchemy import Update, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import convert, tables
+from db import convert, leases, tables
 from db.records import AlertRecord, ClaimedDelivery, DeliveryRecord, ReceiptRecord
 from db.tables import Delivery
 from detectors.errors import ConfigurationError, LeaseLost
 from detectors.types import Alert, derive_id, require_utc
+
+#: State of a message that a worker is sending.
+HELD = "sending"
 
 
 def enqueue(s: Session, alert: Alert, channels: Iterable[str]) -> None:
@@ -79,7 +82,7 @@ def claim_delivery(
     """
     due = (
         select(Delivery.id)
-        .where(_is_due(now), Delivery.channel.not_in(without))
+        .where(leases.is_due(Delivery, HELD, now), Delivery.channel.not_in(without))
         .order_by(Delivery.recorded_at, Delivery.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -91,7 +94,7 @@ def claim_delivery(
     claimed = s.execute(
         update(Delivery)
         .where(Delivery.id == delivery_id)
-        .values(state="sending", owner=owner, lease_until=until, attempts=Delivery.attempts + 1)
+        .values(state=HELD, owner=owner, lease_until=until, attempts=Delivery.attempts + 1)
         .returning(Delivery.alert_id, Delivery.channel, Delivery.attempts)
     ).one()
     payload = s.execute(
@@ -108,29 +111,18 @@ def claim_delivery(
 
 def any_delivery_due(s: Session, now: datetime) -> bool:
     """Tell whether ``claim_delivery`` would find something."""
-    return s.scalar(select(literal(1)).where(_is_due(now)).limit(1)) is not None
-
-
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    return or_(
-        and_(Delivery.state == "due", or_(Delivery.retry_at.is_(None), Delivery.retry_at <= now)),
-        and_(Delivery.state == "sending", Delivery.lease_until <= now),
-    )
+    query = select(literal(1)).where(leases.is_due(Delivery, HELD, now)).limit(1)
+    return s.scalar(query) is not None
 
 
 def delivery_owners(s: Session) -> set[str]:
     """Return the workers that are sending."""
-    owners = s.scalars(select(Delivery.owner).where(Delivery.state == "sending").distinct())
-    return {owner for owner in owners if owner}
+    return leases.owners(s, Delivery, HELD)
 
 
 def release_deliveries(s: Session, owners: Collection[str], now: datetime) -> None:
     """End the leases of workers that are known to be dead; their messages are repeated."""
-    s.execute(
-        update(Delivery)
-        .where(Delivery.state == "sending", Delivery.owner.in_(owners))
-        .values(lease_until=now)
-    )
+    leases.release(s, Delivery, HELD, owners, now)
 
 
 def record_receipt(
@@ -192,7 +184,7 @@ def requeue(s: Session, alert_id: uuid.UUID, channels: Iterable[str] = ()) -> in
     _add_deliveries(s, alert_id, channels)
     due = s.scalars(
         update(Delivery)
-        .where(Delivery.alert_id == alert_id, Delivery.state != "sending")
+        .where(Delivery.alert_id == alert_id, Delivery.state != HELD)
         .values(state="due", retry_at=None, reason=None)
         .returning(Delivery.id)
     )
@@ -271,7 +263,7 @@ def _deliveries(
 
 def _mine(delivery_id: uuid.UUID, owner: str) -> Update:
     return update(Delivery).where(
-        Delivery.id == delivery_id, Delivery.state == "sending", Delivery.owner == owner
+        Delivery.id == delivery_id, Delivery.state == HELD, Delivery.owner == owner
     )
 
 

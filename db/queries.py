@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import convert, tables
 from db.records import LookRecord, PollRecord
+from db.selecting import landslides, latest_landslides, of_passes, over, rows, versions
 from db.tables import LandslideVersion
 from detectors.errors import ConfigurationError, PermanentError
 from detectors.types import (
-    SAME_PASS,
     Acquisition,
     Detection,
     Landslide,
+    Sensor,
     State,
     Tier,
     WatchedRegion,
@@ -39,7 +38,7 @@ def get_region(s: Session, region_id: str, *, include_removed: bool = False) -> 
     if not include_removed:
         found = found.where(tables.Region.removed_at.is_(None))
         known = known.where(tables.Region.removed_at.is_(None))
-    for row in _rows(s, found):
+    for row in rows(s, found):
         return convert.to_region(row)
     names = ", ".join(s.scalars(known)) or "none yet"
     raise ConfigurationError(f"no region {region_id!r} is watched; known regions: {names}")
@@ -50,7 +49,7 @@ def list_regions(s: Session, *, include_removed: bool = False) -> list[WatchedRe
     query = select(tables.Region).order_by(tables.Region.priority, tables.Region.id)
     if not include_removed:
         query = query.where(tables.Region.removed_at.is_(None))
-    return [convert.to_region(row) for row in _rows(s, query)]
+    return [convert.to_region(row) for row in rows(s, query)]
 
 
 def poll_watermark(s: Session, region_id: str, source: str) -> datetime | None:
@@ -65,14 +64,14 @@ def list_polls(s: Session, region_id: str | None = None) -> list[PollRecord]:
     query = select(row).order_by(row.region_id, row.source)
     if region_id is not None:
         query = query.where(row.region_id == region_id)
-    return [convert.to_poll(poll) for poll in _rows(s, query)]
+    return [convert.to_poll(poll) for poll in rows(s, query)]
 
 
 def list_refusals(s: Session, region_id: str) -> list[tuple[str, str, str]]:
     """Return the items of a region that cannot be used, as (source, item id, reason)."""
     row = tables.RefusedItem
     query = select(row).where(row.region_id == region_id).order_by(row.recorded_at, row.item_id)
-    return [(item.source, item.item_id, item.reason) for item in _rows(s, query)]
+    return [(item.source, item.item_id, item.reason) for item in rows(s, query)]
 
 
 def get_acquisition(s: Session, acquisition_id: uuid.UUID) -> Acquisition:
@@ -82,7 +81,7 @@ def get_acquisition(s: Session, acquisition_id: uuid.UUID) -> Acquisition:
         PermanentError: no such acquisition.
     """
     query = select(tables.Acquisition).where(tables.Acquisition.id == acquisition_id)
-    for row in _rows(s, query):
+    for row in rows(s, query):
         return convert.to_acquisition(row)
     raise PermanentError(f"no acquisition {acquisition_id} is stored")
 
@@ -107,7 +106,6 @@ def previous_acquisitions(
         Acquisitions known through any region, newest first.
     """
     row = tables.Acquisition
-    ground = func.ST_MakeValid(convert.geometry_value(acquisition.footprint))
     query = (
         select(row)
         .where(
@@ -115,22 +113,11 @@ def previous_acquisitions(
             row.track == acquisition.track,
             row.sensed_at < before,
             row.published_at <= published_until,
-            row.footprint.intersects(ground),
-            func.ST_Intersects(func.ST_MakeValid(row.footprint), ground),
+            over(acquisition.footprint),
         )
         .order_by(row.sensed_at.desc(), row.item_id)
     )
-    found: list[Acquisition] = []
-    passes = 0
-    options = {"yield_per": 50, "populate_existing": True}
-    with s.scalars(query, execution_options=options) as newest_first:
-        for stored in newest_first:
-            if not found or found[-1].sensed_at - stored.sensed_at > SAME_PASS:
-                passes += 1
-            if passes > limit_passes:
-                break
-            found.append(convert.to_acquisition(stored))
-    return found
+    return of_passes(s, query, limit_passes)
 
 
 def list_looks(
@@ -140,6 +127,7 @@ def list_looks(
     item_id: str | None = None,
     state: str | None = None,
     limit: int | None = None,
+    sensor: Sensor | None = None,
 ) -> list[LookRecord]:
     """Return looks, newest sensed first, with what they look at."""
     look, acquisition = tables.Look, tables.Acquisition
@@ -155,13 +143,15 @@ def list_looks(
         query = query.where(acquisition.item_id == item_id)
     if state is not None:
         query = query.where(look.state == state)
-    rows = s.execute(query, execution_options={"populate_existing": True})
-    return [convert.to_look(row, seen) for row, seen in rows]
+    if sensor is not None:
+        query = query.where(acquisition.sensor == sensor)
+    found = s.execute(query, execution_options={"populate_existing": True})
+    return [convert.to_look(row, seen) for row, seen in found]
 
 
 def open_landslides(s: Session, region_id: str) -> list[Landslide]:
     """Return the landslides of a region that can still take detections in, oldest first."""
-    return _landslides(s, latest_landslides(region_id).where(LandslideVersion.state.not_in(ENDED)))
+    return landslides(s, latest_landslides(region_id).where(LandslideVersion.state.not_in(ENDED)))
 
 
 def list_landslides(
@@ -187,7 +177,7 @@ def list_landslides(
         query = query.where(LandslideVersion.tier == Tier(tier).value)
     if since is not None:
         query = query.where(LandslideVersion.not_after >= since)
-    return _landslides(s, query)
+    return landslides(s, query)
 
 
 def get_landslide(s: Session, landslide_id: uuid.UUID) -> Landslide | None:
@@ -197,8 +187,8 @@ def get_landslide(s: Session, landslide_id: uuid.UUID) -> Landslide | None:
 
 def landslide_history(s: Session, landslide_id: uuid.UUID) -> list[Landslide]:
     """Return every version of a landslide, first to last."""
-    query = _versions().where(LandslideVersion.landslide_id == landslide_id)
-    return _landslides(s, query.order_by(LandslideVersion.revision))
+    query = versions().where(LandslideVersion.landslide_id == landslide_id)
+    return landslides(s, query.order_by(LandslideVersion.revision))
 
 
 def landslide_detections(s: Session, landslide_id: uuid.UUID) -> list[Detection]:
@@ -210,7 +200,7 @@ def landslide_detections(s: Session, landslide_id: uuid.UUID) -> list[Detection]
         .where(link.landslide_id == landslide_id)
         .order_by(row.not_after, row.id)
     )
-    return [convert.to_detection(detection) for detection in _rows(s, query)]
+    return [convert.to_detection(detection) for detection in rows(s, query)]
 
 
 def list_detections(
@@ -221,41 +211,4 @@ def list_detections(
     query = select(row).where(row.region_id == region_id).order_by(row.not_after, row.id)
     if acquisition_id is not None:
         query = query.where(row.acquisition_id == acquisition_id)
-    return [convert.to_detection(detection) for detection in _rows(s, query)]
-
-
-def _versions() -> Select[Any]:
-    return select(LandslideVersion, tables.Landslide.region_id).join(
-        tables.Landslide, LandslideVersion.landslide_id == tables.Landslide.id
-    )
-
-
-def latest_landslides(region_id: str | None = None) -> Select[Any]:
-    """Return the query for (latest version, region id) of each landslide, oldest first."""
-    newest = select(
-        LandslideVersion.landslide_id, func.max(LandslideVersion.revision).label("revision")
-    ).group_by(LandslideVersion.landslide_id)
-    if region_id is not None:
-        newest = newest.join(
-            tables.Landslide, tables.Landslide.id == LandslideVersion.landslide_id
-        ).where(tables.Landslide.region_id == region_id)
-    top = newest.subquery()
-    return (
-        _versions()
-        .join(
-            top,
-            (LandslideVersion.landslide_id == top.c.landslide_id)
-            & (LandslideVersion.revision == top.c.revision),
-        )
-        .order_by(LandslideVersion.not_after, LandslideVersion.landslide_id)
-    )
-
-
-def _landslides(s: Session, query: Select[Any]) -> list[Landslide]:
-    rows = s.execute(query, execution_options={"populate_existing": True})
-    return [convert.to_landslide(version, region_id) for version, region_id in rows]
-
-
-def _rows[Row](s: Session, query: Select[tuple[Row]]) -> Iterable[Row]:
-    # A session may still hold an older state of a row than a plain UPDATE has written.
-    return s.scalars(query, execution_options={"populate_existing": True})
+    return [convert.to_detection(detection) for detection in rows(s, query)]

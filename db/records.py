@@ -138,11 +138,17 @@ class RegionSummary:
     """Counts for one region; words that count zero are left out."""
 
     looks: Mapping[str, int]
-    """By look state."""
+    """By look state, radar and optical together."""
+    optical: Mapping[str, int]
+    """Of these the optical looks, by state."""
     refused: int
     """Catalogue items no detector can use."""
     landslides: Mapping[str, Mapping[str, int]]
     """Latest versions by state, then by tier."""
+    checks: Mapping[str, int]
+    """What optical looks said of landslides, by finding."""
+    parked: int
+    """Optical checks that were given up: a file that stays broken."""
     alerts: int
     """Messages in the outbox."""
     deliveries: Mapping[str, int]
@@ -165,6 +171,11 @@ class Summary:
     def landslides(self, state: str) -> int:
         """Return the landslides of one state over all regions and tiers."""
         return sum(sum(r.landslides.get(state, {}).values()) for r in self.regions.values())
+
+    @property
+    def parked(self) -> int:
+        """Optical checks that were given up, over all regions."""
+        return sum(region.parked for region in self.regions.values())
 
     @property
     def alerts(self) -> int:

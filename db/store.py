@@ -101,8 +101,9 @@ def record_acquisitions(
 ) -> list[uuid.UUID]:
     """Store what a poll found and queue one look for each item new to this region.
 
-    A known item keeps what was first told of it, but hrefs, checksums and processing version follow
-    the catalogue; once simulated, it stays simulated. An item that was refused before is no longer.
+    A known item keeps what was first told of it, but hrefs, checksums, scale, offset and processing
+    version follow the catalogue; once simulated, it stays simulated. An item that was refused
+    before is no longer.
 
     Returns:
         Ids of the acquisitions new to this region, oldest first.
@@ -117,6 +118,8 @@ def record_acquisitions(
     followed = {
         "assets": new.assets,
         "checksums": new.checksums,
+        "scale": new.scale,
+        "offset": new.offset,
         "processing_version": new.processing_version,
     }
     s.execute(

@@ -6,6 +6,7 @@
     ├── TransientError            worth another try later
     │   ├── CatalogueUnavailable    catalogue timed out, answered 429, 5xx or not JSON
     │   ├── ImageryUnavailable      an asset could not be fetched just now
+    │   │   └── QuotaSpent            (of both) the account's month is spent; says when it renews
     │   ├── DatabaseUnavailable     PostGIS does not answer
     │   ├── LeaseLost               another worker has taken this piece of work over
     │   └── DeliveryFailed          one target did not take one message
@@ -16,12 +17,18 @@
     │   ├── IncomparableLooks       different grid, polarisation or track: never mixed
     │   ├── NotEnoughLooks          the pre stack is too short to judge a look
     │   ├── InvalidRegion           a region file that cannot be watched
-    │   └── InvalidArchive          a folder that is no archive or holds nothing usable
+    │   ├── InvalidArchive          a folder that is no archive or holds nothing usable
+    │   ├── InvalidPatches          labelled pictures that cannot be scored or learnt from
+    │   └── InvalidWeights          a trained network that is missing, changed or of another shape
     └── ConfigurationError        a setting, channel, detector or catalogue name is wrong
 
 "Too cloudy", "no landslide" and "not enough looks yet" are outcomes that are stored with a reason;
 only the code that meets them raises, the steps in ``flows`` turn them into stored reasons.
 """
+
+from __future__ import annotations
+
+from datetime import datetime
 
 
 class ScarpwatchError(Exception):
@@ -46,6 +53,18 @@ class CatalogueUnavailable(TransientError):
 
 class ImageryUnavailable(TransientError):
     """An asset could not be fetched just now."""
+
+
+class QuotaSpent(CatalogueUnavailable, ImageryUnavailable):
+    """The account has spent its month; asking again before ``renews_at`` is pointless."""
+
+    def __init__(self, message: str, renews_at: datetime) -> None:
+        super().__init__(message)
+        self.renews_at = renews_at
+
+    def __reduce__(self) -> tuple[type[QuotaSpent], tuple[str, datetime]]:
+        """Survive the way between processes, which knows the message only."""
+        return type(self), (str(self), self.renews_at)
 
 
 class DatabaseUnavailable(TransientError):
@@ -86,3 +105,11 @@ class InvalidRegion(PermanentError):
 
 class InvalidArchive(PermanentError):
     """A folder that is no archive, or holds no usable product."""
+
+
+class InvalidPatches(PermanentError):
+    """Labelled pictures that cannot be scored or learnt from; the message names the file."""
+
+
+class InvalidWeights(PermanentError):
+    """A trained network that is missing, was changed, or does not fit its architecture."""

@@ -9,17 +9,24 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shapely.geometry import MultiPolygon
 
-from detectors.types import SAME_PASS, Detection, Landslide, State, Tier, derive_id
+from detectors.types import SAME_PASS, Detection, Landslide, Sensor, State, Tier, derive_id
+
+#: How long a radar change shows up again: until half of a stack of ten looks has it, at 12 days.
+REPEATS = timedelta(days=60)
+#: How long after its verdict a landslide still takes detections in: until a stack of ten looks, at
+#: 12 days, holds nothing from before it. A change after that is another failure on the same slope.
+SETTLED = timedelta(days=120)
 
 
 def track(
     detections: Sequence[Detection],
     open_landslides: Sequence[Landslide],
     earlier: Iterable[Detection] = (),
+    refuted: Sequence[Landslide] = (),
 ) -> list[Landslide]:
     """Return the new versions that these detections make, in the order they arise.
 
@@ -27,12 +34,20 @@ def track(
     that any landslide already holds changes nothing, so that a repeated run is silent even where
     the outline has moved since. Two detections may join the same landslide; each makes a version,
     so that each has its own cause, but two of the same pass count as one look: neighbouring bursts,
-    a reprocessed product and a second judgement are no second witness.
+    a reprocessed product and a second judgement are no second witness. An optical detection only
+    starts landslides: what optical looks say about open ones is for ``detectors.verdicts``.
+
+    A landslide nobody decided in time holds what it has and takes nothing more, and neither does
+    one that was confirmed ``SETTLED`` ago: what is seen there later happened later, and somebody
+    must be told. Where optical looks have refuted a landslide,
+    radar goes on seeing the same change for a while: that is watched, not alerted, until optical
+    looks agree.
 
     Args:
         detections: of one region; several looks are taken in order of sensing.
         open_landslides: latest versions that are neither closed nor refuted.
         earlier: the detections that those hold already, as far as they may be joined.
+        refuted: latest versions of refuted landslides of the region.
     """
     passes: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
     by_id = {detection.id: detection for detection in earlier}
@@ -45,7 +60,11 @@ def track(
     for detection in sorted(detections, key=lambda d: (d.not_after, d.id)):
         if detection.id in held:
             continue
-        best = _best_overlap(detection, current.values())
+        if _repeats(detection, refuted):
+            detection = replace(detection, tier=Tier.WATCH)
+        best = _best_overlap(detection, (one for one in current.values() if _takes(one, detection)))
+        if best is not None and detection.source is Sensor.OPTICAL:
+            continue
         if best is None:
             version = _start(detection)
         else:
@@ -56,6 +75,22 @@ def track(
         current[version.id] = version
         versions.append(version)
     return versions
+
+
+def _takes(landslide: Landslide, detection: Detection) -> bool:
+    """Tell whether a landslide takes a detection in that overlaps it."""
+    if landslide.state is State.UNRESOLVED:
+        return False
+    return landslide.verdict_at is None or detection.not_after - landslide.verdict_at <= SETTLED
+
+
+def _repeats(detection: Detection, refuted: Iterable[Landslide]) -> bool:
+    """Tell whether a radar detection may show a change that optical looks have refuted."""
+    return detection.source is Sensor.SAR and any(
+        detection.not_after - landslide.not_after <= REPEATS
+        and landslide.geometry.intersects(detection.polygon)
+        for landslide in refuted
+    )
 
 
 def _best_overlap(detection: Detection, landslides: Iterable[Landslide]) -> Landslide | None:
@@ -87,13 +122,19 @@ def _start(detection: Detection) -> Landslide:
         evidence=detection.evidence,
         change_db=detection.change_db,
         cause=f"first seen by {detection.detector} on {detection.not_after:%Y-%m-%d}",
+        source=detection.source,
+        d_ndvi=detection.d_ndvi,
+        ensemble_score=detection.ensemble_score,
         advisory=detection.advisory,
         simulated=detection.simulated,
     )
 
 
 def _join(landslide: Landslide, detection: Detection, looks: int) -> Landslide:
-    """Add a detection: the strongest one gives the outline, the earliest one the bracket."""
+    """Add a detection: the strongest one gives the outline, the earliest one the bracket.
+
+    Once confirmed, the outline is the optical one and stays.
+    """
     stronger = detection.evidence > landslide.evidence
     earlier = detection.not_after < landslide.not_after
     joined = replace(
@@ -105,15 +146,18 @@ def _join(landslide: Landslide, detection: Detection, looks: int) -> Landslide:
         score_max=max(landslide.score_max, detection.score_max),
         cause=f"seen again by {detection.detector} on {detection.not_after:%Y-%m-%d}",
         simulated=landslide.simulated or detection.simulated,
+        change_db=detection.change_db if landslide.change_db is None else landslide.change_db,
     )
     if stronger:
         joined = replace(
             joined,
-            geometry=MultiPolygon([detection.polygon]),
-            area_m2=detection.area_m2,
             evidence=detection.evidence,
-            change_db=detection.change_db,
+            change_db=joined.change_db if detection.change_db is None else detection.change_db,
             advisory=detection.advisory,
+        )
+    if stronger and landslide.state is not State.CONFIRMED:
+        joined = replace(
+            joined, geometry=MultiPolygon([detection.polygon]), area_m2=detection.area_m2
         )
     if earlier:
         joined = replace(joined, not_before=detection.not_before, not_after=detection.not_after)

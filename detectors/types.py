@@ -55,6 +55,40 @@ class OrbitState(enum.StrEnum):
     DESCENDING = "descending"
 
 
+class Sensor(enum.StrEnum):
+    """What kind of eye took a look."""
+
+    SAR = "sar"
+    OPTICAL = "optical"
+
+
+class Unseen(enum.IntEnum):
+    """Why a pixel could not be judged; the codes of an observability raster (uint8)."""
+
+    SEEN = 0
+    NO_DATA = 1
+    CLOUD = 2
+    CLOUD_SHADOW = 3
+    SNOW = 4
+    WATER = 5
+    SATURATED = 6
+    LAYOVER = 7
+    RADAR_SHADOW = 8
+
+
+class Finding(enum.StrEnum):
+    """What one optical look says about one landslide."""
+
+    AGREES = "agrees"
+    """Vegetation was lost and the ensemble sees a landslide."""
+    DISAGREES = "disagrees"
+    """The look had the power to see it and shows nothing."""
+    UNDECIDED = "undecided"
+    """Clear, but neither the one nor the other."""
+    NOT_SEEN = "not seen"
+    """Clouds, shadow, snow or missing data lie on the landslide's own pixels."""
+
+
 class State(enum.StrEnum):
     """What we believe of a landslide."""
 
@@ -145,7 +179,7 @@ class WatchedRegion:
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """One catalogue item we can use: one burst or scene of one pass, in STAC words."""
+    """One catalogue item we can use: one burst, scene or tile of one pass, in STAC words."""
 
     source: str
     """``catalogue/collection`` the item came from."""
@@ -153,28 +187,39 @@ class Acquisition:
     """STAC item id."""
     platform: str
     """For instance ``sentinel-1a``; unknown platforms are kept, never dropped."""
+    sensor: Sensor
+    """SAR: terrain-corrected gamma0. OPTICAL: surface or top-of-atmosphere reflectance."""
     sensed_at: datetime
     """Start of sensing, UTC."""
     published_at: datetime
     """When the product became available, UTC."""
     footprint: BaseGeometry
     """Polygon or MultiPolygon, EPSG:4326, lon/lat."""
-    orbit_state: OrbitState
-    """Flight direction."""
-    relative_orbit: int
-    """1 to 175."""
+    orbit_state: OrbitState | None
+    """Flight direction; None where an optical item does not tell."""
+    relative_orbit: int | None
+    """1 to 175; None where an optical item does not tell."""
     polarisations: tuple[str, ...]
-    """Upper case, co-polarised first, e.g. ``("VV", "VH")``."""
+    """SAR: upper case, co-polarised first, e.g. ``("VV", "VH")``. OPTICAL: none."""
     assets: Mapping[str, str]
-    """Unsigned href by polarisation; signed only when read."""
+    """Unsigned href, signed only when read: by polarisation (SAR) or by STAC common name ``blue``,
+    ``green``, ``red``, ``nir``, and ``scl``, ``cloud`` (cloud probability) where there are any."""
     burst_id: str | None = None
     """Burst of the product (``T137-292321-IW2``), None for whole scenes."""
     processing_version: str | None = None
     """Version of the producer's processor."""
     checksums: Mapping[str, str] = field(default_factory=dict)
-    """Multihash or e-tag by polarisation, where the catalogue tells."""
+    """Multihash or e-tag by asset, where the catalogue tells."""
     created_at: datetime | None = None
     """STAC ``created``: when the catalogue took the item in, UTC."""
+    tile: str | None = None
+    """MGRS tile of an optical item as text, e.g. ``T01LAC``: the leading zero matters."""
+    cloud_cover: float | None = None
+    """Per cent of the whole tile, 0 to 100; None where unknown. Never decides anything here."""
+    scale: Mapping[str, float] = field(default_factory=dict)
+    """OPTICAL, by band: reflectance = stored number x scale + offset (``flows.catalogs``)."""
+    offset: Mapping[str, float] = field(default_factory=dict)
+    """OPTICAL, by band: see ``scale``; 0.0 where the producer has applied it already."""
     simulated: bool = False
     """The pixels hold something that never happened."""
 
@@ -191,7 +236,11 @@ class Acquisition:
 
     @property
     def track(self) -> str:
-        """Name of the viewing geometry; looks of different tracks are never mixed."""
+        """Name of the viewing geometry; SAR looks of different tracks are never mixed."""
+        if self.sensor is Sensor.OPTICAL:
+            return self.tile or "optical"
+        if self.relative_orbit is None or self.orbit_state is None:
+            raise ValueError(f"{self.item_id}: a SAR look without relative orbit or direction")
         geometry = f"{self.relative_orbit:03d}-{self.orbit_state.value}"
         return f"{geometry}-{self.burst_id}" if self.burst_id else geometry
 
@@ -229,6 +278,54 @@ class LookStack:
 
     def __len__(self) -> int:
         return len(self.sensed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class OpticalLook:
+    """One optical pass on one grid."""
+
+    grid: Grid
+    """Where the pixels are."""
+    bands: tuple[str, ...]
+    """STAC common names along axis 0."""
+    reflectance: FloatArray
+    """float32 (band, y, x), 0 to 1 (a little below 0 and above 1 happens), NaN where not SEEN."""
+    unseen: NDArray[np.uint8]
+    """uint8 (y, x), codes of ``Unseen``."""
+    sensed_at: datetime
+    """Start of sensing, UTC."""
+    item_ids: tuple[str, ...]
+    """Catalogue items it was read from."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sensed_at", require_utc(self.sensed_at, "sensed_at"))
+        if self.reflectance.shape != (len(self.bands), *self.grid.shape):
+            raise IncomparableLooks(f"reflectance {self.reflectance.shape} does not fit the grid")
+        if self.unseen.shape != self.grid.shape:
+            raise IncomparableLooks(f"mask {self.unseen.shape} does not fit {self.grid.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """Several optical looks as one: all bands of a pixel come from one date."""
+
+    grid: Grid
+    """Where the pixels are."""
+    bands: tuple[str, ...]
+    """STAC common names along axis 0."""
+    reflectance: FloatArray
+    """float32 (band, y, x), NaN where no look was clear."""
+    looks: NDArray[np.uint8]
+    """uint8 (y, x), how many clear looks went in."""
+    date: NDArray[np.int16]
+    """int16 (y, x), index into ``sensed_at`` of the look the pixel came from, -1 = none."""
+    sensed_at: tuple[datetime, ...]
+    """The looks, oldest first, UTC."""
+    item_ids: tuple[str, ...]
+    """Every catalogue item that went in."""
+    preferred: FloatArray | None = None
+    """float32 (y, x), NDVI of the first look that each pixel took, NaN where there is none: what
+    was seen nearest to the event, be it the greenest or not; None where it is not known."""
 
 
 def ensure_comparable(pre: LookStack, post: LookStack) -> None:
@@ -298,13 +395,13 @@ class Detection:
     area_m2: float
     """Area on the projected grid, m2."""
     score_max: float
-    """Largest absolute score inside, sigma of quiet ground."""
+    """Largest absolute score inside, sigma of quiet ground (OPTICAL: of the surroundings)."""
     score_mean: float
     """Mean absolute score inside."""
     evidence: float
     """Evidence of the patch (see ``detectors.vectorize``), 0 or more; decides the tier."""
-    change_db: float
-    """Mean co-polarised change inside, dB."""
+    change_db: float | None
+    """Mean co-polarised change inside, dB; None for an optical look."""
     tier: Tier
     """How far the evidence of this look goes."""
     not_before: datetime
@@ -319,6 +416,12 @@ class Detection:
     """Weights of the detector."""
     config_hash: str
     """Hash of detector and polygon parameters."""
+    source: Sensor = Sensor.SAR
+    """Which kind of look it was."""
+    d_ndvi: float | None = None
+    """OPTICAL: mean NDVI change inside against the surroundings, -2 to 2; None for SAR."""
+    ensemble_score: float | None = None
+    """OPTICAL: mean of the ensemble inside, 0 to 1; None for SAR."""
     advisory: str | None = None
     """Why to be careful (``wet scene``), None where nothing speaks against it."""
     simulated: bool = False
@@ -363,14 +466,69 @@ class Landslide:
     """Highest absolute score of any detection, sigma of quiet ground."""
     evidence: float
     """Highest evidence of any detection; the outline is that detection's."""
-    change_db: float
-    """Mean co-polarised change of that detection, dB."""
+    change_db: float | None
+    """Mean co-polarised change of that detection, dB; None where only optical looks saw it."""
     cause: str
     """Why this version exists, in words."""
+    source: Sensor = Sensor.SAR
+    """Which kind of look suspected it first."""
+    d_ndvi: float | None = None
+    """NDVI change against the surroundings at the optical look that decided, None before one."""
+    ensemble_score: float | None = None
+    """Mean of the optical ensemble at that look, 0 to 1; None before one."""
+    verdict_at: datetime | None = None
+    """Sensing time of the optical look that decided (confirmed, refuted), UTC; None before one."""
     advisory: str | None = None
     """Why to be careful, None where nothing speaks against it."""
     simulated: bool = False
     """A drill."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpticalCheck:
+    """What one optical look says about one landslide: the evidence behind a verdict."""
+
+    landslide_id: uuid.UUID
+    """Landslide that was looked at."""
+    revision: int
+    """Its version whose outline was judged."""
+    acquisition_id: uuid.UUID
+    """The optical look."""
+    sensed_at: datetime
+    """When it was taken, UTC."""
+    finding: Finding
+    """What it says."""
+    reason: str
+    """Why, in words."""
+    share_clear: float
+    """Share of the landslide's own pixels clear in this look and before, 0 to 1."""
+    unseen: Mapping[str, float]
+    """Share of its pixels that could not be seen, by reason (lower-case names of ``Unseen``)."""
+    ndvi_before: float | None
+    """Median NDVI of its pixels before, None where nothing was clear."""
+    d_ndvi: float | None
+    """Median NDVI change of its pixels against the surroundings, None where nothing was clear."""
+    share_changed: float | None
+    """Share of its clear pixels that lost vegetation, 0 to 1."""
+    ensemble_score: float | None
+    """Mean of the ensemble over the changed pixels, 0 to 1."""
+    ensemble_spread: float | None
+    """Mean spread of its members there."""
+    outline: MultiPolygon | None
+    """Optical outline, EPSG:4326, where it agrees."""
+    outline_area_m2: float | None
+    """Its area, m2."""
+    item_ids: tuple[str, ...]
+    """Every catalogue item that went in, pre and post."""
+    weights_version: str
+    """Weights of the ensemble."""
+    config_hash: str
+    """Hash of every parameter of the rule."""
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Same landslide and look: same check."""
+        return derive_id("optical-check", self.landslide_id, self.acquisition_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,19 +538,21 @@ class Alert:
     landslide: Landslide
     """Snapshot the message speaks of."""
     kind: str
-    """``suspected`` (this issue of the system knows one kind)."""
+    """``suspected``, ``confirmed`` or ``withdrawn``."""
     region_name: str
     """What people call the region."""
     tags: tuple[str, ...]
     """Routing tags of the region."""
     item_id: str
-    """The catalogue item that raised it."""
+    """The catalogue item that decided it."""
     sensed_at: datetime
     """When that look was taken, UTC."""
     published_at: datetime
     """When that look was published, UTC."""
     exercise: bool
     """Goes out as EXERCISE: drills and replays."""
+    references: tuple[uuid.UUID, ...] = ()
+    """Keys of the earlier alerts of this landslide, oldest first."""
 
     @property
     def id(self) -> uuid.UUID:

@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from affine import Affine
-from pyproj import Transformer
 from rasterio import features
 from scipy import ndimage
 from shapely.geometry import Polygon, shape
-from shapely.geometry.base import BaseGeometry
 from shapely.validation import make_valid
 
-from detectors.types import BoolArray, ScoreMap, Tier
+from detectors.projections import to_lonlat
+from detectors.types import BoolArray, FloatArray, Grid, ScoreMap, Tier
 
 #: Pixel area at which evidence was calibrated (OPERA RTC-S1).
 REFERENCE_PIXEL_M2 = 900.0
@@ -71,34 +69,6 @@ class Outline:
     """What the evidence of this one look is worth."""
 
 
-def to_lonlat(geometry: BaseGeometry, epsg: int) -> BaseGeometry:
-    """Bring a geometry from a projected system to EPSG:4326, lon/lat.
-
-    Across the antimeridian longitudes run on beyond 180, so that a patch there does not reach
-    around the globe.
-    """
-    moved = _through(Transformer.from_crs(epsg, 4326, always_xy=True), geometry)
-    west, _, east, _ = moved.bounds
-    if east - west <= 180.0:
-        return moved
-    whole: BaseGeometry = shapely.transform(
-        moved, lambda xy: np.column_stack([xy[:, 0] % 360.0, xy[:, 1]])
-    )
-    return whole
-
-
-def to_projected(geometry: BaseGeometry, epsg: int) -> BaseGeometry:
-    """Bring a geometry from EPSG:4326, lon/lat, to a projected system."""
-    return _through(Transformer.from_crs(4326, epsg, always_xy=True), geometry)
-
-
-def _through(transformer: Transformer, geometry: BaseGeometry) -> BaseGeometry:
-    moved: BaseGeometry = shapely.transform(
-        geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
-    )
-    return moved
-
-
 def patches(scores: ScoreMap, levels: Levels) -> tuple[np.ndarray, int]:
     """Label the connected patches over ``grow`` that contain a pixel over ``seed``.
 
@@ -136,17 +106,16 @@ def outlines(
         patch = labels[window] == label
         pixels = int(patch.sum())
         within = patch & inside[window]
-        if pixels < smallest or not within.any() or not core[window][_middle(within)]:
+        if pixels < smallest or not within.any() or not core[window][middle(within)]:
             continue
         strength = np.abs(scores.score[window][patch])
         area = pixels * pixel_area
-        mean = float(np.minimum(strength, levels.ceiling).mean())
-        evidence = mean * math.sqrt(area / REFERENCE_PIXEL_M2)
+        evidence = evidence_of(strength, area, levels.ceiling)
         if evidence < (levels.watch if scores.complete else levels.watch_incomplete):
             continue
         alerting = scores.complete and evidence >= levels.likely and area >= levels.likely_area_m2
         yield Outline(
-            polygon=_polygon(patch, window, scores),
+            polygon=trace(patch, scores.grid, window),
             area_m2=area,
             evidence=evidence,
             score_max=float(strength.max()),
@@ -156,24 +125,42 @@ def outlines(
         )
 
 
-def _middle(patch: BoolArray) -> tuple[int, int]:
+def evidence_of(strength: FloatArray, area_m2: float, ceiling: float) -> float:
+    """Return the evidence of a patch: its mean score, each cut, times the root of its size.
+
+    Args:
+        strength: absolute scores of its pixels, sigma.
+        area_m2: its area, m2.
+        ceiling: what one pixel can contribute, sigma.
+    """
+    mean = float(np.minimum(strength, ceiling).mean())
+    return mean * math.sqrt(area_m2 / REFERENCE_PIXEL_M2)
+
+
+def middle(patch: BoolArray) -> tuple[int, int]:
     """Return row and column of the patch's pixel that is nearest to its centroid."""
     rows, columns = np.nonzero(patch)
     nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
     return int(rows[nearest]), int(columns[nearest])
 
 
-def _polygon(patch: BoolArray, window: tuple[slice, slice], scores: ScoreMap) -> Polygon:
-    """Trace one patch; pixels that touch by a corner only are joined by a hair's bridge."""
-    rows, columns = window
+def trace(patch: BoolArray, grid: Grid, window: tuple[slice, slice] | None = None) -> Polygon:
+    """Return the outline of one patch, EPSG:4326; corners that touch are joined by a hair's bridge.
+
+    Args:
+        patch: (y, x), one connected set of True (corners count).
+        grid: where the pixels are.
+        window: rows and columns of the grid that ``patch`` covers; None for all of it.
+    """
+    rows, columns = window or (slice(0, None), slice(0, None))
     traced = features.shapes(
         patch.astype(np.uint8),
         mask=patch,
         connectivity=8,
-        transform=scores.grid.transform @ Affine.translation(columns.start, rows.start),
+        transform=grid.transform @ Affine.translation(columns.start, rows.start),
     )
     outline = make_valid(shape(next(traced)[0]))
     if not isinstance(outline, Polygon):
-        outline = outline.buffer(abs(scores.grid.transform.a) / 100.0, join_style="mitre")
-    polygon: Polygon = to_lonlat(outline, scores.grid.epsg)
+        outline = outline.buffer(abs(grid.transform.a) / 100.0, join_style="mitre")
+    polygon: Polygon = to_lonlat(outline, grid.epsg)
     return polygon

@@ -22,7 +22,7 @@ from db.records import PollRecord
 from detectors.errors import ScarpwatchError
 from detectors.types import WatchedRegion
 from flows.attention import overdue, told
-from flows.catalogs.registry import READY_MADE, make_catalogue, split_source
+from flows.catalogs.registry import known_catalogues, make_catalogue, split_source
 from flows.services import DATABASE
 from flows.settings import Settings, config_path
 
@@ -198,7 +198,7 @@ def _regions(
 def _catalogues(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[Check]:
     """Ask every catalogue that a region uses whether it answers and has what it needs."""
     names = {split_source(source)[0] for region in regions for source in region.sources}
-    known = {**READY_MADE, **settings.catalogues}
+    known = known_catalogues(settings.catalogues, settings.home)
     for name in sorted(names):
 
         def ask(name: str = name) -> Check:
@@ -208,7 +208,7 @@ def _catalogues(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterato
                     "timeout_s": min(known[name].timeout_s, CATALOGUE_TIMEOUT_S),
                 }
             )
-            catalogue = make_catalogue(name, impatient)
+            catalogue = make_catalogue(name, impatient, known)
             catalogue.gdal_environment()
             return Check(f"catalogue {name}", OK, catalogue.check())
 

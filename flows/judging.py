@@ -6,7 +6,7 @@ picture of a landslide all go through ``judge``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,15 @@ from detectors.errors import (
     ImageryUnavailable,
     NotEnoughLooks,
     NothingObserved,
+    QuotaSpent,
     UnreadableRaster,
 )
 from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, NormalisedStack, normalise
 from detectors.types import Acquisition, Detection, FloatArray, LookStack, ScoreMap, WatchedRegion
 from detectors.vectorize import Levels, outlines
 from flows.catalogs.base import Catalogue
-from flows.imagery import Block, group_passes, plan_blocks, read_pass, stack_looks
+from flows.imagery import group_passes, plan_blocks, read_pass, stack_looks
+from flows.rasters import Block
 
 #: Passes to know of beyond those a stack holds, to replace unreadable ones.
 SPARE_PASSES = 3
@@ -133,6 +135,9 @@ def _read_stack(
         except UnreadableRaster:
             left_out.update(item.item_id for item in items)
             continue
+        except QuotaSpent:
+            # It ends for the whole look; a stack that thins from block to block helps nobody.
+            raise
         except ImageryUnavailable as error:
             if not forgiving:
                 raise
@@ -152,8 +157,12 @@ def judge(
     catalogue: Catalogue,
     *,
     forgiving: bool = False,
+    at_work: Callable[[], None] = lambda: None,
 ) -> Judgement:
-    """Return what one look says about a region; see ``scored_blocks`` for arguments and errors."""
+    """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
+
+    ``at_work`` is called after each block, and may raise to end the work.
+    """
     detections: list[Detection] = []
     left_out: set[str] = set()
     seen = wanted = 0
@@ -161,6 +170,7 @@ def judge(
     for scored in scored_blocks(
         region, acquisition, earlier, catalogue, left_out, forgiving=forgiving
     ):
+        at_work()
         answering = scored.block.core & scored.block.inside
         wanted += int(answering.sum())
         seen += int((scored.stack.judged & answering).sum())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.states import Cancelled
 
 from detectors.errors import CatalogueUnavailable, TransientError
-from flows import settings, steps
+from flows import confirming, delivering, settings, steps
 from flows.services import open_services
 from flows.workers import end_with_parent
 
@@ -33,6 +33,10 @@ if "PREFECT__FLOW_RUN_ID" in os.environ:
     # The run of a runner that was killed would go on asking for its server for minutes, and hold
     # its work all that time. Ended at once, it leaves leases that the next run takes over.
     end_with_parent(signal.SIGKILL)
+
+
+#: A backlog of optical looks must not keep a region from its next poll: radar comes first.
+SURVEY_FOR = timedelta(minutes=10)
 
 
 async def _transient(_task: Any, _run: TaskRun, state: State) -> bool:
@@ -59,11 +63,19 @@ def detect_task(region_id: str) -> dict[str, int]:
     return dict(Counter(outcome.state for outcome in outcomes))
 
 
+@task(name="confirm", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
+def confirm_task(region_id: str) -> dict[str, int]:
+    """Judge optically what is due in a region; return how many checks ended in which finding."""
+    with open_services(settings.load()) as services:
+        outcome = confirming.confirm_due(services, region_id, SURVEY_FOR)
+    return dict(Counter(check.finding for check in outcome.checks))
+
+
 @task(name="deliver", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
 def deliver_task() -> int:
     """Send what is due; return how many messages arrived."""
     with open_services(settings.load()) as services:
-        return sum(outcome.delivered for outcome in steps.deliver_due(services))
+        return sum(outcome.delivered for outcome in delivering.deliver_due(services))
 
 
 def expire_late_runs(parameters: dict[str, str]) -> int:
@@ -100,6 +112,12 @@ def detect_sar(region_id: str) -> dict[str, int]:
     return detect_task(region_id)
 
 
+@flow(name="confirm-optical", flow_run_name="confirm-optical {region_id}")
+def confirm_optical(region_id: str) -> dict[str, int]:
+    """Confirm or refute what is suspected, and search clear looks for what nobody suspected."""
+    return confirm_task(region_id)
+
+
 @flow(name="deliver-alerts", flow_run_name="deliver-alerts")
 def deliver_alerts() -> int:
     """Send every due message."""
@@ -111,14 +129,19 @@ def deliver_alerts() -> int:
 def poll_region(region_id: str) -> dict[str, int]:
     """Poll a region, judge what is due, send what is to be said.
 
-    A catalogue that fails does not keep earlier work from being finished, but the run ends as
-    failed, for people to see.
+    Radar comes first and its alerts leave before optical looks are judged. A catalogue that fails
+    does not keep earlier work from being finished, but the run ends as failed, for people to see.
     """
     expire_late_runs({"region_id": region_id})
     polled = poll_task(region_id, return_state=True)
     with open_services(settings.load()) as services:
-        looks, messages = steps.looks_due(services, region_id), steps.messages_due(services)
+        looks, messages = steps.looks_due(services, region_id), delivering.messages_due(services)
     judged = detect_sar(region_id) if looks else {}
     if looks or messages:
         deliver_alerts()
-    return {"new": int(polled.result()), **judged}
+    with open_services(settings.load()) as services:
+        waiting = confirming.confirmations_due(services, region_id)
+    checked = confirm_optical(region_id) if waiting else {}
+    if waiting:
+        deliver_alerts()
+    return {"new": int(polled.result()), **judged, **checked}

@@ -1,4 +1,4 @@
-"""Draw a stored landslide by judging its look again: the picture shows what the detector saw."""
+"""Draw a stored landslide by judging its look again: the picture shows what was seen."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from rasterio import features
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
+from alerts.explaining import explain_optical
 from alerts.message import credit
+from alerts.optical_pictures import draw_optical
 from alerts.pictures import Explained, draw
-from db import queries
+from alerts.wording import change
+from db import optical, queries
 from db.engine import transaction
 from detectors.errors import ConfigurationError
 from detectors.normalise import MAXIMUM_LOOKS
+from detectors.projections import to_projected
 from detectors.radiometry import to_db
 from detectors.types import (
     SAME_PASS,
     Acquisition,
     Detection,
+    Finding,
     FloatArray,
     Grid,
     Landslide,
     OrbitState,
+    Sensor,
     WatchedRegion,
 )
-from detectors.vectorize import to_projected
-from flows.catalogs.registry import split_source
+from flows.confirming import examine_pair
 from flows.judging import SPARE_PASSES, ScoredBlock, scored_blocks
 from flows.services import Services
 
@@ -40,11 +45,22 @@ MARGIN_SHARE, MARGIN_M = 1.0, 450.0
 TRACK_LEAN_DEGREES = 12.0
 
 
-def draw_landslide(services: Services, landslide_id: uuid.UUID, out: Path) -> None:
-    """Write a PNG that explains the strongest detection of a landslide.
+def draw_landslide(
+    services: Services, landslide_id: uuid.UUID, out: Path, eye: Sensor | None = None
+) -> Sensor:
+    """Write a PNG that explains a landslide by the look that decided what is believed of it.
+
+    Args:
+        services: database and catalogues.
+        landslide_id: which.
+        out: file to write.
+        eye: radar or optical; None takes optical where an optical look decided or found it.
+
+    Returns:
+        What was drawn.
 
     Raises:
-        ConfigurationError: there is no such landslide.
+        ConfigurationError: there is no such landslide, or nothing of that kind has seen it.
         ScarpwatchError: its looks cannot be read any more.
     """
     with transaction(services.engine) as s:
@@ -52,20 +68,61 @@ def draw_landslide(services: Services, landslide_id: uuid.UUID, out: Path) -> No
         if landslide is None:
             raise ConfigurationError(f"no landslide {landslide_id}")
         region = queries.get_region(s, landslide.region_id, include_removed=True)
-        detection = max(queries.landslide_detections(s, landslide.id), key=lambda one: one.evidence)
+    decided = landslide.verdict_at is not None or landslide.source is Sensor.OPTICAL
+    chosen = eye or (Sensor.OPTICAL if decided else Sensor.SAR)
+    draw_it = _optical if chosen is Sensor.OPTICAL else _radar
+    out.write_bytes(draw_it(services, landslide, region))
+    return chosen
+
+
+def _radar(services: Services, landslide: Landslide, region: WatchedRegion) -> bytes:
+    """Draw the strongest radar detection."""
+    with transaction(services.engine) as s:
+        found = queries.landslide_detections(s, landslide.id)
+        seen = [one for one in found if one.source is Sensor.SAR]
+        if not seen:
+            raise ConfigurationError(f"radar has not seen landslide {landslide.id}")
+        detection = max(seen, key=lambda one: one.evidence)
         look = queries.get_acquisition(s, detection.acquisition_id)
         earlier = queries.previous_acquisitions(
             s, look, look.sensed_at - SAME_PASS, MAXIMUM_LOOKS + SPARE_PASSES,
             services.clock.now(),
         )  # fmt: skip
-    catalogue = services.catalogue(split_source(look.source)[0])
+    catalogue = services.catalogue_of(look)
     for scored in scored_blocks(region, look, earlier, catalogue, set(), forgiving=True):
         outline = to_projected(landslide.geometry, scored.block.grid.epsg)
         if _holds(scored, outline.representative_point()):
-            shown = explain(landslide, detection, region, look, scored, services.settings.exercise)
-            out.write_bytes(draw(shown))
-            return
-    raise ConfigurationError(f"the look of landslide {landslide_id} no longer covers it")
+            return draw(
+                explain(landslide, detection, region, look, scored, services.settings.exercise)
+            )
+    raise ConfigurationError(f"the look of landslide {landslide.id} no longer covers it")
+
+
+def _optical(services: Services, landslide: Landslide, region: WatchedRegion) -> bytes:
+    """Draw the optical look that decided, else the last one that could see it, else the first."""
+    with transaction(services.engine) as s:
+        versions = {one.revision: one for one in queries.landslide_history(s, landslide.id)}
+        checks = optical.optical_checks(s, landslide.id)
+        clear = [check for check in checks if check.finding is not Finding.NOT_SEEN]
+        said = next((c for c in checks if c.sensed_at == landslide.verdict_at), None)
+        said = said or next(iter(clear[::-1] or checks), None)
+        if said is not None:
+            judged, look_id = versions[said.revision], said.acquisition_id
+        else:
+            found = queries.landslide_detections(s, landslide.id)
+            first = next((one for one in found if one.source is Sensor.OPTICAL), None)
+            if first is None:
+                raise ConfigurationError(f"no optical look has been held against {landslide.id}")
+            judged, look_id = landslide, first.acquisition_id
+        look = queries.get_acquisition(s, look_id)
+    seen = examine_pair(services, judged, look)
+    return draw_optical(
+        explain_optical(
+            landslide, seen.check, judged.geometry, seen.pre, seen.post, seen.unseen,
+            None if seen.compared.change is None else seen.compared.change.relative,
+            region_name=region.name, exercise=services.settings.exercise,
+        )
+    )  # fmt: skip
 
 
 def _holds(scored: ScoredBlock, point: Point) -> bool:
@@ -101,8 +158,8 @@ def explain(
     facts = (
         f"{region.name}: {centre.y:.5f}, {centre.x:.5f} (lat, lon); {landslide.area_m2 / 1e4:.1f}"
         f" ha; tier {landslide.tier.value}\n"
-        f"{look.polarisations[0]} {landslide.change_db:+.1f} dB against its surroundings; evidence "
-        f"{landslide.evidence:.1f}; track {look.track}"
+        f"{look.polarisations[0]} {change(detection.change_db)} against its surroundings; "
+        f"evidence {landslide.evidence:.1f}; track {look.track}"
     )
     return Explained(
         title=title,

@@ -26,7 +26,7 @@ from db.engine import make_engine, transaction
 from db.records import AlertRecord, LookRecord, Summary
 from detectors.errors import CatalogueUnavailable, ConfigurationError, InvalidArchive
 from detectors.types import Landslide, WatchedRegion, require_utc
-from flows import steps
+from flows import confirming, steps
 from flows.archive.manifest import Archive, open_archive
 from flows.archive.publish import publish
 from flows.archive.server import ArchiveServer
@@ -54,7 +54,11 @@ class ReplayStep:
     published: int
     """Looks that became visible."""
     suspected: int
-    """Landslides known so far."""
+    """Landslides that nobody has confirmed or refuted so far."""
+    confirmed: int
+    """Landslides an optical look has confirmed so far."""
+    refuted: int
+    """Landslides an optical look has refuted so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,10 @@ def feature(landslide: Landslide) -> dict[str, Any]:
             "evidence": landslide.evidence,
             "score_max": landslide.score_max,
             "change_db": landslide.change_db,
+            "source": landslide.source.value,
+            "d_ndvi": landslide.d_ndvi,
+            "ensemble_score": landslide.ensemble_score,
+            "verdict_at": landslide.verdict_at.isoformat() if landslide.verdict_at else None,
             "advisory": landslide.advisory,
             "simulated": landslide.simulated,
         },
@@ -165,10 +173,12 @@ def replay(
                 if polled.errors:
                     raise CatalogueUnavailable("; ".join(polled.errors))
                 steps.detect_due(services, region.id)
+                confirming.confirm_due(services, region.id)
             if progress is not None:
                 with transaction(services.engine) as s:
-                    known = counts.summary(s).landslides("suspected")
-                progress(ReplayStep(number, len(ticks), tick, published, known))
+                    known = counts.summary(s)
+                states = (known.landslides(one) for one in ("suspected", "confirmed", "refuted"))
+                progress(ReplayStep(number, len(ticks), tick, published, *states))
         return _report(services, watched)
 
 

@@ -12,8 +12,9 @@ from alerts.records import Channel
 from db.cluster import Cluster
 from db.engine import make_engine
 from detectors.errors import ConfigurationError
+from detectors.types import Acquisition
 from flows.catalogs.base import Catalogue
-from flows.catalogs.registry import READY_MADE, make_catalogue
+from flows.catalogs.registry import known_catalogues, make_catalogue, split_source
 from flows.clock import Clock, FileClock, SystemClock
 from flows.settings import Settings
 from flows.workers import worker_name
@@ -45,13 +46,21 @@ class Services:
             ConfigurationError: there is none of that name.
         """
         if name not in self._catalogues:
-            known = {**READY_MADE, **self.settings.catalogues}
+            known = known_catalogues(self.settings.catalogues, self.settings.home)
             if name not in known:
                 raise ConfigurationError(
                     f"no catalogue {name!r} in the settings; known: {', '.join(sorted(known))}"
                 )
-            self._catalogues[name] = make_catalogue(name, known[name])
+            self._catalogues[name] = make_catalogue(name, known[name], known)
         return self._catalogues[name]
+
+    def catalogue_of(self, acquisition: Acquisition) -> Catalogue:
+        """Return the catalogue an acquisition came from.
+
+        Raises:
+            ConfigurationError: it is no longer in the settings.
+        """
+        return self.catalogue(split_source(acquisition.source)[0])
 
 
 def database_url(settings: Settings, *, create: bool = False) -> str:

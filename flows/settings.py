@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -72,9 +72,11 @@ class Settings(BaseSettings):
     overlap: timedelta = timedelta(hours=6)
     """How far a poll reaches back behind the last one; catalogues publish out of order."""
     lease: timedelta = timedelta(minutes=15)
-    """How long one worker may hold a look before another takes over."""
+    """How long one worker may hold a look, without a sign of life, before another takes over."""
     look_attempts: int = Field(default=8, ge=1)
     """Tries of one look before it is parked as failed."""
+    optical_window: timedelta = timedelta(days=120)
+    """How long after its first look a landslide waits for an optical verdict."""
     delivery_attempts: int = Field(default=24, ge=1)
     """Tries of one message to one channel before it is given up."""
     delivery_timeout_s: float = Field(default=30.0, gt=0)
@@ -85,6 +87,27 @@ class Settings(BaseSettings):
     """Loopback port of the Prefect server and its pages that ``serve`` starts; 0 = a free one."""
     runs_at_once: int = Field(default=2, ge=1)
     """Flow runs that ``serve`` lets run side by side."""
+
+    @field_validator("channels")
+    @classmethod
+    def _name_channels(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+        """Let names be written with _ for -, which no shell exports."""
+        return {name.replace("_", "-"): own for name, own in channels.items()}
+
+    @field_validator("catalogues")
+    @classmethod
+    def _know_names(cls, catalogues: dict[str, CatalogueSettings]) -> dict[str, CatalogueSettings]:
+        """Let ready-made names do without kind, and with _ for -, which no shell exports."""
+        from flows.catalogs.registry import READY_MADE  # more modules than most commands need
+
+        written = {name.replace("-", "_"): name for name in READY_MADE}
+        named = {written.get(name, name): own for name, own in catalogues.items()}
+        if strange := [n for n, own in named.items() if not own.kind and n not in READY_MADE]:
+            raise ValueError(
+                f"{', '.join(strange)}: needs a kind, being none of the ready-made catalogues "
+                f"({', '.join(READY_MADE)})"
+            )
+        return named
 
     @classmethod
     def settings_customise_sources(

@@ -1,51 +1,53 @@
-"""The use cases as plain functions: poll, detect, deliver. Every one may run twice.
+"""Polling and judging looks, as plain functions; every one may run twice.
 
-The state of the work lives in PostGIS; Prefect, the command line and replays only call these.
+The state of the work lives in PostGIS; Prefect, the command line and replays only call these,
+``flows.confirming`` and ``flows.delivering``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy.orm import Session
 
-from alerts.deliver import deliver
-from alerts.rules import channels_for, should_alert
-from db import outbox, queries, store
+from db import optical, queries, store
 from db.engine import transaction
-from db.records import ClaimedDelivery, ClaimedLook
+from db.records import ClaimedLook
 from detectors.errors import (
     CatalogueUnavailable,
     ConfigurationError,
     DatabaseUnavailable,
+    InvalidWeights,
     LeaseLost,
     NotEnoughLooks,
     NothingObserved,
     PermanentError,
-    ScarpwatchError,
+    QuotaSpent,
     TransientError,
 )
-from detectors.tracking import track
-from detectors.types import SAME_PASS, Acquisition, Alert, Landslide, WatchedRegion
+from detectors.tracking import REPEATS, track
+from detectors.types import SAME_PASS, Acquisition, Landslide, Sensor, State, WatchedRegion
 from flows.catalogs.base import Refused
+from flows.catalogs.mirrors import asked_members
 from flows.catalogs.registry import split_source
+from flows.leases import LONGEST_WAIT, backoff, bury_the_dead
 from flows.services import Services
-from flows.workers import is_dead
+from flows.telling import tell
 
 if TYPE_CHECKING:
     from flows.judging import Judgement
 
 log = structlog.get_logger()
 
-#: First wait before another try, doubled each time up to the longest.
-FIRST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=6)
+#: How far back optical looks are taken from: the same season of two earlier years.
+REACH_BACK = timedelta(days=2 * 366 + 60)
 #: Tries of a look that insist on every earlier look; later ones do without what cannot be fetched.
 STRICT_ATTEMPTS = 2
-#: Room between the end of a delivery's time-out and the end of its lease.
-LEASE_MARGIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,6 @@ class LookOutcome:
     """Alerts written to the outbox."""
 
 
-def backoff(attempts: int) -> timedelta:
-    """Return how long to wait after so many attempts."""
-    return min(FIRST_WAIT * (1 << min(attempts - 1, 16)), LONGEST_WAIT)
-
-
 def poll_region(services: Services, region_id: str) -> PollOutcome:
     """Ask every source of a region what is new, and store it.
 
@@ -104,6 +101,7 @@ def poll_region(services: Services, region_id: str) -> PollOutcome:
             with transaction(services.engine) as s:
                 now = services.clock.now()
                 store.finish_poll(s, region.id, source, None, now, error=str(error))
+                _record_members(s, services, region, source)
             log.warning("poll failed", region=region.id, source=source, reason=str(error))
             continue
         new, refused = new + found, refused + unusable
@@ -134,45 +132,50 @@ def _poll_source(services: Services, region: WatchedRegion, source: str) -> tupl
         new = store.record_acquisitions(s, region, usable)
         store.record_refusals(s, region.id, source, refused)
         store.finish_poll(s, region.id, source, now, now)
+        _record_members(s, services, region, source)
     return len(new), len(refused)
 
 
-def looks_due(services: Services, region_id: str) -> bool:
+def _record_members(s: Session, services: Services, region: WatchedRegion, source: str) -> None:
+    """Store how the members of a mirrored catalogue fared: which failed over to which, and why."""
+    try:
+        catalogue = services.catalogue(split_source(source)[0])
+    except ConfigurationError:
+        return  # what is wrong stands in the source's own row
+    now = services.clock.now()
+    for member in asked_members(catalogue):
+        # A member has no mark of its own: the source's mark says what was read.
+        store.finish_poll(s, region.id, member.source, None, now, error=member.error)
+
+
+def looks_due(services: Services, region_id: str, sensor: Sensor = Sensor.SAR) -> bool:
     """Tell whether a region has looks to judge, so that an idle poll need not load a detector."""
-    _bury_the_dead(services)
+    bury_the_dead(services)
     with transaction(services.engine) as s:
-        return store.any_look_due(s, region_id, datetime.now(UTC))
+        return store.any_look_due(s, region_id, datetime.now(UTC), sensor)
 
 
-def messages_due(services: Services) -> bool:
-    """Tell whether a message waits to be sent."""
-    _bury_the_dead(services)
-    with transaction(services.engine) as s:
-        return outbox.any_delivery_due(s, datetime.now(UTC))
+def detect_due(
+    services: Services,
+    region_id: str,
+    limit: int | None = None,
+    sensor: Sensor = Sensor.SAR,
+) -> list[LookOutcome]:
+    """Judge every due look of a region by itself, oldest first, and store what comes out.
 
-
-def _bury_the_dead(services: Services) -> None:
-    """End the leases of this machine's dead workers, instead of waiting until they run out."""
-    now = datetime.now(UTC)
-    with transaction(services.engine) as s:
-        store.release_looks(s, [o for o in store.look_owners(s) if is_dead(o)], now)
-        dead = [o for o in outbox.delivery_owners(s) if is_dead(o)]
-        outbox.release_deliveries(s, dead, now)
-
-
-def detect_due(services: Services, region_id: str, limit: int | None = None) -> list[LookOutcome]:
-    """Judge every due look of a region, oldest first, and store what comes out.
+    An optical look is searched for what no radar look has suspected; what it says about known
+    landslides is for ``flows.confirming``.
 
     Raises:
         DatabaseUnavailable: what was stored stays; the look at hand is taken up again later.
     """
     outcomes: list[LookOutcome] = []
-    _bury_the_dead(services)
+    bury_the_dead(services)
     while limit is None or len(outcomes) < limit:
         with transaction(services.engine) as s:
             region = queries.get_region(s, region_id)
             claimed = store.claim_look(
-                s, region_id, datetime.now(UTC), services.owner, services.settings.lease
+                s, region_id, datetime.now(UTC), services.owner, services.settings.lease, sensor
             )
         if claimed is None:
             break
@@ -198,14 +201,23 @@ def _attempt(services: Services, region: WatchedRegion, claimed: ClaimedLook) ->
         return _close(services, claimed, "failed", reason)
     try:
         forgiving = claimed.attempts > STRICT_ATTEMPTS
-        judgement = judge_acquisition(services, region, claimed.acquisition, forgiving=forgiving)
+        judgement = judge_acquisition(
+            services, region, claimed.acquisition,
+            forgiving=forgiving, at_work=partial(_extend, services, claimed),
+        )  # fmt: skip
         alerts = store_judgement(services, region, claimed, judgement)
     except (NotEnoughLooks, NothingObserved) as error:
         return _close(services, claimed, "skipped", str(error))
     except (DatabaseUnavailable, LeaseLost):
         raise
-    except (TransientError, ConfigurationError) as error:
-        # A setting can be mended: a token that is missing today must not cost the looks of a day.
+    except QuotaSpent as error:
+        # Not the look's fault: it waits for the new month, or for a larger quota, uncounted.
+        retry_at = min(error.renews_at, datetime.now(UTC) + LONGEST_WAIT)
+        with transaction(services.engine) as s:
+            store.retry_look(s, claimed.id, services.owner, str(error), retry_at, counts=False)
+        return LookOutcome(item, "due", str(error), 0, 0)
+    except (TransientError, ConfigurationError, InvalidWeights) as error:
+        # Settings and installations can be mended: they must not cost the looks of a day.
         if claimed.attempts >= services.settings.look_attempts:
             return _close(services, claimed, "failed", f"after {claimed.attempts} tries: {error}")
         with transaction(services.engine) as s:
@@ -226,8 +238,24 @@ def _close(services: Services, claimed: ClaimedLook, state: str, reason: str) ->
     return LookOutcome(claimed.acquisition.item_id, state, reason, 0, 0)
 
 
+def _extend(services: Services, claimed: ClaimedLook) -> None:
+    """Keep a look for another lease: a whole tile takes longer than one.
+
+    Raises:
+        LeaseLost: another worker has taken it over.
+    """
+    with transaction(services.engine) as s:
+        until = datetime.now(UTC) + services.settings.lease
+        store.extend_look(s, claimed.id, services.owner, until)
+
+
 def judge_acquisition(
-    services: Services, region: WatchedRegion, acquisition: Acquisition, *, forgiving: bool = False
+    services: Services,
+    region: WatchedRegion,
+    acquisition: Acquisition,
+    *,
+    forgiving: bool = False,
+    at_work: Callable[[], None] = lambda: None,
 ) -> Judgement:
     """Judge one look against the earlier looks that are known; nothing is stored.
 
@@ -236,10 +264,13 @@ def judge_acquisition(
         region: what to look at.
         acquisition: the look.
         forgiving: do without earlier looks that cannot be fetched just now.
+        at_work: called from block to block, and may raise to end the work.
 
     Raises:
         ScarpwatchError: as ``flows.judging.judge``.
     """
+    if acquisition.sensor is Sensor.OPTICAL:
+        return _survey(services, region, acquisition, forgiving=forgiving, at_work=at_work)
     # Loads the numerical libraries, which an idle poll can do without.
     from detectors.normalise import MAXIMUM_LOOKS
     from flows.judging import SPARE_PASSES, judge
@@ -253,8 +284,28 @@ def judge_acquisition(
             limit_passes=MAXIMUM_LOOKS + SPARE_PASSES,
             published_until=services.clock.now(),
         )
-    name, _ = split_source(acquisition.source)
-    return judge(region, acquisition, earlier, services.catalogue(name), forgiving=forgiving)
+    catalogue = services.catalogue_of(acquisition)
+    return judge(region, acquisition, earlier, catalogue, forgiving=forgiving, at_work=at_work)
+
+
+def _survey(
+    services: Services,
+    region: WatchedRegion,
+    look: Acquisition,
+    *,
+    forgiving: bool,
+    at_work: Callable[[], None],
+) -> Judgement:
+    """Search one optical look for what no radar look has suspected; nothing is stored."""
+    from flows.surveying import survey
+
+    with transaction(services.engine) as s:
+        before = optical.optical_looks(
+            s, look.footprint, since=look.sensed_at - REACH_BACK,
+            until=look.sensed_at - SAME_PASS, published_until=services.clock.now(),
+            sources=region.sources,
+        )  # fmt: skip
+    return survey(region, look, before, services.catalogue_of, forgiving=forgiving, at_work=at_work)
 
 
 def store_judgement(
@@ -279,17 +330,11 @@ def store_judgement(
             if any(landslide.geometry.intersects(d.polygon) for d in judgement.detections)
             for held in queries.landslide_detections(s, landslide.id)
         ]
-        for version in track(judgement.detections, tuple(known.values()), earlier):
+        refuted = _just_refuted(s, region, judgement)
+        for version in track(judgement.detections, tuple(known.values()), earlier, refuted):
             store.store_landslide(s, version)
-            kind = should_alert(version, known.get(version.id))
+            alerts += tell(services, s, region, claimed.acquisition, version, known.get(version.id))
             known[version.id] = version
-            if kind is not None:
-                alert = _alert(services, region, claimed.acquisition, version, kind)
-                channels = channels_for(alert, services.channels)
-                outbox.enqueue(s, alert, channels)
-                if not channels:
-                    log.error("nobody is told: no channel takes this alert", region=region.id)
-                alerts += 1
         reason = f"left out: {', '.join(judgement.left_out)}" if judgement.left_out else None
         store.finish_look(
             s, claimed.id, services.owner, "processed", reason, judgement.share_seen,
@@ -298,84 +343,12 @@ def store_judgement(
     return alerts
 
 
-def _alert(
-    services: Services, region: WatchedRegion, look: Acquisition, version: Landslide, kind: str
-) -> Alert:
-    """Say what is to be told of a landslide's version."""
-    return Alert(
-        landslide=version,
-        kind=kind,
-        region_name=region.name,
-        tags=region.tags,
-        item_id=look.item_id,
-        sensed_at=look.sensed_at,
-        published_at=look.published_at,
-        exercise=services.settings.exercise or version.simulated,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryOutcome:
-    """What became of one message to one channel."""
-
-    alert_id: str
-    """Idempotency key."""
-    channel: str
-    """Name of the channel."""
-    delivered: bool
-    """The channel took it."""
-    reason: str | None
-    """Why not, where it did not."""
-
-
-def deliver_due(services: Services) -> list[DeliveryOutcome]:
-    """Send every due message, one target at a time, and store what came back.
-
-    A channel that fails is left alone until the next call, so that it cannot hold up the others.
-    A kill between sending and storing repeats the message later under the same key.
-
-    Raises:
-        DatabaseUnavailable: receipts at hand are lost; their messages are repeated.
-    """
-    limit = services.settings.delivery_timeout_s
-    lease = timedelta(seconds=limit) + LEASE_MARGIN
-    outcomes: list[DeliveryOutcome] = []
-    failing: set[str] = set()
-    _bury_the_dead(services)
-    while True:
-        with transaction(services.engine) as s:
-            claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease, failing)
-        if claimed is None:
-            return outcomes
-        try:
-            outcomes.append(_send(services, claimed, limit))
-        except LeaseLost as error:
-            outcomes.append(
-                DeliveryOutcome(str(claimed.alert.id), claimed.channel, False, str(error))
-            )
-        if not outcomes[-1].delivered:
-            failing.add(claimed.channel)
-        log.info("message", **asdict(outcomes[-1]))
-
-
-def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> DeliveryOutcome:
-    """Send one claimed message and store receipt or failure."""
-    key = str(claimed.alert.id)
-    channels = {channel.name: channel for channel in services.channels}
-    retry_at: datetime | None = datetime.now(UTC) + backoff(claimed.attempts)
-    try:
-        if claimed.channel not in channels:
-            raise ConfigurationError(f"no channel {claimed.channel!r} in the settings")
-        receipt = deliver(claimed.alert, channels[claimed.channel], limit)
-    except ScarpwatchError as error:
-        if claimed.attempts >= services.settings.delivery_attempts:
-            retry_at = None
-        with transaction(services.engine) as s:
-            outbox.record_failure(s, claimed.id, services.owner, str(error), retry_at)
-        return DeliveryOutcome(key, claimed.channel, False, str(error))
-    with transaction(services.engine) as s:
-        outbox.record_receipt(s, claimed.id, services.owner, receipt, datetime.now(UTC))
-    return DeliveryOutcome(key, claimed.channel, True, None)
+def _just_refuted(s: Session, region: WatchedRegion, judgement: Judgement) -> list[Landslide]:
+    """Return the refuted landslides whose radar change detections may be showing again."""
+    if not judgement.detections:
+        return []
+    since = min(detection.not_after for detection in judgement.detections) - REPEATS
+    return queries.list_landslides(s, region.id, state=State.REFUTED, since=since)
 
 
 def rejudge(services: Services, region_id: str, item_id: str) -> LookOutcome:
@@ -392,7 +365,7 @@ def rejudge(services: Services, region_id: str, item_id: str) -> LookOutcome:
         store.reopen_look(s, looks[0].id)
         claimed = store.claim_look(
             s, region_id, datetime.now(UTC), services.owner, services.settings.lease,
-            look_id=looks[0].id,
+            looks[0].acquisition.sensor, look_id=looks[0].id,
         )  # fmt: skip
     if claimed is None:
         raise ConfigurationError(f"{item_id} is being judged by another worker just now")

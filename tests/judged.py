@@ -16,10 +16,11 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors import registry
 from detectors.normalise import MAXIMUM_LOOKS, normalise
+from detectors.projections import to_projected
 from detectors.radiometry import POWER_CEILING
 from detectors.sar_disturbance import load_model
 from detectors.types import Grid, LookStack, ScoreMap, WatchedRegion
-from detectors.vectorize import EIGHT_NEIGHBOURS, Levels, Outline, outlines, to_projected
+from detectors.vectorize import EIGHT_NEIGHBOURS, Levels, Outline, outlines
 from flows.judging import LEVELS
 
 #: What a region is judged by where its file says nothing else.

@@ -11,8 +11,8 @@ import rasterio
 from affine import Affine
 from shapely.geometry import MultiPolygon, box
 
-from detectors.types import Acquisition, Grid, OrbitState, WatchedRegion
-from detectors.vectorize import to_lonlat
+from detectors.projections import to_lonlat
+from detectors.types import Acquisition, Grid, OrbitState, Sensor, WatchedRegion
 from flows.catalogs.base import CatalogueSettings
 from flows.catalogs.stac import StacCatalogue
 
@@ -56,6 +56,7 @@ def write(path: Path, values: np.ndarray, **profile: Any) -> Path:
 def look(href: Any, item_id: str = "item", seconds: float = 0, **fields: Any) -> Acquisition:
     values: dict[str, Any] = {
         "source": "local/any", "item_id": item_id, "platform": "sentinel-1a",
+        "sensor": Sensor.SAR,
         "sensed_at": SENSED + timedelta(seconds=seconds),
         "published_at": SENSED + timedelta(hours=9), "footprint": box(-120, 34, -119, 35),
         "orbit_state": OrbitState.ASCENDING, "relative_orbit": 137, "polarisations": ("VV",),

@@ -23,7 +23,7 @@ from db import queries, store
 from db.engine import transaction
 from db.records import LookRecord
 from detectors.types import WatchedRegion
-from flows import steps
+from flows import delivering, steps
 from flows.archive.manifest import Archive, open_archive
 from flows.archive.publish import connection_arguments, publish
 from flows.archive.server import ArchiveServer
@@ -151,6 +151,11 @@ class Watch:
     base_url: str | None
     clock: FileClock
 
+    @property
+    def catalogue_url(self) -> str:
+        """Where the region's looks are announced."""
+        return self.stac.server.url
+
     def open(self) -> AbstractContextManager[Session]:
         return transaction(self.services.engine)
 
@@ -165,8 +170,8 @@ class Watch:
     def detect(self, limit: int | None = None) -> list[steps.LookOutcome]:
         return steps.detect_due(self.services, self.region.id, limit)
 
-    def deliver(self) -> list[steps.DeliveryOutcome]:
-        return steps.deliver_due(self.services)
+    def deliver(self) -> list[delivering.DeliveryOutcome]:
+        return delivering.deliver_due(self.services)
 
     def run(self, moment: datetime = END) -> list[steps.LookOutcome]:
         """Reach a moment, poll and judge."""
@@ -217,6 +222,11 @@ def stored_rows(engine: Engine) -> dict[str, list[Any]]:
             told = ({k: v for k, v in row.items() if k not in WHEN} for row in found)
             rows[table] = sorted(told, key=lambda row: json.dumps(row, sort_keys=True))
     return rows
+
+
+def stored_states(engine: Engine, table: str) -> list[str]:
+    """Return the states of a table's rows, sorted."""
+    return sorted(row["state"] for row in stored_rows(engine)[table])
 
 
 @pytest.fixture

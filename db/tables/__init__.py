@@ -5,6 +5,7 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 """
 
 from db.base import Base
+from db.tables.checked import OpticalAttempt, OpticalCheck
 from db.tables.found import Detection, Landslide, LandslideDetection, LandslideVersion
 from db.tables.told import DELIVERY_STATES, Alert, Delivery, Receipt
 from db.tables.watched import LOOK_STATES, Acquisition, Look, PollState, RefusedItem, Region
@@ -21,6 +22,8 @@ __all__ = [
     "LandslideDetection",
     "LandslideVersion",
     "Look",
+    "OpticalAttempt",
+    "OpticalCheck",
     "PollState",
     "Receipt",
     "RefusedItem",

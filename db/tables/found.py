@@ -11,7 +11,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, bracket, column, finite, geometry, gist, one_of, outline, recorded
 from db.tables.watched import Look, Region
-from detectors.types import State, Tier
+from detectors.types import Sensor, State, Tier
+
+
+def by_sensor() -> tuple[CheckConstraint, ...]:
+    """Return the checks on what a radar look must tell, and on what an optical look may."""
+    return (
+        one_of("source", Sensor),
+        CheckConstraint("source <> 'sar' OR change_db IS NOT NULL", name="sar"),
+        CheckConstraint("d_ndvi BETWEEN -2 AND 2", name="d_ndvi"),
+        CheckConstraint("ensemble_score BETWEEN 0 AND 1", name="ensemble_score"),
+    )
 
 
 class Detection(Base):
@@ -26,6 +36,7 @@ class Detection(Base):
         CheckConstraint("area_m2 > 0", name="area_m2"),
         CheckConstraint("evidence >= 0", name="evidence"),
         finite("area_m2", "score_max", "score_mean", "evidence", "change_db"),
+        *by_sensor(),
         bracket(),
         outline("polygon"),
         gist("detections", "polygon"),
@@ -39,10 +50,19 @@ class Detection(Base):
     acquisition_id: Mapped[uuid.UUID] = column("The look that was judged.")
     polygon: Mapped[WKBElement] = geometry("POLYGON", "Outline.")
     area_m2: Mapped[float] = column("Area on the projected grid, m2.")
-    score_max: Mapped[float] = column("Largest absolute score inside, sigma of quiet ground.")
-    score_mean: Mapped[float] = column("Mean absolute score inside, sigma of quiet ground.")
+    score_max: Mapped[float] = column(
+        "Largest absolute score inside, sigma of quiet ground (optical: of the surroundings)."
+    )
+    score_mean: Mapped[float] = column("Mean absolute score inside, in the same sigma.")
     evidence: Mapped[float] = column("Evidence of the patch, decides the tier; not a probability.")
-    change_db: Mapped[float] = column("Mean co-polarised change inside, dB.")
+    source: Mapped[str] = column("sar or optical: which kind of look it was.")
+    change_db: Mapped[float | None] = column(
+        "Mean co-polarised change inside, dB; null for an optical look."
+    )
+    d_ndvi: Mapped[float | None] = column(
+        "optical: mean NDVI change inside against the surroundings, -2 to 2."
+    )
+    ensemble_score: Mapped[float | None] = column("optical: mean of the ensemble inside, 0 to 1.")
     tier: Mapped[str] = column("watch or likely: how far the evidence of this look goes.")
     not_before: Mapped[datetime] = column("Last look of the pre stack: it had not happened yet.")
     not_after: Mapped[datetime] = column("The judged look: it had happened.")
@@ -79,6 +99,7 @@ class LandslideVersion(Base):
         CheckConstraint("area_m2 > 0", name="area_m2"),
         CheckConstraint("evidence >= 0", name="evidence"),
         finite("area_m2", "score_max", "evidence", "change_db"),
+        *by_sensor(),
         CheckConstraint("looks BETWEEN 1 AND cardinality(detections)", name="looks"),
         bracket(),
         outline("geometry"),
@@ -103,7 +124,19 @@ class LandslideVersion(Base):
         "Highest absolute score of any detection, sigma of quiet ground."
     )
     evidence: Mapped[float] = column("Highest evidence of any detection; not a probability.")
-    change_db: Mapped[float] = column("Mean co-polarised change of that detection, dB.")
+    source: Mapped[str] = column("sar or optical: which kind of look suspected it first.")
+    change_db: Mapped[float | None] = column(
+        "Mean co-polarised change of that detection, dB; null where only optical looks saw it."
+    )
+    d_ndvi: Mapped[float | None] = column(
+        "NDVI change against the surroundings at the optical look that decided, -2 to 2."
+    )
+    ensemble_score: Mapped[float | None] = column(
+        "Mean of the optical ensemble at that look, 0 to 1."
+    )
+    verdict_at: Mapped[datetime | None] = column(
+        "When the optical look that decided was taken, null before one."
+    )
     cause: Mapped[str] = column("Why this version exists.")
     advisory: Mapped[str | None] = column("Why to be careful.")
     simulated: Mapped[bool] = column("A drill.")

@@ -36,7 +36,7 @@ class Alert(Base):
     landslide_id: Mapped[uuid.UUID] = column("Landslide the message speaks of.")
     revision: Mapped[int] = column("Version the message speaks of.")
     region_id: Mapped[str] = mapped_column(ForeignKey(Region.id), comment="Watched region.")
-    kind: Mapped[str] = column("suspected.")
+    kind: Mapped[str] = column("suspected, confirmed or withdrawn.")
     exercise: Mapped[bool] = column("Goes out as EXERCISE, to exercise channels only.")
     simulated: Mapped[bool] = column("The landslide is a drill.")
     payload: Mapped[dict[str, Any]] = column("The alert as it was when it was decided.")

@@ -12,7 +12,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, column, geometry, gist, one_of, outline, recorded
-from detectors.types import OrbitState
+from detectors.types import OrbitState, Sensor
 
 LOOK_STATES = ("due", "processing", "processed", "failed", "skipped", "baseline")
 
@@ -73,9 +73,15 @@ class Acquisition(Base):
     __tablename__ = "acquisitions"
     __table_args__ = (
         UniqueConstraint("source", "item_id"),
+        one_of("sensor", Sensor),
         one_of("orbit_state", OrbitState),
         CheckConstraint("relative_orbit BETWEEN 1 AND 175", name="relative_orbit"),
-        CheckConstraint("cardinality(polarisations) > 0", name="polarisations"),
+        CheckConstraint(
+            "sensor <> 'sar' OR (orbit_state IS NOT NULL AND relative_orbit IS NOT NULL"
+            " AND cardinality(polarisations) > 0)",
+            name="sar",
+        ),
+        CheckConstraint("cloud_cover BETWEEN 0 AND 100", name="cloud_cover"),
         # Catalogues deliver invalid outlines; they are kept as they came and mended when read.
         CheckConstraint(
             "GeometryType(footprint) IN ('POLYGON', 'MULTIPOLYGON') AND NOT ST_IsEmpty(footprint)",
@@ -83,24 +89,39 @@ class Acquisition(Base):
         ),
         gist("acquisitions", "footprint"),
         Index(None, "source", "track", "sensed_at"),
-        {"comment": "Catalogue items we can use: one burst or scene of one pass each."},
+        {"comment": "Catalogue items we can use: one burst, scene or tile of a pass each."},
     )
     id: Mapped[uuid.UUID] = column("Derived from source and item.", primary_key=True)
     source: Mapped[str] = column("Catalogue/collection the item came from.")
     item_id: Mapped[str] = column("STAC item id.")
     platform: Mapped[str] = column("For instance sentinel-1a.")
+    sensor: Mapped[str] = column("sar (terrain-corrected gamma0) or optical (reflectance).")
     sensed_at: Mapped[datetime] = column("Start of sensing.")
     published_at: Mapped[datetime] = column("When the product became available.")
     footprint: Mapped[WKBElement] = geometry("GEOMETRY", "Outline of the image.")
-    orbit_state: Mapped[str] = column("Flight direction.")
-    relative_orbit: Mapped[int] = column("1 to 175.")
-    track: Mapped[str] = column("Viewing geometry; looks of different tracks are never mixed.")
-    polarisations: Mapped[list[str]] = column("Co-polarised first.")
-    assets: Mapped[dict[str, Any]] = column("Unsigned href by polarisation, as last seen.")
+    orbit_state: Mapped[str | None] = column("Flight direction; sar always has one.")
+    relative_orbit: Mapped[int | None] = column("1 to 175; sar always has one.")
+    track: Mapped[str] = column(
+        "sar: viewing geometry, looks of different tracks are never mixed. optical: tile."
+    )
+    polarisations: Mapped[list[str]] = column("sar: co-polarised first. optical: none.")
+    assets: Mapped[dict[str, Any]] = column(
+        "Unsigned href by polarisation (sar) or by band (optical), as last seen."
+    )
     burst_id: Mapped[str | None] = column("Burst of the product, null for whole scenes.")
     processing_version: Mapped[str | None] = column("Version of the producer's processor.")
-    checksums: Mapped[dict[str, Any]] = column("Multihash or e-tag by polarisation, as last seen.")
+    checksums: Mapped[dict[str, Any]] = column("Multihash or e-tag by asset, as last seen.")
     created_at: Mapped[datetime | None] = column("When the catalogue took the item in.")
+    tile: Mapped[str | None] = column("MGRS tile of an optical item, leading zero included.")
+    cloud_cover: Mapped[float | None] = column("Per cent of the whole tile; decides nothing.")
+    scale: Mapped[dict[str, Any]] = column(
+        "optical, by band: reflectance = stored number x scale + offset; as last seen.",
+        server_default="{}",
+    )
+    offset: Mapped[dict[str, Any]] = column(
+        "optical, by band: see scale; 0 where the producer has applied it; as last seen.",
+        server_default="{}",
+    )
     simulated: Mapped[bool] = column("The pixels hold something that never happened.")
     recorded_at: Mapped[datetime] = recorded()
 

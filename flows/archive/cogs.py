@@ -27,7 +27,7 @@ class Raster:
     """One band on a projected grid."""
 
     values: NDArray[Any]
-    """float32 linear power with NaN as no data, or uint8 mask codes; (y, x)."""
+    """(y, x): float32 linear power with NaN as no data, uint8 codes, or uint16 stored numbers."""
     epsg: int
     """Projected system in metres."""
     transform: Affine
@@ -98,8 +98,13 @@ def _check_linear(values: NDArray[np.float32]) -> None:
         raise UnreadableRaster("holds negative values: decibels, not gamma0 in linear power?")
 
 
-def write_cog(path: Path, raster: Raster) -> None:
-    """Write a lossless cloud-optimised GeoTIFF: deflate, predictor 3 for float, 2 for codes.
+def write_cog(path: Path, raster: Raster, nodata: int = MASK_NODATA) -> None:
+    """Write a lossless cloud-optimised GeoTIFF: deflate, predictor 3 for float, 2 for others.
+
+    Args:
+        path: of the file.
+        raster: what goes in.
+        nodata: what stands for no data in whole numbers; in float it is NaN.
 
     Raises:
         UnreadableRaster: what was written does not read back the same.
@@ -110,7 +115,7 @@ def write_cog(path: Path, raster: Raster) -> None:
     with rasterio.open(
         path, "w", driver="COG", width=width, height=height, count=1,
         dtype=raster.values.dtype.name, crs=f"EPSG:{raster.epsg}", transform=raster.transform,
-        nodata=np.nan if real else MASK_NODATA, blocksize=block, compress="DEFLATE", level=9,
+        nodata=np.nan if real else nodata, blocksize=block, compress="DEFLATE", level=9,
         predictor="FLOATING_POINT" if real else "STANDARD",
         overviews="NONE" if max(height, width) <= block else "AUTO",
         overview_resampling="AVERAGE" if real else "NEAREST", num_threads="1",

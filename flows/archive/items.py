@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ EXTENSIONS = [
     "https://stac-extensions.github.io/timestamps/v1.1.0/schema.json",
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
 ]
+KEYWORDS = ("Sentinel-1", "OPERA", "RTC", "gamma0")
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 _CO_POLARISED = ("VV", "HH")
@@ -132,7 +133,7 @@ def bbox(footprint: BaseGeometry) -> tuple[float, float, float, float]:
 
 def make_collection(
     items: list[dict[str, Any]], *, collection: str, title: str, description: str, licence: str,
-    simulated: bool,
+    simulated: bool, keywords: Sequence[str] = KEYWORDS,
 ) -> dict[str, Any]:  # fmt: skip
     """Describe the items together; their extents are taken from them."""
     moments = [datetime.fromisoformat(item["properties"]["datetime"]) for item in items]
@@ -144,7 +145,7 @@ def make_collection(
         title=title,
         description=description,
         license=licence,
-        keywords=["Sentinel-1", "OPERA", "RTC", "gamma0", *(["SIMULATED"] if simulated else [])],
+        keywords=[*keywords, *(["SIMULATED"] if simulated else [])],
         extent=pystac.Extent(
             pystac.SpatialExtent([[west, south, east, north]]),
             pystac.TemporalExtent([[min(moments), max(moments)]]),

@@ -43,7 +43,7 @@ class ArchiveReport:
     size_bytes: int
     """Everything in the folder, bytes."""
     bursts: tuple[str, ...]
-    """Burst ids, sorted."""
+    """Burst ids, sorted; none in an optical archive."""
     first: datetime
     """Earliest sensing, UTC."""
     last: datetime
@@ -176,7 +176,13 @@ def write_manifest(
         write_json(stage / ITEMS / f"{item['id']}.json", item)
     write_json(stage / COLLECTION, collection)
     moments = [datetime.fromisoformat(item["properties"]["datetime"]) for item in items]
-    bursts = sorted({item["properties"]["opera:burst_id"] for item in items})
+    bursts = sorted(
+        {
+            item["properties"]["opera:burst_id"]
+            for item in items
+            if "opera:burst_id" in item["properties"]
+        }
+    )
     rasters = len(list((stage / COGS).iterdir()))
     manifest = {
         "schema": SCHEMA,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,27 +26,46 @@ def sensing_years(items: Sequence[dict[str, Any]]) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
+def opera_facts(items: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return what is to be said of OPERA RTC-S1 looks."""
+    bursts = sorted({item["properties"]["opera:burst_id"] for item in items})
+    return {
+        "Product": f"OPERA L2 RTC-S1, made by NASA/JPL. {COPERNICUS} {sensing_years(items)}.",
+        "Bursts": ", ".join(bursts),
+        "Pixels": "gamma0, linear power, float32, NaN where nothing was observed",
+    }
+
+
 def write_provenance(
     path: Path, collection: dict[str, Any], items: Sequence[dict[str, Any]], *, source: str,
     changes: str, unused: Sequence[Unused] = (), superseded: Sequence[str] = (),
+    facts: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
-    """Write the provenance file of an archive."""
+    """Write the provenance file of an archive.
+
+    Args:
+        path: of the file.
+        collection: STAC collection.
+        items: its items.
+        source: where the pixels come from.
+        changes: what was done to them.
+        unused: what could not be used.
+        superseded: what was left out for a newer processing.
+        facts: what the product is, by name; OPERA RTC-S1 where nothing else is said.
+    """
     assumed = sum(item["properties"]["scarpwatch:published_assumed"] for item in items)
-    bursts = sorted({item["properties"]["opera:burst_id"] for item in items})
     moments = sorted(item["properties"]["datetime"] for item in items)
-    years = sensing_years(items)
     lines = [f"# {collection['title']}", ""]
     if collection["scarpwatch:simulated"]:
         lines += [SIMULATED, ""]
     lines += [
         f"- Source: {source}",
         f"- Licence: {collection['license']}",
-        f"- Product: OPERA L2 RTC-S1, made by NASA/JPL. {COPERNICUS} {years}.",
         f"- Content: {len(items)} looks, {moments[0]} to {moments[-1]}",
-        f"- Bursts: {', '.join(bursts)}",
-        "- Pixels: gamma0, linear power, float32, NaN where nothing was observed",
+        *(f"- {name}: {told}" for name, told in (facts or opera_facts(items)).items()),
         f"- Changes: {changes}",
-        f"- Publication times: {assumed} of {len(items)} are assumed, see below",
+        f"- Publication times: {assumed} of {len(items)} are assumed"
+        + (", see below" if assumed else ""),
     ]
     if assumed:
         lines += ["", ASSUMED]

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import CatalogueUnavailable, ConfigurationError
 from detectors.types import Acquisition, require_utc
-from flows.catalogs.base import CatalogueSettings, Refused
+from flows.catalogs.base import CatalogueSettings, Found, Refused
 from flows.catalogs.cmr_granules import granule_item
 from flows.catalogs.patience import Patience, TryAgain, answer, as_object
 from flows.catalogs.searching import iso, records, windows
@@ -40,7 +40,7 @@ class AsfCatalogue:
         """Keep the settings; nothing is asked before the first search."""
         self.name = name
         self.settings = settings
-        self._url = (settings.url or DEFAULT_URL).rstrip("/")
+        self.url = (settings.url or DEFAULT_URL).rstrip("/")
         self._patience = Patience.of(settings)
 
     def search(
@@ -52,7 +52,23 @@ class AsfCatalogue:
         until: datetime,
         published_after: datetime | None = None,
     ) -> Iterator[Acquisition | Refused]:
-        """See ``Catalogue.search``.
+        """See ``Catalogue.search``."""
+        for found in self.find(
+            collection, geometry, sensed_after=sensed_after, until=until,
+            published_after=published_after,
+        ):  # fmt: skip
+            yield found.record
+
+    def find(
+        self,
+        collection: str,
+        geometry: BaseGeometry,
+        *,
+        sensed_after: datetime,
+        until: datetime,
+        published_after: datetime | None = None,
+    ) -> Iterator[Found]:
+        """See ``Finder.find``.
 
         Raises:
             CatalogueUnavailable: after the last attempt.
@@ -99,7 +115,7 @@ class AsfCatalogue:
     ) -> tuple[list[object], str | None]:
         import requests
 
-        url = f"{self._url}/granules.umm_json"
+        url = f"{self.url}/granules.umm_json"
         response = answer(
             lambda: requests.post(
                 url, data=dict(asked), headers=dict(headers), timeout=self.settings.timeout_s
@@ -132,7 +148,7 @@ class AsfCatalogue:
         """See ``Catalogue.check``."""
         import requests
 
-        url = f"{self._url}/health"
+        url = f"{self.url}/health"
         self._patience.persist(
             lambda: answer(lambda: requests.get(url, timeout=self.settings.timeout_s), url)
         )

@@ -1,25 +1,32 @@
-"""STAC items into acquisitions; pure. Everything a catalogue may get wrong is named here."""
+"""STAC items into acquisitions; pure. Everything a catalogue may get wrong is named.
+
+Here: which mission an item is of, and terrain-corrected Sentinel-1. Sentinel-2: ``sentinel2``.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import UnusableItem
-from detectors.types import Acquisition, OrbitState
+from detectors.types import Acquisition, OrbitState, Sensor
 from flows.catalogs.assets import find_assets
 from flows.catalogs.footprints import read_footprint
+from flows.catalogs.missions import mission_of, platform_name
 from flows.catalogs.opera import ProductName, orbit_state, parse_product
+from flows.catalogs.properties import (
+    is_text,
+    publication_time,
+    read_time,
+    refuse_wrong_crs,
+    sensing_time,
+)
+from flows.catalogs.sentinel2 import optical_acquisition
+from flows.catalogs.sentinel2 import scene_name as optical_scene_name
 
-#: Properties that tell when an item became available, best first.
-_PUBLISHED = ("published", "created", "processing:datetime", "updated")
 _POLARISATIONS = ("VV", "HH", "VH", "HV")
 _UNCORRECTED = {
     "GRD": "not terrain-corrected: GRD lies on ground range without geotransform",
@@ -29,42 +36,81 @@ _UNCORRECTED = {
 }
 
 
-def to_acquisition(item: Mapping[str, Any], source: str, seen_at: datetime) -> Acquisition:
+def to_acquisition(
+    item: Mapping[str, Any],
+    source: str,
+    seen_at: datetime,
+    *,
+    base: str | None = None,
+    from_storage: bool = False,
+) -> Acquisition:
     """Make an acquisition of one STAC item.
 
     Args:
         item: STAC item as the catalogue sent it; anything at all.
         source: ``catalogue/collection``.
         seen_at: clock of the poll, UTC; stands in where the catalogue tells no publication time.
+        base: where a recorded item without self link was read from; None in searches.
+        from_storage: the catalogue reads object storage (``s3:``) where an item offers it.
 
     Raises:
         UnusableItem: with the reason, in words.
     """
     item_id = item.get("id")
-    if not isinstance(item_id, str) or not item_id:
+    if not isinstance(item_id, str) or not item_id or not is_text(item_id):
         raise UnusableItem("no id")
     properties = item.get("properties")
     if not isinstance(properties, Mapping):
         raise UnusableItem("no properties")
     product = _opera_product(item_id)
-    if product is None:
-        _refuse_uncorrected(item, item_id, properties)
-    _refuse_wrong_crs(properties)
-    assets, checksums = find_assets(item)
+    mission = mission_of(item, properties)
+    if product is None and mission is not None and mission.sensor is Sensor.OPTICAL:
+        found = optical_acquisition(
+            item, item_id, properties, source, seen_at, base=base, from_storage=from_storage
+        )
+    else:
+        if product is None:
+            _refuse_uncorrected(item, item_id, properties)
+        found = _sar_acquisition(item, item_id, properties, product, source, seen_at, base)
+    told = (found.platform, *found.assets.values(), *found.checksums.values())
+    if not all(map(is_text, told)):
+        raise UnusableItem("holds characters that are none")
+    return found
+
+
+def scene_name(item: object, acquisition: Acquisition) -> str:
+    """Name what was seen in the same way whichever catalogue lists it.
+
+    SAR products keep their producer's id, which the mirrors of a product share.
+    """
+    if acquisition.sensor is Sensor.OPTICAL and isinstance(item, Mapping):
+        return optical_scene_name(item, acquisition)
+    return acquisition.item_id
+
+
+def _sar_acquisition(
+    item: Mapping[str, Any],
+    item_id: str,
+    properties: Mapping[str, Any],
+    product: ProductName | None,
+    source: str,
+    seen_at: datetime,
+    base: str | None,
+) -> Acquisition:
+    refuse_wrong_crs(properties)
+    assets, checksums = find_assets(item, base)
     polarisations = _polarisations(properties, assets, product)
     footprint = read_footprint(item.get("geometry"))
-    sensed_at = _time(properties, "start_datetime") or _time(properties, "datetime")
-    if sensed_at is None:
-        raise UnusableItem("no sensing time")
     # Only OPERA names say when the product was made; elsewhere we know no better than today.
     made_at = product.processed_at if product else seen_at
-    published_at = next((t for t in (_time(properties, k) for k in _PUBLISHED) if t), made_at)
+    told = properties.get("platform") or (product.platform if product else None)
     return Acquisition(
         source=source,
         item_id=item_id,
-        platform=_platform(properties, item_id, product),
-        sensed_at=sensed_at,
-        published_at=published_at,
+        platform=platform_name(told, item_id),
+        sensor=Sensor.SAR,
+        sensed_at=sensing_time(properties),
+        published_at=publication_time(properties, made_at),
         footprint=footprint,
         orbit_state=_orbit_state(properties, product, footprint),
         relative_orbit=_relative_orbit(properties, product),
@@ -73,7 +119,7 @@ def to_acquisition(item: Mapping[str, Any], source: str, seen_at: datetime) -> A
         burst_id=product.burst_id if product else None,
         processing_version=_version(properties, product),
         checksums={name: checksums[name] for name in polarisations if name in checksums},
-        created_at=_time(properties, "created"),
+        created_at=read_time(properties, "created"),
         simulated=properties.get("scarpwatch:simulated") is True,
     )
 
@@ -98,27 +144,12 @@ def _refuse_uncorrected(
             if kind.startswith(name) or f"_{name}" in item_id.upper():
                 raise UnusableItem(reason)
     if "sar:polarizations" not in properties and "sar:instrument_mode" not in properties:
-        raise UnusableItem("no SAR polarisation: not a radar image")
+        told = str(properties.get("platform") or item.get("collection") or "platform missing")
+        raise UnusableItem(
+            f"neither a Sentinel-1 nor a Sentinel-2 look, not a radar image ({told[:60]})"
+        )
     if not corrected and kind != "RTC":
         raise UnusableItem(f"not known to be terrain-corrected (product type {kind or 'missing'})")
-
-
-@lru_cache(maxsize=256)
-def _is_metric(code: str) -> bool:
-    try:
-        crs = CRS.from_user_input(code)
-    except CRSError:
-        return False
-    return crs.is_projected and crs.axis_info[0].unit_conversion_factor == 1.0
-
-
-def _refuse_wrong_crs(properties: Mapping[str, Any]) -> None:
-    code = properties.get("proj:code")
-    if code is None and properties.get("proj:epsg") is not None:
-        code = f"EPSG:{properties['proj:epsg']}"
-    # Silence is no error: the raster itself tells when it is opened.
-    if code is not None and not _is_metric(str(code)):
-        raise UnusableItem(f"lies in {code}, not in a projected system in metres")
 
 
 def _polarisations(
@@ -141,29 +172,6 @@ def _polarisations(
     if missing:
         raise UnusableItem(f"no asset for {', '.join(missing)}")
     return known
-
-
-def _time(properties: Mapping[str, Any], name: str) -> datetime | None:
-    value = properties.get(name)
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise UnusableItem(f"{name} is no time: {str(value)[:40]!r}") from error
-    if moment.tzinfo is None:
-        raise UnusableItem(f"{name} has no time zone: {value}")
-    return moment.astimezone(UTC)
-
-
-def _platform(properties: Mapping[str, Any], item_id: str, product: ProductName | None) -> str:
-    told = properties.get("platform")
-    if isinstance(told, str) and told:
-        return told.lower()
-    if product is not None:
-        return product.platform
-    match = re.match(r"S1([A-Z])_", item_id)
-    return f"sentinel-1{match[1].lower()}" if match else "unknown"
 
 
 def _orbit_state(

@@ -1,4 +1,4 @@
-"""Sentinel-1 RTC at Microsoft's Planetary Computer: a STAC API whose pixels need signed links."""
+"""Microsoft's Planetary Computer: a STAC API whose pixels need signed links."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from flows.catalogs.stac import StacCatalogue
 DEFAULT_URL = "https://planetarycomputer.microsoft.com/api/stac/v1"
 TOKEN_PATH = "/api/sas/v1/token"  # noqa: S105 - a path, not a secret
 _STORAGE = ".blob.core.windows.net"
+#: Containers that are signed for holders of a subscription key only.
+_FOR_KEY_HOLDERS = {"sentinel1euwestrtc/sentinel1-grd-rtc"}
 #: Tokens are said to live 45 minutes, some less: one this close to its end is not used.
 _SPARE = timedelta(minutes=5)
 
@@ -31,7 +33,8 @@ class PlanetaryComputerCatalogue(StacCatalogue):
 
         Raises:
             ImageryUnavailable: the token service does not answer.
-            ConfigurationError: no subscription key; ``sentinel-1-rtc`` is for key holders.
+            ConfigurationError: no subscription key, where one is needed (``sentinel-1-rtc``), or
+                the service refuses.
         """
         parts = urlsplit(href)
         host = parts.hostname or ""
@@ -49,13 +52,13 @@ class PlanetaryComputerCatalogue(StacCatalogue):
         import requests
 
         key = self.settings.token
-        if key is None:
+        if key is None and place in _FOR_KEY_HOLDERS:
             raise ConfigurationError(
                 f"catalogue {self.name} needs a Planetary Computer subscription key as its token"
             )
-        api = urlsplit(self._url)
+        api = urlsplit(self.url)
         url = f"{api.scheme}://{api.netloc}{TOKEN_PATH}/{place}"
-        headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()}
+        headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()} if key else {}
         try:
             answer = self._patience.persist(
                 lambda: ask(

@@ -11,9 +11,10 @@ from shapely.geometry.base import BaseGeometry
 from shapely.prepared import prep
 
 from detectors.errors import UnusableItem
-from detectors.types import Acquisition, require_utc
-from flows.catalogs.base import Refused
-from flows.catalogs.items import to_acquisition
+from detectors.types import require_utc
+from flows.catalogs.base import Found, Refused
+from flows.catalogs.items import scene_name, to_acquisition
+from flows.catalogs.properties import is_text, printable
 
 
 def windows(
@@ -33,8 +34,13 @@ def iso(moment: datetime) -> str:
 
 
 def records(
-    features: Iterable[object], source: str, geometry: BaseGeometry, seen_at: datetime
-) -> Iterator[Acquisition | Refused]:
+    features: Iterable[object],
+    source: str,
+    geometry: BaseGeometry,
+    seen_at: datetime,
+    *,
+    from_storage: bool = False,
+) -> Iterator[Found]:
     """Turn raw features into records: each id once, one bad feature never stops the rest.
 
     Args:
@@ -42,29 +48,31 @@ def records(
         source: ``catalogue/collection``.
         geometry: looks that do not touch it are dropped; some servers search by bounding box.
         seen_at: clock of the poll, UTC.
+        from_storage: the catalogue reads object storage (``s3:``) where an item offers it.
     """
     area = prep(geometry)
     seen: set[str] = set()
     for feature in features:
-        name = _name(feature)
+        name = name_of(feature)
         if name in seen:
             continue
         seen.add(name)
         if not isinstance(feature, Mapping):
-            yield Refused(name, "not a STAC item")
+            yield Found(name, Refused(name, "not a STAC item"))
             continue
         try:
-            acquisition = to_acquisition(feature, source, seen_at)
+            acquisition = to_acquisition(feature, source, seen_at, from_storage=from_storage)
         except UnusableItem as error:
-            yield Refused(name, str(error))
+            yield Found(name, Refused(name, printable(str(error))))
             continue
         if area.intersects(acquisition.footprint):
-            yield acquisition
+            yield Found(scene_name(feature, acquisition), acquisition)
 
 
-def _name(feature: object) -> str:
+def name_of(feature: object) -> str:
+    """Return the id of a feature, or a made-up one that the same feature always gets."""
     told = feature.get("id") if isinstance(feature, Mapping) else None
-    if isinstance(told, str) and told:
+    if isinstance(told, str) and told and is_text(told):
         return told
     content = json.dumps(feature, sort_keys=True, default=str).encode()
     return f"unnamed-{hashlib.sha256(content).hexdigest()[:12]}"

@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import CatalogueUnavailable, ConfigurationError
 from detectors.types import Acquisition
-from flows.catalogs.base import CatalogueSettings, Refused
+from flows.catalogs.base import CatalogueSettings, Found, Refused
 from flows.catalogs.patience import Patience
 from flows.catalogs.searching import iso, records, windows
 
@@ -28,6 +28,9 @@ _STALE_PAGES = 5
 class StacCatalogue:
     """A STAC API; see ``flows.catalogs.base.Catalogue`` for the contract."""
 
+    #: Whether object storage (``s3:``) can be read where items offer it beside a web address.
+    from_storage = False
+
     def __init__(self, name: str, settings: CatalogueSettings) -> None:
         """Keep the settings; nothing is asked before the first search.
 
@@ -38,7 +41,7 @@ class StacCatalogue:
             raise ConfigurationError(f"catalogue {name} needs a url")
         self.name = name
         self.settings = settings
-        self._url = settings.url
+        self.url = settings.url
         self._patience = Patience.of(settings)
         self._opened_io: PatientIO | None = None
         self._opened: Client | None = None
@@ -54,8 +57,26 @@ class StacCatalogue:
         published_after: datetime | None = None,
     ) -> Iterator[Acquisition | Refused]:
         """See ``Catalogue.search``."""
+        for found in self.find(
+            collection, geometry, sensed_after=sensed_after, until=until,
+            published_after=published_after,
+        ):  # fmt: skip
+            yield found.record
+
+    def find(
+        self,
+        collection: str,
+        geometry: BaseGeometry,
+        *,
+        sensed_after: datetime,
+        until: datetime,
+        published_after: datetime | None = None,
+    ) -> Iterator[Found]:
+        """See ``Finder.find``."""
         features = self._features(collection, geometry, sensed_after, until, published_after)
-        yield from records(features, f"{self.name}/{collection}", geometry, until)
+        yield from records(
+            features, f"{self.name}/{collection}", geometry, until, from_storage=self.from_storage
+        )
 
     def _features(
         self, collection: str, geometry: BaseGeometry, sensed_after: datetime, until: datetime,
@@ -83,7 +104,7 @@ class StacCatalogue:
         """Ask for the collection once: a misspelt one would look like a quiet one for ever."""
         if collection in self._collections:
             return
-        url = f"{self._url.rstrip('/')}/collections/{quote(collection)}"
+        url = f"{self.url.rstrip('/')}/collections/{quote(collection)}"
         try:
             self._io.request(url)
         except ConfigurationError as error:
@@ -130,7 +151,7 @@ class StacCatalogue:
 
     def _client(self) -> Client:
         if self._opened is None:
-            self._opened = self._io.open(self._url)
+            self._opened = self._io.open(self.url)
         return self._opened
 
     def sign(self, href: str, *, renew: bool = False) -> str:  # noqa: ARG002
@@ -144,7 +165,7 @@ class StacCatalogue:
     def check(self) -> str:
         """See ``Catalogue.check``."""
         self._opened = None
-        return f"{self._url}: {self._client().title or self._client().id}"
+        return f"{self.url}: {self._client().title or self._client().id}"
 
 
 def bearer(settings: CatalogueSettings) -> dict[str, str]:

@@ -12,10 +12,12 @@ import typer
 
 from flows.cli.alerts import app as alerts_app
 from flows.cli.archives import app as archive_app
+from flows.cli.catalogs import app as catalogs_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
 from flows.cli.health import doctor, status
 from flows.cli.landslides import app as landslides_app
+from flows.cli.learning import evaluate, train
 from flows.cli.looks import app as looks_app
 from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
@@ -27,6 +29,7 @@ __all__ = ["app", "main"]
 
 NAME = "scarpwatch"
 WATCH, READ, ARCHIVES, KEEP = "Watch", "Read", "Archives and trials", "Keep running"
+LEARN = "Ensembles"
 
 app = typer.Typer(
     name=NAME,
@@ -78,6 +81,7 @@ for group, name, panel in (
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
     (archive_app, "archive", ARCHIVES),
+    (catalogs_app, "catalogs", KEEP),
     (database_app, "db", KEEP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)
@@ -87,6 +91,8 @@ app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=ARCHIVES)(replay)
 app.command(rich_help_panel=ARCHIVES)(demo)
+app.command(rich_help_panel=LEARN)(evaluate)
+app.command(rich_help_panel=LEARN)(train)
 app.command(rich_help_panel=KEEP)(doctor)
 
 

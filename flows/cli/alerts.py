@@ -97,7 +97,7 @@ def resend(
     from db import outbox
     from db.engine import transaction
     from db.facts import alert_ids
-    from flows import steps
+    from flows import delivering
     from flows.cli.documents import alert_document
 
     with open_world() as services:
@@ -109,14 +109,18 @@ def resend(
                     else f"no alert {alert_id}; see: scarpwatch alerts list"
                 )  # fmt: skip
             (record,) = outbox.list_alerts(s, alert_id=found[0])
-            added = () if record.deliveries else channels_for(record.alert, services.channels)
+            added: tuple[str, ...] = ()
+            if not record.deliveries:
+                others = outbox.list_alerts(s, landslide_id=record.alert.landslide.id)
+                told = {delivery.channel for other in others for delivery in other.deliveries}
+                added = channels_for(record.alert, services.channels, told)
             if not outbox.requeue(s, found[0], added):
                 raise ConfigurationError(
                     "no channel in the settings takes this alert" if not record.deliveries
                     else "it is being sent just now; see: scarpwatch alerts list"
                 )  # fmt: skip
         with aside().status("sending"):
-            steps.deliver_due(services)
+            delivering.deliver_due(services)
         with transaction(services.engine) as s:
             (record,) = outbox.list_alerts(s, alert_id=found[0])
     if as_json:
@@ -132,6 +136,9 @@ def try_out(
     channel: Annotated[
         str | None, typer.Argument(metavar="CHANNEL", help="Name; all where none is named.")
     ] = None,
+    kind: Annotated[
+        str, typer.Option(help="What the example tells: suspected, confirmed or withdrawn.")
+    ] = "suspected",
     as_json: AsJson = False,
 ) -> None:
     """Send an example to exercise channels; of live channels only check the settings.
@@ -139,10 +146,13 @@ def try_out(
     The example says EXERCISE and SIMULATED and lies in the Atlantic. Live channels get nothing:
     a test must never reach people who would act on it.
     """
+    from alerts.sample import KINDS
     from flows import settings
 
+    if kind not in KINDS:
+        raise ConfigurationError(f"no kind {kind!r}; known: {', '.join(KINDS)}")
     loaded = settings.load()
-    results = [_try(loaded, one) for one in _chosen(loaded, channel)]
+    results = [_try(loaded, one, kind) for one in _chosen(loaded, channel)]
     if as_json:
         emit({"channels": results})
     else:
@@ -172,7 +182,7 @@ def _chosen(loaded: Settings, name: str | None) -> tuple[Channel, ...]:
     return wanted
 
 
-def _try(loaded: Settings, channel: Channel) -> dict[str, Any]:
+def _try(loaded: Settings, channel: Channel, kind: str) -> dict[str, Any]:
     """Try out one channel; a failure is an answer, too."""
     from alerts.channels.registry import check
     from alerts.deliver import deliver
@@ -184,7 +194,8 @@ def _try(loaded: Settings, channel: Channel) -> dict[str, Any]:
         if not channel.exercise:
             return result | {"state": "checked", "reason": "live: tests never go to live people"}
         with aside().status(f"sending to {channel.name}"):
-            receipt = deliver(sample_alert(datetime.now(UTC)), channel, loaded.delivery_timeout_s)
+            example = sample_alert(datetime.now(UTC), kind)
+            receipt = deliver(example, channel, loaded.delivery_timeout_s)
     except (ConfigurationError, DeliveryFailed) as error:
         return result | {"state": "failed", "reason": str(error)}
     return result | {"state": "delivered", "reason": None, "receipt": receipt}

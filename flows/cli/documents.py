@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from alerts.wording import place
 from db.records import AlertRecord, LookRecord, PollRecord, RegionSummary
-from detectors.types import Detection, Landslide, WatchedRegion
+from detectors.types import Detection, Landslide, OpticalCheck, WatchedRegion
 
 
 def as_json(value: Any) -> Any:
@@ -60,6 +60,7 @@ def summary_document(summary: RegionSummary | None) -> dict[str, Any]:
         "looks": dict(summary.looks) if summary else {},
         "refused": summary.refused if summary else 0,
         "landslides": as_json(summary.landslides) if summary else {},
+        "checks": dict(summary.checks) if summary else {},
         "alerts": summary.alerts if summary else 0,
         "deliveries": dict(summary.deliveries) if summary else {},
     }
@@ -76,7 +77,16 @@ def look_document(look: LookRecord) -> dict[str, Any]:
     acquisition = look.acquisition
     document: dict[str, Any] = as_json(look)
     del document["acquisition"]
-    seen = ("item_id", "source", "platform", "track", "sensed_at", "published_at", "simulated")
+    seen = (
+        "item_id",
+        "source",
+        "platform",
+        "sensor",
+        "track",
+        "sensed_at",
+        "published_at",
+        "simulated",
+    )
     return document | {name: as_json(getattr(acquisition, name)) for name in seen}
 
 
@@ -90,6 +100,12 @@ def detection_document(detection: Detection) -> dict[str, Any]:
     """Return a detection and where it came from."""
     document: dict[str, Any] = as_json(detection)
     return {"id": str(detection.id)} | document
+
+
+def check_document(check: OpticalCheck) -> dict[str, Any]:
+    """Return what an optical look said of a landslide."""
+    document: dict[str, Any] = as_json(check)
+    return {"id": str(check.id)} | document
 
 
 def alert_document(record: AlertRecord) -> dict[str, Any]:
@@ -108,6 +124,7 @@ def alert_document(record: AlertRecord) -> dict[str, Any]:
             "item_id": alert.item_id,
             "sensed_at": alert.sensed_at,
             "published_at": alert.published_at,
+            "references": alert.references,
             "recorded_at": record.recorded_at,
             "deliveries": record.deliveries,
         }

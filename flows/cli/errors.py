@@ -16,6 +16,7 @@ from detectors.errors import (
     DeliveryFailed,
     ImageryUnavailable,
     LeaseLost,
+    QuotaSpent,
     ScarpwatchError,
 )
 from flows.cli.output import aside, plain
@@ -31,6 +32,7 @@ ADVICE: Mapping[type[ScarpwatchError], str] = {
     DatabaseUnavailable: "nothing stored is lost; see: scarpwatch db status",
     CatalogueUnavailable: "nothing is lost; try again later, or see: scarpwatch doctor",
     ImageryUnavailable: "try again later",
+    QuotaSpent: "looks wait and are not lost; a larger quota is set in [catalogues.NAME.quota]",
     LeaseLost: "nothing to do: the other worker goes on with it",
     DeliveryFailed: "mend the channel, then: scarpwatch alerts resend ALERT",
 }

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from alerts.wording import amount, area, change, parts, place, span
-from db import outbox, queries
+from alerts.wording import amount, area, change, hundredths, parts, place, span
+from db import optical, outbox, queries
 from db.records import AlertRecord
-from detectors.types import Detection, Landslide
-from flows.cli.documents import alert_document, detection_document, landslide_document
+from detectors.types import Detection, Landslide, OpticalCheck, Sensor
+from flows.cli.documents import (
+    alert_document,
+    check_document,
+    detection_document,
+    landslide_document,
+)
 from flows.cli.output import WIDE, details, minute, plain, some, styled, table
 
 NO_PROBABILITY = "a score, not a probability"
@@ -29,6 +35,8 @@ class LandslideView:
     """First to last, at least one."""
     detections: tuple[Detection, ...]
     """In order of sensing."""
+    checks: tuple[OpticalCheck, ...]
+    """What optical looks said, in order of sensing."""
     alerts: tuple[AlertRecord, ...]
     """Oldest first."""
 
@@ -42,6 +50,7 @@ class LandslideView:
         return landslide_document(self.latest) | {
             "versions": [landslide_document(version) for version in self.versions],
             "found": [detection_document(detection) for detection in self.detections],
+            "checks": [check_document(check) for check in self.checks],
             "alerts": [alert_document(record) for record in self.alerts],
         }
 
@@ -52,6 +61,7 @@ def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
     return LandslideView(
         versions,
         tuple(queries.landslide_detections(s, landslide_id)),
+        tuple(optical.optical_checks(s, landslide_id)),
         tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
     )
 
@@ -60,6 +70,13 @@ def where(landslide: Landslide, digits: int = 5) -> str:
     """Return a point inside the outline, longitude first."""
     point = place(landslide.geometry)
     return f"{point[0]:.{digits}f}, {point[1]:.{digits}f}" if point else "unknown"
+
+
+def shift(found: Landslide | Detection) -> str:
+    """Return by how much the ground changed: backscatter, or NDVI where only optics saw it."""
+    if found.change_db is not None:
+        return f"{found.change_db:+.1f} dB"
+    return "unknown" if found.d_ndvi is None else f"{hundredths(found.d_ndvi, signed=True)} NDVI"
 
 
 def as_table(landslides: Sequence[Landslide], width: int) -> Table:
@@ -78,9 +95,7 @@ def as_table(landslides: Sequence[Landslide], width: int) -> Table:
     made.add_column("Lon, lat", no_wrap=True)
     for landslide in landslides:
         drill = "\n[drill]simulated[/]" if landslide.simulated else ""
-        figures = [
-            f"{landslide.change_db:+.1f} dB", amount(landslide.evidence), str(landslide.looks)
-        ]  # fmt: skip
+        figures = [shift(landslide), amount(landslide.evidence), str(landslide.looks)]
         seen = minute(landslide.not_after)
         made.add_row(
             f"[name]{str(landslide.id)[:8]}[/]",
@@ -102,7 +117,10 @@ def print_one(console: Console, view: LandslideView) -> None:
     console.print(f"[name]Landslide {latest.id}[/]{drill}")
     bracket = span(latest.not_after - latest.not_before)
     when = f"after {minute(latest.not_before)} UTC, by {minute(latest.not_after)} UTC ({bracket})"
-    seen = f"backscatter {change(latest.change_db)}, in {some(latest.looks, 'look')}"
+    seen = f"in {some(latest.looks, 'optical look')}; radar has not seen it"
+    if latest.change_db is not None:
+        looks = f"in {some(latest.looks, 'look')}, first by {_EYES[latest.source]}"
+        seen = f"backscatter {change(latest.change_db)}, {looks}"
     highest = f"highest score {amount(latest.score_max, 'sigma')}"
     console.print(
         details(
@@ -113,6 +131,7 @@ def print_one(console: Console, view: LandslideView) -> None:
                 ("area", f"{area(latest.area_m2)}{parts(len(latest.geometry.geoms))}"),
                 ("when", when),
                 ("seen", seen),
+                ("optical", _optical(latest)),
                 ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}), {highest}"),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]
@@ -122,7 +141,29 @@ def print_one(console: Console, view: LandslideView) -> None:
     console.print(_versions(view.versions))
     console.print("\n[name]Detections[/]")
     _print_detections(console, view.detections)
+    _print_checks(console, view.checks)
     _print_alerts(console, view)
+
+
+_EYES = {Sensor.SAR: "radar", Sensor.OPTICAL: "an optical look"}
+
+
+def _optical(landslide: Landslide) -> str:
+    """Return what the optical look that decided found, empty before one."""
+    if landslide.d_ndvi is None or landslide.ensemble_score is None:
+        return ""
+    return (
+        f"NDVI {hundredths(landslide.d_ndvi, signed=True)} against its surroundings, ensemble "
+        f"{hundredths(landslide.ensemble_score)} ({NO_PROBABILITY})"
+    )
+
+
+def _print_checks(console: Console, checks: Sequence[OpticalCheck]) -> None:
+    if checks:
+        console.print("\n[name]Optical looks[/]")
+    for check in checks:
+        console.print(f"  {minute(check.sensed_at)} UTC  {check.finding}")
+        console.print(Padding(plain(check.reason), (0, 0, 0, 4)))
 
 
 def _versions(versions: Sequence[Landslide]) -> Table:
@@ -143,7 +184,7 @@ def _print_detections(console: Console, detections: Sequence[Detection]) -> None
     for detection in detections:
         console.print(
             f"  {minute(detection.not_after)} UTC  {styled(detection.tier)}"
-            f"  {area(detection.area_m2)}  {detection.change_db:+.1f} dB"
+            f"  {area(detection.area_m2)}  {shift(detection)}"
             f"  evidence {amount(detection.evidence)}"
         )
         # The judged item is the last one; whole, since people copy it into `scarpwatch scene`.
@@ -162,6 +203,8 @@ def _print_alerts(console: Console, view: LandslideView) -> None:
             f"  {kind}{record.alert.kind}, {minute(record.recorded_at)} UTC,"
             f" {str(record.alert.id)[:8]}"
         )
+        if not record.deliveries:
+            console.print("    [fail]nobody was told[/]")
         for delivery in record.deliveries:
             reason = f": {plain(delivery.reason)}" if delivery.reason else ""
             console.print(f"    {delivery.channel} {styled(delivery.state)}{reason}")

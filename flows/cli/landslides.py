@@ -48,7 +48,7 @@ def list_landslides(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List landslides, newest first. Suspected means: radar saw a change, nobody confirmed it."""
+    """List landslides, newest first. Suspected means: a look saw a change, none confirmed it."""
     from db import queries
     from db.engine import transaction
     from flows.cli import landslide_views as views
@@ -71,7 +71,7 @@ def list_landslides(
 
 @app.command()
 def show(landslide_id: LandslideId, as_json: AsJson = False) -> None:
-    """Show a landslide: where, since when, how sure, its versions, detections and alerts."""
+    """Show a landslide: where, since when, how sure, its versions, looks and alerts."""
     from db.engine import transaction
     from flows.cli import landslide_views as views
 
@@ -87,9 +87,14 @@ def show(landslide_id: LandslideId, as_json: AsJson = False) -> None:
 def picture(
     landslide_id: LandslideId,
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],
+    radar: Annotated[
+        bool | None,
+        typer.Option("--radar/--optical", help="Which eye; else the one that decided."),
+    ] = None,
 ) -> None:
-    """Draw a landslide: before, after, score and outline. Reads the imagery again."""
+    """Draw a landslide: before, after, what changed, outline. Reads the imagery again."""
     from db.engine import transaction
+    from detectors.types import Sensor
     from flows.pictures import draw_landslide
 
     require_folder(out)
@@ -97,8 +102,10 @@ def picture(
         with transaction(services.engine) as s:
             wanted = find(s, landslide_id)
         with aside().status("reading imagery"):
-            draw_landslide(services, wanted, out)
-    screen().print(f"Written: {out}")
+            eye = None if radar is None else (Sensor.SAR if radar else Sensor.OPTICAL)
+            drawn = draw_landslide(services, wanted, out, eye)
+    seen = "radar" if drawn is Sensor.SAR else "optical"
+    screen().print(f"Written: {out} ({seen})")
 
 
 def find(s: Session, digits: str) -> uuid.UUID:

@@ -32,6 +32,8 @@ THEME = Theme(
         "watch": "cyan",
         "suspected": "yellow",
         "confirmed": "bold red",
+        "refuted": "dim",
+        "unresolved": "yellow",
         "due": "yellow",
         "processing": "yellow",
         "sending": "yellow",

@@ -12,10 +12,14 @@ from rich.console import Console
 from rich.padding import Padding
 
 from flows.cli.output import counted, details, plain, some, styled
-from flows.steps import DeliveryOutcome, LookOutcome
+from flows.confirming import CheckOutcome
+from flows.delivering import DeliveryOutcome
+from flows.steps import LookOutcome
 
 #: States a look can end in, the good first.
 ENDS = ("processed", "skipped", "failed", "due")
+#: States an optical look, or the end of waiting, puts a landslide into.
+DECIDED = ("confirmed", "refuted", "unresolved")
 #: Reasons that are shown for one state; the rest is counted.
 REASONS = 6
 _NUMBER = re.compile(r"\d+")
@@ -31,11 +35,7 @@ class RegionRun:
     refused: int = 0
     errors: tuple[str, ...] = ()
     looks: list[LookOutcome] = field(default_factory=list)
-
-    @property
-    def alerts(self) -> int:
-        """Alerts that were written to the outbox."""
-        return sum(look.alerts for look in self.looks)
+    checks: list[CheckOutcome] = field(default_factory=list)
 
 
 def print_run(console: Console, run: RegionRun) -> None:
@@ -52,14 +52,32 @@ def print_run(console: Console, run: RegionRun) -> None:
         console.print(details([("[fail]not read[/]", plain(error)) for error in run.errors]))
     if run.looks:
         ends = Counter(look.state for look in run.looks)
-        found = sum(look.detections for look in run.looks)
-        console.print(f"  {counted(ends, ENDS)}".replace("\n", ", ") + f"; {_found(found, run)}")
+        console.print(f"  {counted(ends, ENDS)}".replace("\n", ", ") + f"; {_found(run.looks)}")
+    _print_checks(console, run.checks)
     _print_reasons(console, run.looks)
 
 
-def _found(detections: int, run: RegionRun) -> str:
-    alerts = f", [likely]{some(run.alerts, 'alert')}[/]" if run.alerts else ""
-    return f"{some(detections, 'detection') if detections else 'nothing found'}{alerts}"
+def _found(looks: Sequence[LookOutcome]) -> str:
+    detections = sum(look.detections for look in looks)
+    found = some(detections, "detection") if detections else "nothing found"
+    return found + _alerts(sum(look.alerts for look in looks))
+
+
+def _alerts(number: int) -> str:
+    return f", [likely]{some(number, 'alert')}[/]" if number else ""
+
+
+def _print_checks(console: Console, checks: Sequence[CheckOutcome]) -> None:
+    """Say what optical looks made of landslides: the decided one by one, the rest counted."""
+    decided = [one for one in checks if one.state in DECIDED]
+    for one in decided:
+        said = f"landslide {one.landslide_id[:8]}{_alerts(one.alerts)}"
+        console.print(f"  {styled(one.state)}: {said}")
+        console.print(Padding(plain(one.reason), (0, 0, 0, 4)))
+    rest = Counter(one.finding for one in checks if one.state not in DECIDED)
+    if rest:
+        said = ", ".join(f"{finding} {number}" for finding, number in sorted(rest.items()))
+        console.print(f"  {some(rest.total(), 'optical check')} without a verdict: {said}")
 
 
 def _print_reasons(console: Console, looks: Sequence[LookOutcome]) -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from flows.cli.poll_views import RegionRun
+    from flows.delivering import DeliveryOutcome
     from flows.services import Services
-    from flows.steps import DeliveryOutcome
 
 
 def poll(
@@ -101,7 +101,7 @@ def _poll_one(
     from db import queries
     from db.engine import transaction
     from detectors.errors import DatabaseUnavailable, ScarpwatchError
-    from flows import steps
+    from flows import confirming, steps
     from flows.cli.poll_views import RegionRun
 
     with transaction(services.engine) as s:
@@ -123,6 +123,11 @@ def _poll_one(
         progress.advance(task)
         if found[0].alerts:
             messages += _deliver(services)
+    progress.update(task, description=f"{region_id}: confirming", total=None)
+    if confirming.confirmations_due(services, region_id):
+        confirmed = confirming.confirm_due(services, region_id)
+        run.looks += confirmed.looks
+        run.checks += confirmed.checks
     progress.remove_task(task)
     return run
 
@@ -137,9 +142,9 @@ def _due(services: Services, region_id: str) -> int:
 
 
 def _deliver(services: Services) -> list[DeliveryOutcome]:
-    from flows import steps
+    from flows import delivering
 
-    return steps.deliver_due(services)
+    return delivering.deliver_due(services)
 
 
 def scene(

@@ -178,7 +178,8 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
             ]
         )
     )
-    for source in region.sources:
+    members = [poll.source for poll in view.polls if poll.source not in region.sources]
+    for source in (*region.sources, *members):
         _print_source(console, view, source)
 
 
@@ -203,11 +204,14 @@ def _print_source(console: Console, view: RegionView, source: str) -> None:
     if poll is None:
         console.print("  not polled yet")
     else:
+        read_to = f"{minute(poll.watermark)} UTC" if poll.watermark else "never"
+        member = source not in view.region.sources
         console.print(
             details(
                 [
                     ("polled", f"{minute(poll.polled_at)} UTC, {ago(poll.polled_at)}"),
-                    ("read up to", f"{minute(poll.watermark)} UTC" if poll.watermark else "never"),
+                    ("read up to", "" if member else read_to),
+                    ("stands in", "as a member of a mirrored source" if member else ""),
                     ("failed", f"[fail]{poll.failures} x[/], last: {plain(poll.error)}"
                      if poll.error else ""),
                 ]

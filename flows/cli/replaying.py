@@ -36,12 +36,12 @@ def replay(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.geojson", help="Write every suspected landslide there."),
+        typer.Option(metavar="FILE.geojson", help="Write every landslide there."),
     ] = None,
     as_json: AsJson = False,
     _verbose: Verbose = 0,
 ) -> None:  # fmt: skip
-    """Monitor an archive as if it were then: what would have been suspected, and when?
+    """Monitor an archive as if it were then: what would have been told, and when?
 
     Runs in a database of its own that is dropped afterwards, knows no look before it was published,
     and tells nobody.
@@ -82,6 +82,8 @@ def _progress() -> Iterator[Callable[[ReplayStep], None]]:
 
         def advance(step: ReplayStep) -> None:
             said = f"{step.clock:%Y-%m-%d}  {step.suspected} suspected"
+            said += f", {step.confirmed} confirmed" if step.confirmed else ""
+            said += f", {step.refuted} refuted" if step.refuted else ""
             progress.update(task, description=said, total=step.of, completed=step.number)
 
         yield advance
@@ -111,14 +113,17 @@ def _document(report: ReplayReport) -> dict[str, Any]:
 def _print_report(report: ReplayReport, out: Path | None) -> None:
     """Say what was looked at and what would have been told."""
     from db.tables import LOOK_STATES
+    from detectors.types import State
     from flows.cli import landslide_views as views
 
     console = screen()
     for region in report.regions:
         found = report.counts.regions.get(region.id)
         looks = counted(found.looks if found else {}, LOOK_STATES).replace("\n", ", ")
+        states = {state: sum(t.values()) for state, t in found.landslides.items()} if found else {}
+        slides = f"{counted(states, State)}; ".replace("\n", ", ") if states else ""
         alerts = some(found.alerts if found else 0, "alert")
-        console.print(f"[name]{region.id}[/]  {looks}; {alerts} would have gone out")
+        console.print(f"[name]{region.id}[/]  {looks}; {slides}{alerts} would have gone out")
     if report.landslides:
         console.print(views.as_table(report.landslides, console.width))
     else:

@@ -1,4 +1,4 @@
-"""The main job, shown end to end on real Sentinel-1: ``make demo``.
+"""The main job, shown end to end on real Sentinel-1 and simulated Sentinel-2: ``make demo``.
 
 ``scene`` says what is watched, ``stage`` runs what it takes, ``summary`` reads the result, and this
 module moves the clock, waits for the work to be done, and prints.
@@ -18,23 +18,24 @@ from datetime import datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from db import counts, queries
+from db import counts
 from db.engine import transaction
 from db.records import Summary
 from detectors.errors import TransientError
+from flows import confirming
 from flows.archive.publish import publish
 from flows.demo.scene import CLOCK, regions
 from flows.demo.screen import print_result
 from flows.demo.stage import Stage, serving, stage
-from flows.demo.summary import best_match, summarise, work_done
+from flows.demo.summary import best_match, summarise, versions, work_done
 from flows.settings import Settings
 
 #: Longest a batch of looks may take before the demo says that something is wrong, seconds.
-PATIENCE_S = 150.0
+PATIENCE_S = 400.0
 
 
 def run(settings: Settings, console: Console, as_json: bool = False) -> int:
-    """Play the demo; write ``summary.json`` and a picture of the drill's landslide.
+    """Play the demo; write ``summary.json`` and pictures of the drill's landslide.
 
     Args:
         settings: for the state folder; everything else is the demo's own.
@@ -42,7 +43,8 @@ def run(settings: Settings, console: Console, as_json: bool = False) -> int:
         as_json: print the summary as JSON instead of tables.
 
     Returns:
-        0 if the drill was alerted and the control stayed quiet, 1 otherwise.
+        0 if the drill was alerted, confirmed, and its decoy withdrawn, and the control stayed
+        quiet; 1 otherwise.
 
     Raises:
         ScarpwatchError: something did not come up or did not finish in time.
@@ -68,20 +70,21 @@ def run(settings: Settings, console: Console, as_json: bool = False) -> int:
                 json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8"
             )
             bar.update(task, description="drawing the drill")
-            picture = draw(on)
+            pictures = draw(on)
         bar.update(task, description="done")
     if as_json:
         sys.stdout.write(json.dumps(asdict(summary)) + "\n")
     else:
-        print_result(console, on, summary, picture, time.monotonic() - started)
-    good = summary.alerts_sent > 0 and not summary.control_alerts
+        print_result(console, on, summary, pictures, time.monotonic() - started)
+    verdicts = summary.confirmed > 0 and summary.refuted > 0 and summary.withdrawn > 0
+    good = summary.alerts_sent > 0 and verdicts and not summary.control_alerts
     return 0 if good else 1
 
 
 def show(
     on: Stage, until: datetime, flows: subprocess.Popen[bytes], tell: Callable[[int], None]
 ) -> None:
-    """Move the clock, make looks visible, and wait until all of them are done and told.
+    """Move the clock, make looks visible, and wait until all of them are done, judged and told.
 
     Raises:
         TransientError: the flows died, or took longer than ``PATIENCE_S``.
@@ -100,11 +103,22 @@ def show(
             summary = counts.summary(s)
         done = _finished(summary)
         tell(done)
-        if done >= wanted and not summary.deliveries("due") + summary.deliveries("sending"):
+        # Messages are counted again behind the verdicts: a verdict may have made one meanwhile.
+        if done >= wanted and not _verdicts_due(on) and not _to_deliver(on):
             return
         time.sleep(0.25)
     what = "took too long" if flows.poll() is None else "ended by themselves"
     raise TransientError(f"{until:%Y-%m-%d}: the flows {what}; see {on.home / 'logs'}")
+
+
+def _verdicts_due(on: Stage) -> bool:
+    return any(confirming.confirmations_due(on.services, region.id) for region in regions())
+
+
+def _to_deliver(on: Stage) -> int:
+    with transaction(on.engine) as s:
+        summary = counts.summary(s)
+    return summary.deliveries("due") + summary.deliveries("sending")
 
 
 def _finished(summary: Summary) -> int:
@@ -123,15 +137,24 @@ def second_run(on: Stage) -> tuple[int, int]:
     return after[0] - before[0], after[1] - before[1]
 
 
-def draw(on: Stage) -> str | None:
-    """Draw the landslide that fits the planted one best; return the picture's path."""
+def draw(on: Stage) -> tuple[str, ...]:
+    """Draw the landslide that fits the planted one best, by each eye; return the pictures' paths.
+
+    Raises:
+        TransientError: a picture could not be drawn.
+    """
     with transaction(on.engine) as s:
-        best, _ = best_match(queries.list_landslides(s, regions()[0].id))
+        best, _ = best_match(versions(s, regions()[0].id))
     if best is None:
-        return None
-    picture = on.home / "drill.png"
-    subprocess.run(
-        [sys.executable, "-m", "flows.cli", "landslides", "picture", str(best.id), str(picture)],
-        env=on.environment, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    return str(picture)
+        return ()
+    command = [sys.executable, "-m", "flows.cli", "landslides", "picture", str(best.id)]
+    drawing = {}
+    for eye in ("radar", "optical"):
+        picture = str(on.home / f"drill-{eye}.png")
+        drawing[picture] = subprocess.Popen(
+            [*command, picture, f"--{eye}"], env=on.environment,
+            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    if failed := [picture for picture, process in drawing.items() if process.wait()]:
+        raise TransientError(f"not drawn: {', '.join(failed)}")
+    return tuple(drawing)

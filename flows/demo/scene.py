@@ -11,6 +11,7 @@ from shapely.geometry import MultiPolygon, Polygon, shape
 from detectors.types import WatchedRegion
 from flows.archive.manifest import open_archive
 from flows.drill import Drill
+from flows.drill_optical import COLLECTION as OPTICAL
 
 #: Name under which the demo's regions find the archive server.
 CATALOGUE = "local"
@@ -18,8 +19,9 @@ ARCHIVE = Path(__file__).resolve().parents[2] / "infra" / "demo" / "archive"
 WATCH_FROM = datetime(2022, 11, 1, tzinfo=UTC)
 #: How often both regions are polled: a demo's half hour.
 POLL_EVERY = timedelta(seconds=20)
-#: Where the replay clock stops: batches of looks become visible together. The drill's first look
-#: comes in a batch of its own.
+#: Where the replay clock stops: batches of looks become visible together. The drill's first radar
+#: look comes in a batch of its own (with a cloudy optical one), then the optical looks that show
+#: the landslide, between clouds, and the decoy. Each further stop costs half a minute.
 CLOCK = tuple(
     datetime.fromisoformat(f"{day}T23:59:00+00:00")
     for day in ("2023-11-15", "2023-11-22", "2025-01-31")
@@ -37,7 +39,7 @@ def regions() -> tuple[WatchedRegion, WatchedRegion]:
             id="san-rafael",
             name="San Rafael mountains (drill)",
             geometry=_area([frames[burst] for burst in drill.bursts]),
-            sources=(f"{CATALOGUE}/{drill.collection}",),
+            sources=(f"{CATALOGUE}/{drill.collection}", f"{CATALOGUE}/{OPTICAL}"),
             watch_from=WATCH_FROM,
             poll_every=POLL_EVERY,
             simulated=True,

@@ -6,31 +6,45 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from db import counts, outbox, queries
+from db import counts, optical, outbox, queries
 from db.engine import transaction
+from detectors.types import Finding, Sensor
 from flows.demo.scene import regions
 from flows.demo.stage import Stage
 from flows.demo.summary import DemoSummary
 
+#: What an optical look does to a suspicion.
+_SAID = {
+    Finding.AGREES: "CONFIRMED",
+    Finding.DISAGREES: "REFUTED",
+    Finding.UNDECIDED: "undecided",
+    Finding.NOT_SEEN: "not seen",
+}
+
 
 def print_result(
-    console: Console, on: Stage, summary: DemoSummary, picture: str | None, seconds: float
+    console: Console, on: Stage, summary: DemoSummary, pictures: tuple[str, ...], seconds: float
 ) -> None:
     """Print tables of looks, landslides and messages, and the figures of the summary."""
     console.print(_looks(on))
+    console.print(_verdicts(on))
     console.print(_landslides(on))
     console.print(_messages(on))
     waited = summary.seconds_publish_to_alert_median
+    fits = summary.confirmed_iou
     text = f"""\
-The planted landslide was suspected at look {summary.drill_looks_to_suspect} after the event; its \
-outline fits by IoU {summary.drill_iou:.2f}.
+The planted landslide was suspected at radar look {summary.drill_looks_to_suspect} after the \
+event; its outline fits by IoU {summary.drill_iou:.2f}.
+By optical looks {summary.confirmed} confirmed{f" (outline: IoU {fits:.2f})" if fits else ""}, \
+{summary.refuted} refuted; {summary.withdrawn} alert withdrawn.
 From publication to the receiver's receipt: {waited} s (median, waiting for the schedule included).
 The quiet control: {summary.control_suspected} suspected, {summary.control_alerts} alerts.
 Polled again from the first look: {summary.second_run_processed} looks judged, \
 {summary.second_run_sent} messages sent.
-Written to {on.home / "summary.json"}{f" and {picture}" if picture else ""} after {seconds:.0f} s.
+Written to {", ".join((str(on.home / "summary.json"), *pictures))} after {seconds:.0f} s.
 [dim]Contains modified Copernicus Sentinel data 2021-2025, processed from NASA/JPL OPERA RTC-S1.
-The landslide is SIMULATED; recall on real landslides is unproven.[/dim]"""
+The landslide, the decoy and all optical looks are SIMULATED; recall on real landslides is \
+unproven.[/dim]"""
     console.print(Panel(text, title="EXERCISE: the demo's result", expand=False))
 
 
@@ -50,19 +64,41 @@ def _looks(on: Stage) -> Table:
     return table
 
 
+def _verdicts(on: Stage) -> Table:
+    """The drill look by look: what was suspected, and what each optical look said of it."""
+    told = []
+    with transaction(on.engine) as s:
+        for landslide in queries.list_landslides(s, regions()[0].id):
+            first, *_ = queries.landslide_history(s, landslide.id)
+            name = str(landslide.id)[:8]
+            told.append((first.not_after, name, first.source.value, f"suspected, {first.tier}"))
+            for check in optical.optical_checks(s, landslide.id):
+                said = f"{_SAID[check.finding]}: {check.reason}"
+                told.append((check.sensed_at, name, Sensor.OPTICAL.value, said))
+    table = Table(title="The drill, look by look", title_justify="left")
+    for column in ("look of", "landslide", "sensor", "says"):
+        table.add_column(column)
+    for moment, name, sensor, said in sorted(told):
+        table.add_row(f"{moment:%Y-%m-%d}", name, sensor, said)
+    return table
+
+
 def _landslides(on: Stage) -> Table:
     """Landslides that are stored."""
     with transaction(on.engine) as s:
         landslides = queries.list_landslides(s)
     table = Table(title="Stored in PostGIS", title_justify="left")
-    for column in ("landslide", "region", "state", "ha", "dB", "evidence", "between"):
-        right = column in {"ha", "dB", "evidence"}
+    for column in ("landslide", "region", "state", "ha", "dB", "NDVI", "evidence", "between"):
+        right = column in {"ha", "dB", "NDVI", "evidence"}
         table.add_column(column, justify="right" if right else "left")
     for one in landslides:
         table.add_row(
             str(one.id)[:8] + ("\nSIMULATED" if one.simulated else ""),
             one.region_id, f"{one.state.value},\n{one.tier.value}",
-            f"{one.area_m2 / 1e4:.1f}", f"{one.change_db:+.1f}", f"{one.evidence:.1f}",
+            f"{one.area_m2 / 1e4:.1f}",
+            "-" if one.change_db is None else f"{one.change_db:+.1f}",
+            "-" if one.d_ndvi is None else f"{one.d_ndvi:+.2f}",
+            f"{one.evidence:.1f}",
             f"{one.not_before:%Y-%m-%d} and\n{one.not_after:%Y-%m-%d}",
         )  # fmt: skip
     return table

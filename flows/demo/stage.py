@@ -31,6 +31,8 @@ from flows.deployments import (
     stop_group,
 )
 from flows.drill import Drill, make_drill_archive
+from flows.drill_optical import make_optical_archive
+from flows.services import Services
 from flows.settings import Settings
 from flows.workers import end_with_parent
 
@@ -43,18 +45,23 @@ class Stage:
 
     home: Path
     """State folder of the demo."""
-    engine: Engine
-    """The demo's own database."""
+    services: Services
+    """What asks the demo's own database what is still to be done."""
     url: str
     """Its libpq URL."""
     clock: FileClock
     """Replay clock that all processes read."""
     archives: tuple[Archive, ...]
-    """The drill's looks and the real ones."""
+    """The drill's looks, radar and optical, and the real ones."""
     server: ArchiveServer
     """STAC API and COGs on loopback."""
     environment: dict[str, str]
     """What ``scarpwatch`` commands of the demo run under."""
+
+    @property
+    def engine(self) -> Engine:
+        """The demo's own database."""
+        return self.services.engine
 
 
 @contextmanager
@@ -66,8 +73,10 @@ def stage(settings: Settings, tell: Callable[[str], None]) -> Iterator[Stage]:
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         tell("writing the drill's looks")
-        make_drill_archive(ARCHIVE, home / "archive-drill", Drill())
-        archives = (open_archive(home / "archive-drill"), open_archive(ARCHIVE))
+        drills = home / "archive-drill", home / "archive-optical"
+        make_drill_archive(ARCHIVE, drills[0], Drill())
+        make_optical_archive(ARCHIVE, drills[1], Drill())
+        archives = tuple(open_archive(path) for path in (*drills, ARCHIVE))
         tell("starting PostGIS")
         cluster = Cluster(settings.home)
         cluster.ensure()
@@ -98,7 +107,8 @@ def stage(settings: Settings, tell: Callable[[str], None]) -> Iterator[Stage]:
         with _without_prefect_url():
             api = stack.enter_context(prefect_server(own))
         environment |= prefect_environment(own, api)
-        yield Stage(home, engine, url, clock, archives, server, environment)
+        services = Services(own, engine, clock, ())
+        yield Stage(home, services, url, clock, archives, server, environment)
 
 
 @contextmanager

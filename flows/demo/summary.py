@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from db import counts, outbox, queries
 from db.engine import transaction
 from db.records import AlertRecord, LookRecord
-from detectors.types import Landslide
-from detectors.vectorize import to_lonlat, to_projected
+from detectors.projections import to_lonlat, to_projected
+from detectors.types import Landslide, Sensor, State
 from flows.demo.scene import regions
 from flows.drill import Drill
 
@@ -31,7 +33,13 @@ class DemoSummary:
     acquisitions_failed: int
     """Looks that could not be judged for a reason that is an error."""
     suspected: int
-    """Landslides suspected in the drill region."""
+    """Landslides suspected in the drill region, whatever became of them."""
+    confirmed: int
+    """Of these, those an optical look confirmed."""
+    refuted: int
+    """Of these, those an optical look refuted."""
+    withdrawn: int
+    """Withdrawals of the drill region that the webhook receiver acknowledged."""
     alerts_sent: int
     """Alerts of the drill region that the webhook receiver acknowledged."""
     control_suspected: int
@@ -39,7 +47,9 @@ class DemoSummary:
     control_alerts: int
     """Alerts decided for the quiet control."""
     drill_iou: float
-    """Intersection over union of the planted and the best suspected outline."""
+    """Intersection over union of the planted and the best outline the radar suspected."""
+    confirmed_iou: float | None
+    """The same of the outline that the optical look confirmed it with; None without one."""
     drill_looks_to_suspect: int | None
     """Looks of the planted burst after the event until suspicion; 1 = the first."""
     seconds_publish_to_alert_median: float | None
@@ -51,9 +61,11 @@ class DemoSummary:
 
 
 def work_done(engine: Engine) -> tuple[int, int]:
-    """Return how often looks were taken up, and how many receipts there are."""
+    """Return how often looks were taken up or asked for a verdict, and how many receipts are."""
     with transaction(engine) as s:
         attempts = sum(look.attempts for look in queries.list_looks(s))
+        summary = counts.summary(s)
+        attempts += sum(sum(region.checks.values()) for region in summary.regions.values())
         receipts = sum(
             len(delivery.receipts)
             for record in outbox.list_alerts(s)
@@ -73,19 +85,30 @@ def summarise(engine: Engine, again: tuple[int, int]) -> DemoSummary:
     with transaction(engine) as s:
         summary = counts.summary(s)
         suspected = queries.list_landslides(s, drill.id)
+        control_suspected = len(queries.list_landslides(s, control.id))
+        history = versions(s, drill.id)
         records = outbox.list_alerts(s, drill.id)
         looks = queries.list_looks(s, region_id=drill.id)
-    best, iou = best_match(suspected)
+    states = Counter(landslide.state for landslide in suspected)
+    by_radar = [v for v in history if v.state is State.SUSPECTED and v.source is Sensor.SAR]
+    best, iou = best_match(by_radar)
+    confirmed, confirmed_iou = best_match([v for v in history if v.state is State.CONFIRMED])
     seconds = seconds_to_receipt(records, looks)
     return DemoSummary(
         acquisitions_seen=summary.acquisitions,
         acquisitions_processed=summary.looks("processed"),
         acquisitions_failed=summary.looks("failed"),
         suspected=len(suspected),
+        confirmed=states[State.CONFIRMED],
+        refuted=states[State.REFUTED],
+        withdrawn=len(
+            seconds_to_receipt([r for r in records if r.alert.kind == "withdrawn"], looks)
+        ),
         alerts_sent=len(seconds),
-        control_suspected=sum(summary.regions[control.id].landslides.get("suspected", {}).values()),
+        control_suspected=control_suspected,
         control_alerts=summary.regions[control.id].alerts,
         drill_iou=round(iou, 3),
+        confirmed_iou=round(confirmed_iou, 3) if confirmed else None,
         drill_looks_to_suspect=None if best is None else looks_to_suspect(best, looks),
         seconds_publish_to_alert_median=round(statistics.median(seconds), 1) if seconds else None,
         second_run_processed=again[0],
@@ -106,9 +129,18 @@ def seconds_to_receipt(records: list[AlertRecord], looks: list[LookRecord]) -> l
     return seconds
 
 
+def versions(s: Session, region_id: str) -> list[Landslide]:
+    """Return every version of every landslide of a region, the latest ones included."""
+    return [
+        version
+        for landslide in queries.list_landslides(s, region_id)
+        for version in queries.landslide_history(s, landslide.id)
+    ]
+
+
 def best_match(landslides: list[Landslide]) -> tuple[Landslide | None, float]:
-    """Return the landslide that fits the planted outline best, and their IoU."""
-    truth, epsg = Drill().outline, Drill().epsg
+    """Return the version that fits the planted outline best, and their IoU."""
+    truth, epsg = Drill().slide.outline, Drill().epsg
     best: tuple[Landslide | None, float] = (None, 0.0)
     for landslide in landslides:
         found = to_projected(landslide.geometry, epsg)
@@ -119,11 +151,13 @@ def best_match(landslides: list[Landslide]) -> tuple[Landslide | None, float]:
 
 
 def looks_to_suspect(landslide: Landslide, looks: list[LookRecord]) -> int:
-    """Count the looks that could have shown the planted slide, up to the one that did."""
-    truth = to_lonlat(Drill().outline, Drill().epsg)
+    """Count the radar looks that could have shown the planted slide, up to the one that did."""
+    slide = Drill().slide
+    truth = to_lonlat(slide.outline, Drill().epsg)
     return sum(
         bool(
-            Drill().happened_at <= look.acquisition.sensed_at <= landslide.not_after
+            look.acquisition.sensor is Sensor.SAR
+            and slide.happened_at <= look.acquisition.sensed_at <= landslide.not_after
             and look.acquisition.footprint.intersects(truth)
         )
         for look in looks

@@ -15,9 +15,9 @@ import pytest
 from shapely.geometry.base import BaseGeometry
 
 from detectors.normalise import MINIMUM_LOOKS
+from detectors.projections import to_projected
 from detectors.simulate import Roughening
 from detectors.types import Grid, LookStack
-from detectors.vectorize import to_projected
 from tests.data.conftest import Record
 from tests.judged import (
     ANY_EVIDENCE,

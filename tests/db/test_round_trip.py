@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,19 +13,24 @@ from shapely.geometry import MultiPolygon, Polygon, box
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from db import outbox, queries, store, tables
+from db import optical, outbox, queries, store, tables
 from db.engine import make_engine, transaction
 from detectors.types import (
     Acquisition,
     Alert,
     Detection,
+    Finding,
     Landslide,
+    OpticalCheck,
     OrbitState,
+    Sensor,
     State,
     Tier,
+    Unseen,
     WatchedRegion,
     derive_id,
 )
+from tests.records import Make
 
 # PostgreSQL text holds every character but NUL; lone surrogates are no characters.
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
@@ -39,6 +44,8 @@ TIMES = st.datetimes(
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 NOT_NEGATIVE = st.floats(0, allow_infinity=False)
+SHARES = st.floats(0, 1)
+CHANGES = st.none() | st.floats(-2, 2)
 OPTIONAL = st.none() | WORDS
 HREFS = st.dictionaries(NAMES, WORDS, max_size=3)
 
@@ -91,29 +98,55 @@ REGIONS = st.builds(
     simulated=st.booleans(),
     tags=st.lists(WORDS, max_size=3).map(tuple),
 )
-ACQUISITIONS = st.builds(
+ANY_SENSOR: dict[str, st.SearchStrategy[Any]] = {
+    "source": NAMES,
+    "item_id": NAMES,
+    "platform": WORDS,
+    "sensed_at": TIMES,
+    "published_at": TIMES,
+    "footprint": polygons() | multipolygons(),
+    "assets": HREFS,
+    "processing_version": OPTIONAL,
+    "checksums": HREFS,
+    "created_at": st.none() | TIMES,
+    "simulated": st.booleans(),
+}
+RADAR = st.builds(
     Acquisition,
-    source=NAMES,
-    item_id=NAMES,
-    platform=WORDS,
-    sensed_at=TIMES,
-    published_at=TIMES,
-    footprint=polygons() | multipolygons(),
+    sensor=st.just(Sensor.SAR),
     orbit_state=st.sampled_from(OrbitState),
     relative_orbit=st.integers(1, 175),
     polarisations=st.lists(NAMES, min_size=1, max_size=2).map(tuple),
-    assets=HREFS,
     burst_id=st.none() | NAMES,
-    processing_version=OPTIONAL,
-    checksums=HREFS,
-    created_at=st.none() | TIMES,
-    simulated=st.booleans(),
+    **ANY_SENSOR,
 )
-ACQUISITION = Acquisition(
-    "a/b", "x", "s1", datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC),
-    box(0, 0, 1, 1), OrbitState.ASCENDING, 137, ("VV",), {"VV": "vv.tif"},
-)  # fmt: skip
-REGION = WatchedRegion("here", "Here", MultiPolygon([box(0, 0, 1, 1)]), ("a/b",))
+OPTICAL = st.builds(
+    Acquisition,
+    sensor=st.just(Sensor.OPTICAL),
+    orbit_state=st.none() | st.sampled_from(OrbitState),
+    relative_orbit=st.none() | st.integers(1, 175),
+    polarisations=st.just(()),
+    tile=st.none() | NAMES,
+    cloud_cover=st.none() | st.floats(0, 100),
+    scale=st.dictionaries(NAMES, NUMBERS, max_size=4),
+    offset=st.dictionaries(NAMES, NUMBERS, max_size=4),
+    **ANY_SENSOR,
+)
+MAKE = Make()
+REGION = MAKE.region()
+ACQUISITION = MAKE.acquisition()
+LOOK = MAKE.optical()
+#: What only an optical look tells, and what only a radar look must.
+BY_SENSOR = st.fixed_dictionaries(
+    {"source": st.just(Sensor.SAR), "change_db": NUMBERS}
+) | st.fixed_dictionaries(
+    {
+        "source": st.just(Sensor.OPTICAL),
+        "change_db": st.none() | NUMBERS,
+        "d_ndvi": CHANGES,
+        "ensemble_score": st.none() | SHARES,
+    }
+)
 
 
 def detections(**fixed: Any) -> st.SearchStrategy[Detection]:
@@ -125,7 +158,6 @@ def detections(**fixed: Any) -> st.SearchStrategy[Detection]:
             score_max=NUMBERS,
             score_mean=NUMBERS,
             evidence=NOT_NEGATIVE,
-            change_db=NUMBERS,
             tier=st.sampled_from(Tier),
             item_ids=st.lists(WORDS, max_size=4).map(tuple),
             detector=NAMES,
@@ -135,7 +167,8 @@ def detections(**fixed: Any) -> st.SearchStrategy[Detection]:
             simulated=st.booleans(),
         ),
         brackets(),
-    ).map(lambda parts: Detection(**(parts[0] | parts[1] | fixed)))
+        BY_SENSOR,
+    ).map(lambda parts: Detection(**(parts[0] | parts[1] | parts[2] | fixed)))
 
 
 DETECTIONS = detections(region_id=REGION.id, acquisition_id=ACQUISITION.id)
@@ -156,24 +189,50 @@ def landslides(draw: st.DrawFn) -> tuple[list[Detection], Landslide]:
         looks=draw(st.integers(1, len(made_of))),
         score_max=draw(NUMBERS),
         evidence=draw(NOT_NEGATIVE),
-        change_db=draw(NUMBERS),
         cause=draw(WORDS),
+        verdict_at=draw(st.none() | TIMES),
         advisory=draw(OPTIONAL),
         simulated=draw(st.booleans()),
         **draw(brackets()),
+        **draw(BY_SENSOR),
     )
     return made_of, landslide
+
+
+@st.composite
+def checks(draw: st.DrawFn, landslide: Landslide) -> OpticalCheck:
+    outline = draw(st.none() | multipolygons())
+    return OpticalCheck(
+        landslide_id=landslide.id,
+        revision=landslide.revision,
+        acquisition_id=LOOK.id,
+        sensed_at=draw(TIMES),
+        finding=draw(st.sampled_from(Finding)),
+        reason=draw(WORDS),
+        share_clear=draw(SHARES),
+        unseen=draw(st.dictionaries(st.sampled_from([u.name.lower() for u in Unseen]), SHARES)),
+        ndvi_before=draw(st.none() | NUMBERS),
+        d_ndvi=draw(CHANGES),
+        share_changed=draw(st.none() | SHARES),
+        ensemble_score=draw(st.none() | SHARES),
+        ensemble_spread=draw(st.none() | NOT_NEGATIVE),
+        outline=outline,
+        outline_area_m2=None if outline is None else draw(POSITIVE),
+        item_ids=tuple(draw(st.lists(WORDS, max_size=4))),
+        weights_version=draw(WORDS),
+        config_hash=draw(WORDS),
+    )
 
 
 @pytest.fixture(scope="module")
 def shared(
     make_database: Callable[[str], str], template: str, url_of: Callable[[str], str]
 ) -> Iterator[Engine]:
-    """One database for all examples, holding one region and one look."""
+    """One database for all examples, holding one region and one look of each kind."""
     engine = make_engine(url_of(make_database(template)))
     with transaction(engine) as s:
         store.save_region(s, REGION)
-        store.record_acquisitions(s, REGION, [ACQUISITION])
+        store.record_acquisitions(s, REGION, [ACQUISITION, LOOK])
     yield engine
     engine.dispose()
 
@@ -210,13 +269,15 @@ def test_regions(shared, region) -> None:
 
 
 @examples
-@given(acquisition=ACQUISITIONS)
+@given(acquisition=RADAR | OPTICAL)
 def test_acquisitions(shared, acquisition) -> None:
     def check(s: Session) -> None:
         assert store.record_acquisitions(s, REGION, [acquisition]) == [acquisition.id]
         assert store.record_acquisitions(s, REGION, [acquisition]) == []
-        assert queries.get_acquisition(s, acquisition.id) == acquisition
-        assert rows(s, tables.Look) == 2
+        stored = queries.get_acquisition(s, acquisition.id)
+        assert stored == acquisition
+        assert {type(n) for n in (*stored.scale.values(), *stored.offset.values())} <= {float}
+        assert rows(s, tables.Look) == 3
 
     undone(shared, check)
 
@@ -252,6 +313,24 @@ def test_landslides(shared, story) -> None:
 
 
 @examples
+@given(data=st.data())
+def test_checks(shared, data) -> None:
+    made_of, landslide = data.draw(landslides())
+    check = data.draw(checks(landslide))
+
+    def check_it(s: Session) -> None:
+        store.store_detections(s, made_of)
+        store.store_landslide(s, landslide)
+        assert optical.record_optical_check(s, check)
+        assert not optical.record_optical_check(s, check)
+        (stored,) = optical.optical_checks(s, landslide.id)
+        assert stored == check
+        assert stored.id == check.id
+
+    undone(shared, check_it)
+
+
+@examples
 @given(
     story=landslides(),
     told=st.builds(
@@ -263,6 +342,7 @@ def test_landslides(shared, story) -> None:
         sensed_at=TIMES,
         published_at=TIMES,
         exercise=st.just(True),
+        references=st.lists(st.uuids(), max_size=2).map(tuple),
     ),
     channel=WORDS,
 )

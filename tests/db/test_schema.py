@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 from alembic import command
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from db import queries, schema, tables
+from db import optical, queries, schema, store, tables
 from db.cluster import Cluster
 from db.engine import connection, make_engine, transaction
 from detectors.errors import ConfigurationError, DatabaseUnavailable
+from detectors.types import Sensor
 
 CATALOGUE = {
     "columns": """
@@ -26,11 +27,58 @@ CATALOGUE = {
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = 'scarpwatch'::regnamespace""",
+    "triggers": """
+        SELECT c.relname, tgname, pg_get_triggerdef(t.oid) FROM pg_trigger t
+        JOIN pg_class c ON c.oid = tgrelid
+        WHERE c.relnamespace = 'scarpwatch'::regnamespace AND NOT tgisinternal""",
+    "views": """
+        SELECT c.relname, a.attname, a.attnum, col_description(c.oid, a.attnum)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE c.relnamespace = 'scarpwatch'::regnamespace AND c.relkind = 'v'""",
     "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'scarpwatch'",
     "comments": """
         SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class c
         WHERE c.relnamespace = 'scarpwatch'::regnamespace AND c.relkind IN ('r', 'v')""",
 }
+
+#: What a database of version 0001 may hold, one row per table that 0002 changes.
+FIRST_VERSION = """
+INSERT INTO scarpwatch.regions (id, name, geometry, sources, detectors, watch_from, min_area_m2,
+    poll_every, priority, paused, simulated, tags)
+VALUES ('here', 'Here', ST_GeomFromText('MULTIPOLYGON(((0 0,0 1,1 1,1 0,0 0)))', 4326), '{a/b}',
+    '{sar_log_ratio}', '2023-01-01Z', 0, '1 hour', 100, false, false, '{}');
+INSERT INTO scarpwatch.acquisitions (id, source, item_id, platform, sensed_at, published_at,
+    footprint, orbit_state, relative_orbit, track, polarisations, assets, checksums, simulated)
+VALUES ('00000000-0000-0000-0000-000000000001', 'a/b', 'x', 'sentinel-1a', '2023-02-01Z',
+    '2023-02-01Z', ST_GeomFromText('POLYGON((0 0,0 1,1 1,1 0,0 0))', 4326), 'ascending', 137,
+    '137-ascending', '{VV}', '{"VV": "vv.tif"}', '{}', false);
+INSERT INTO scarpwatch.looks (id, region_id, acquisition_id, state)
+VALUES ('00000000-0000-0000-0000-000000000002', 'here',
+    '00000000-0000-0000-0000-000000000001', 'due');
+INSERT INTO scarpwatch.detections (id, region_id, acquisition_id, polygon, area_m2, score_max,
+    score_mean, evidence, change_db, tier, not_before, not_after, item_ids, detector,
+    weights_version, config_hash, simulated)
+VALUES ('00000000-0000-0000-0000-000000000003', 'here', '00000000-0000-0000-0000-000000000001',
+    ST_GeomFromText('POLYGON((0 0,0 1,1 1,1 0,0 0))', 4326), 9000, 6, 4, 20, 4.3, 'likely',
+    '2023-01-20Z', '2023-02-01Z', '{x}', 'sar_log_ratio', 'none', 'abc', false);
+INSERT INTO scarpwatch.landslides (id, region_id)
+VALUES ('00000000-0000-0000-0000-000000000004', 'here');
+INSERT INTO scarpwatch.landslide_versions (landslide_id, revision, state, tier, geometry, area_m2,
+    not_before, not_after, detections, looks, score_max, evidence, change_db, cause, simulated)
+VALUES ('00000000-0000-0000-0000-000000000004', 1, 'suspected', 'likely',
+    ST_GeomFromText('MULTIPOLYGON(((0 0,0 1,1 1,1 0,0 0)))', 4326), 9000, '2023-01-20Z',
+    '2023-02-01Z', '{00000000-0000-0000-0000-000000000003}', 1, 6, 20, 4.3, 'first seen', false);
+"""
+
+
+def contents(opened: Connection) -> dict[str, list[str]]:
+    """Return every row of the tables that 0002 changes, as text with the columns by name."""
+    return {
+        table: sorted(
+            opened.scalars(text(f"SELECT to_jsonb(held)::text FROM scarpwatch.{table} AS held"))
+        )
+        for table in ("acquisitions", "detections", "landslide_versions", "landslides_current")
+    }
 
 
 @pytest.fixture
@@ -62,6 +110,50 @@ def test_up_down_up(empty) -> None:
     assert catalogue(empty) == there
 
 
+def test_a_database_of_the_first_version_keeps_what_it_holds(empty) -> None:
+    schema.upgrade(empty, "0001")
+    first = catalogue(empty)
+    with connection(empty) as opened:
+        opened.execute(text(FIRST_VERSION))
+        opened.execute(
+            text("CREATE VIEW public.mine AS SELECT * FROM scarpwatch.landslides_current")
+        )
+        held = contents(opened)
+    for _ in range(2):
+        schema.upgrade(empty)
+        with transaction(empty) as s:
+            (landslide,) = queries.open_landslides(s, "here")
+            (look,) = queries.list_looks(s)
+            (detection,) = queries.list_detections(s, "here")
+        assert (look.acquisition.sensor, look.acquisition.track) == (Sensor.SAR, "137-ascending")
+        assert (look.acquisition.scale, look.acquisition.tile) == ({}, None)
+        assert (detection.source, detection.change_db, detection.d_ndvi) == (Sensor.SAR, 4.3, None)
+        assert (landslide.source, landslide.change_db) == (Sensor.SAR, 4.3)
+        assert (landslide.verdict_at, landslide.ensemble_score) == (None, None)
+        with connection(empty) as opened:
+            opened.execute(text("DROP VIEW IF EXISTS public.mine"))
+        schema.downgrade(empty, "0001")
+        assert catalogue(empty) == first
+        with connection(empty) as opened:
+            assert contents(opened) == held
+
+
+def test_optical_looks_are_not_forgotten_on_the_way_down(world, make) -> None:
+    look = make.optical()
+    with world.open() as s:
+        store.record_acquisitions(s, world.region, [look])
+        optical.record_optical_check(s, make.check(world.landslide, look))
+    there = catalogue(world.engine)
+    with pytest.raises(ConfigurationError, match="1 optical looks are stored"):
+        schema.downgrade(world.engine, "0001")
+    with pytest.raises(ConfigurationError, match="1 optical looks are stored"):
+        schema.downgrade(world.engine, "-1")
+    assert catalogue(world.engine) == there
+    assert schema.current(world.engine) == schema.head()
+    schema.downgrade(world.engine, "base")  # as it says: every table and all they hold
+    assert schema.current(world.engine) is None
+
+
 def test_autogenerate_finds_no_difference(engine) -> None:
     with connection(engine) as opened:
         command.check(schema.alembic_config(opened))
@@ -75,7 +167,8 @@ def test_migrations_make_what_the_tables_say(engine, empty) -> None:
         tables.Region.metadata.create_all(opened)
     migrated, declared = catalogue(engine), catalogue(empty)
     migrated["comments"] = {row for row in migrated["comments"] if row[0] != "landslides_current"}
-    assert migrated == declared
+    # Triggers and views are no part of the tables.
+    assert migrated == declared | {name: migrated[name] for name in ("triggers", "views")}
 
 
 def test_every_geometry_has_exactly_one_spatial_index(engine) -> None:
@@ -86,7 +179,7 @@ def test_every_geometry_has_exactly_one_spatial_index(engine) -> None:
                 " WHERE f_table_schema = 'scarpwatch' AND f_table_name <> 'landslides_current'"
             )
         ).all()
-        assert len(columns) == 4
+        assert len(columns) == 5
         for table, column in columns:
             definitions = opened.scalars(
                 text(

@@ -9,10 +9,10 @@ import pytest
 from shapely.geometry import MultiPolygon, Polygon, box
 from sqlalchemy import text
 
-from db import counts, queries, store
+from db import counts, optical, queries, store
 from db.engine import transaction
 from detectors.errors import ConfigurationError, LeaseLost, PermanentError
-from detectors.types import State, Tier
+from detectors.types import Finding, Sensor, State, Tier
 
 LEASE = timedelta(minutes=10)
 HOUR = timedelta(hours=1)
@@ -143,6 +143,8 @@ def test_a_known_item_follows_the_catalogue_in_where_it_lies_only(engine, make) 
         assets={"VV": "https://elsewhere/vv.tif"},
         checksums={"VV": "1220ab"},
         processing_version="1.1",
+        scale={"red": 0.0001},
+        offset={"red": -0.1},
         published_at=first.published_at + HOUR,
         platform="sentinel-1x",
         simulated=True,
@@ -155,6 +157,34 @@ def test_a_known_item_follows_the_catalogue_in_where_it_lies_only(engine, make) 
         assert queries.get_acquisition(s, first.id) == expected
         store.record_acquisitions(s, region, [replace(moved, simulated=False)])
         assert queries.get_acquisition(s, first.id).simulated
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"orbit_state": None},
+        {"relative_orbit": None},
+        {"polarisations": ()},
+        {"relative_orbit": 176},
+    ],
+)
+def test_a_radar_look_without_its_geometry_is_refused(engine, make, wrong) -> None:
+    with transaction(engine) as s:
+        store.save_region(s, make.region())
+        store.record_acquisitions(s, make.region(), [make.acquisition()])
+    columns = ", ".join(f"{name} = :{name}" for name in wrong)
+    values = {key: list(value) if value == () else value for key, value in wrong.items()}
+    with pytest.raises(PermanentError), transaction(engine) as s:
+        s.execute(text(f"UPDATE scarpwatch.acquisitions SET {columns}"), values)
+
+
+@pytest.mark.parametrize("cloud_cover", [-1.0, 100.5, float("nan")])
+def test_a_cloud_cover_outside_0_to_100_is_refused(engine, make, cloud_cover) -> None:
+    region = make.region()
+    with transaction(engine) as s:
+        store.save_region(s, region)
+    with pytest.raises(PermanentError, match="cloud_cover"), transaction(engine) as s:
+        store.record_acquisitions(s, region, [make.optical(cloud_cover=cloud_cover)])
 
 
 def test_refusals_are_stored_once_with_their_latest_reason(engine, make) -> None:
@@ -415,6 +445,9 @@ def test_detections_are_stored_once_and_only_for_known_looks(world, make) -> Non
         {"area_m2": 0.0},
         {"score_max": float("nan")},
         {"change_db": float("-inf")},
+        {"change_db": None},
+        {"source": Sensor.OPTICAL, "d_ndvi": -2.5},
+        {"source": Sensor.OPTICAL, "ensemble_score": 1.5},
         {"evidence": -1.0},
         {"not_before": datetime(2025, 1, 1, tzinfo=UTC)},
         {"polygon": Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])},
@@ -533,3 +566,20 @@ def test_counts(world, make) -> None:
     assert (found.looks("due"), found.landslides("suspected"), found.alerts) == (1, 1, 0)
     assert found.deliveries("due") == 0
     assert found.regions["empty"].looks == {}
+
+
+def test_counts_of_the_optical_half(world, make) -> None:
+    cloudy, clear, broken = (make.optical(day) for day in (5, 10, 15))
+    first = world.landslide
+    with world.open() as s:
+        store.record_acquisitions(s, world.region, [cloudy, clear, broken])
+        for look, finding in ((cloudy, Finding.NOT_SEEN), (clear, Finding.AGREES)):
+            optical.record_optical_check(s, make.check(first, look, finding=finding))
+        optical.defer_optical_check(s, first.id, broken.id, "truncated", None)
+        store.store_landslide(s, replace(first, revision=2, state=State.CONFIRMED))
+        found = counts.summary(s)
+    region = found.regions[world.region.id]
+    assert (region.looks, region.optical) == ({"due": 4}, {"due": 3})
+    assert region.landslides == {"confirmed": {"likely": 1}}
+    assert region.checks == {"not seen": 1, "agrees": 1}
+    assert (region.parked, found.parked) == (1, 1)

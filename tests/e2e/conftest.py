@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ import httpx
 import pytest
 
 from alerts.receiver import Receiver
+from tests.optical_watch import OpticalWatch
 from tests.watching import Watch
 
 
@@ -56,6 +58,11 @@ class Operator:
         assert process.returncode == status, err
         return json.loads(out) if out else None
 
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """End a process as power failures do."""
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
     def end(self) -> None:
         for process in self.started:
             process.kill()
@@ -67,11 +74,11 @@ def operate(no_settings: Path) -> Iterator[Callable[..., Operator]]:
     """Writes the settings of a watched region to a file; channels and other keys can be given."""
     made: list[Operator] = []
 
-    def make(w: Watch, channels: dict[str, str], **keys: Any) -> Operator:
+    def make(w: Watch | OpticalWatch, channels: dict[str, str], **keys: Any) -> Operator:
         text = [
             *(f"{key} = {json.dumps(value)}" for key, value in keys.items()),
             f"clock_file = {json.dumps(str(no_settings / 'clock'))}",
-            f'[catalogues.local]\nkind = "stac"\nurl = "{w.stac.server.url}"',
+            f'[catalogues.local]\nkind = "stac"\nurl = "{w.catalogue_url}"',
             'published_property = "published"\nwindow = "P36500D"\nattempts = 2',
         ]
         for name, url in channels.items():

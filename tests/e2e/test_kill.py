@@ -9,24 +9,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from db import outbox, schema
 from db.engine import make_engine
 from tests.series import DAYS
-from tests.watching import stored_rows
+from tests.watching import stored_rows, stored_states
 
 #: The first look that shows the landslide, and the last look of all.
 FIRST, LAST = "2023-11-21", "2023-12-03"
 
 #: All the work, in the order of the flows: poll, judge everything, then send.
 WORKER = """
-from flows import settings, steps
+from flows import delivering, settings, steps
 from flows.services import open_services
 with open_services(settings.load()) as services:
     steps.poll_region(services, "slope")
     steps.detect_due(services, "slope")
-    steps.deliver_due(services)
+    delivering.deliver_due(services)
 """
 
 
@@ -52,10 +51,6 @@ def undisturbed(
     engine.dispose()
 
 
-def states(engine: Engine, table: str) -> list[str]:
-    return sorted(row["state"] for row in stored_rows(engine)[table])
-
-
 def alert_key(w: Any) -> str:
     with w.open() as s:
         (record,) = outbox.list_alerts(s)
@@ -70,11 +65,10 @@ def test_after_store_before_send(served, files, operate, receiver, undisturbed, 
     files.rules({"match": w.item(LAST), "hold": True})
     worker = operator.start("-c", WORKER)
     wait_until(lambda: any(w.item(LAST) in asked for asked in files.seen()))
-    worker.send_signal(signal.SIGKILL)
-    assert worker.wait() == -signal.SIGKILL
+    operator.kill(worker)
     files.release()
     key = alert_key(w)
-    assert states(w.services.engine, "deliveries") == ["due"]
+    assert stored_states(w.services.engine, "deliveries") == ["due"]
     assert receiver.received() == []
 
     operator.command("poll")
@@ -93,9 +87,8 @@ def test_between_send_and_receipt(
     w.reach()
     worker = operator.start("-c", WORKER)
     wait_until(receiver.received)
-    worker.send_signal(signal.SIGKILL)
-    assert worker.wait() == -signal.SIGKILL
-    assert states(w.services.engine, "deliveries") == ["sending"]
+    operator.kill(worker)
+    assert stored_states(w.services.engine, "deliveries") == ["sending"]
     assert stored_rows(w.services.engine)["receipts"] == []
 
     slow_receiver.answer.set()
@@ -120,10 +113,9 @@ def test_in_the_middle_of_a_scene(
     files.rules({"match": name, "hold": True})
     worker = operator.start("-c", WORKER)
     wait_until(lambda: any(name in asked for asked in files.seen()))
-    worker.send_signal(signal.SIGKILL)
-    assert worker.wait() == -signal.SIGKILL
+    operator.kill(worker)
     files.release()
-    assert "processing" in states(w.services.engine, "looks")
+    assert "processing" in stored_states(w.services.engine, "looks")
     assert stored_rows(w.services.engine)["detections"] == []
 
     (run,) = operator.command("poll")["regions"]
@@ -177,7 +169,7 @@ def test_the_database_killed_while_a_scene_is_judged(
     assert "Traceback" not in err
 
     mortal_cluster.ensure()
-    assert states(engine, "looks")[:7] == [*6 * ["baseline"], "due"]
+    assert stored_states(engine, "looks")[:7] == [*6 * ["baseline"], "due"]
     (run,) = operator.command("poll")["regions"]
     assert [look["item_id"] for look in run["looks"]] == [w.item(FIRST), w.item(LAST)]
     assert [one["key"] for one in receiver.received()] == [alert_key(w)]

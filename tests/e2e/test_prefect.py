@@ -15,11 +15,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.series import DAYS
+from db import store
+from tests.optical_world import debris_over, ground, tile
+from tests.series import DAYS, EPSG, OUTLINE
+from tests.watching import Watch
 
 #: The first look that shows the landslide is published by then.
 SHOWN = datetime(2023, 11, 22, tzinfo=UTC)
 LAST = "2023-12-03"
+#: The optical look that confirms it.
+AFTER = datetime(2023, 11, 26, 18, tzinfo=UTC)
 
 
 @dataclass
@@ -34,10 +39,10 @@ class Serving:
         found = re.search(r"Runs and logs: (http://\S+)", self.output.read_text())
         return f"{found[1]}/api" if found else None
 
-    def runs(self, state: str) -> list[dict[str, Any]]:
-        """Return the region's runs that are in a state."""
+    def runs(self, state: str, flow: str = "poll-region") -> list[dict[str, Any]]:
+        """Return the region's runs of a flow that are in a state."""
         found = self.ask("flow_runs")
-        return [r for r in found if (r["name"], r["state_type"]) == ("poll-region slope", state)]
+        return [r for r in found if (r["name"], r["state_type"]) == (f"{flow} slope", state)]
 
     def ask(self, what: str) -> list[dict[str, Any]]:
         answer = httpx.post(f"{self.api}/{what}/filter", json={}).raise_for_status()
@@ -65,6 +70,21 @@ def serve(tmp_path: Path) -> Iterator[Any]:
         process.wait()
 
 
+def see(w: Watch, folder: Path) -> None:
+    """Let optical looks of forest become known, and one after the landslide that shows debris."""
+    grid, debris = debris_over(OUTLINE, EPSG)
+    days = [datetime(2023, 9, 20, 18, tzinfo=UTC), datetime(2023, 10, 5, 18, tzinfo=UTC), AFTER]
+    looks = [
+        tile(
+            folder, day, ground(number, *([debris] if day == AFTER else [])),
+            grid=grid, source=w.region.sources[0],
+        )
+        for number, day in enumerate(days)
+    ]  # fmt: skip
+    with w.open() as s:
+        store.record_acquisitions(s, w.region, looks)
+
+
 def descended(home: Path) -> dict[int, str]:
     """Return the processes that have the state folder in their environment."""
     found = {}
@@ -80,7 +100,7 @@ def descended(home: Path) -> dict[int, str]:
 
 @pytest.mark.slow
 def test_served_killed_served_again_and_ended(
-    watch, operate, receiver, serve, no_settings, wait_until
+    watch, operate, receiver, serve, no_settings, wait_until, tmp_path
 ) -> None:
     w = watch(poll_every=timedelta(seconds=5))
     operator = operate(w, {"duty": receiver.url}, prefect_port=0, deliver_every="PT10S")
@@ -101,21 +121,27 @@ def test_served_killed_served_again_and_ended(
     serving.process.wait()
     wait_until(lambda: not descended(no_settings), 30)
     w.reach()
+    see(w, tmp_path)
     serving = serve(operator.environment)
     wait_until(lambda: w.states().get(LAST) == "processed", 75)
-    assert len(w.rows()["landslide_versions"]) == 2
-    assert len(receiver.received()) == 1
+    wait_until(lambda: len(receiver.received()) == 2, 75)
+    kinds = [one["body"]["kind"] for one in receiver.received()]
+    assert kinds == ["suspected", "confirmed"]
+    states = [row["state"] for row in w.rows()["landslide_versions"]]
+    assert sorted(states) == ["confirmed", "suspected", "suspected"]
 
     # What Prefect knows of it: deployments by module path, a schedule for the region.
-    deployments = {one["name"]: one for one in serving.ask("deployments")}
-    assert {name: one["entrypoint"] for name, one in deployments.items()} == {
-        "watched": "flows.monitor.poll_region",
-        "on-demand": "flows.monitor.detect_sar",
-        "undelivered": "flows.monitor.deliver_alerts",
+    deployments = {one["entrypoint"]: one for one in serving.ask("deployments")}
+    assert {entrypoint: one["name"] for entrypoint, one in deployments.items()} == {
+        "flows.monitor.poll_region": "watched",
+        "flows.monitor.detect_sar": "on-demand",
+        "flows.monitor.confirm_optical": "on-demand",
+        "flows.monitor.deliver_alerts": "undelivered",
     }
-    (schedule,) = deployments["watched"]["schedules"]
+    (schedule,) = deployments["flows.monitor.poll_region"]["schedules"]
     assert (schedule["schedule"]["interval"], schedule["parameters"]) == (5, {"region_id": "slope"})
     wait_until(lambda: serving.runs("COMPLETED"), 40)
+    assert serving.runs("COMPLETED", "confirm-optical")
     assert all(run["auto_scheduled"] for run in serving.runs("COMPLETED"))
     assert serving.runs("FAILED") == []
 

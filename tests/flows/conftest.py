@@ -19,6 +19,9 @@ import rasterio
 from affine import Affine
 
 from flows.archive.build import build
+from flows.catalogs.base import CatalogueSettings
+from flows.catalogs.registry import make_catalogue
+from tests.sentinel_hub_server import CLIENT_ID, CLIENT_SECRET, HubServer
 
 BURST, OTHER_BURST = "T137-292321-IW2", "T137-292320-IW2"
 
@@ -182,3 +185,27 @@ def misbehaving() -> Iterator[Misbehaving]:
 @pytest.fixture
 def reply() -> type[Reply]:
     return Reply
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    """Sentinel Hub on loopback; it must not break itself."""
+    server = HubServer()
+    yield server
+    server.close()
+    assert server.broken == []
+
+
+@pytest.fixture
+def hub_catalogue(hub: HubServer) -> Callable[..., Any]:
+    """Makes the catalogue that asks it; settings can be chosen."""
+
+    def make(**settings: Any) -> Any:
+        own = {
+            "url": hub.url, "token_url": hub.token_url, "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET, "attempts": 3, "backoff_s": 0.01,
+            "longest_wait_s": 0.2, "timeout_s": 2.0, **settings,
+        }  # fmt: skip
+        return make_catalogue("hub", CatalogueSettings(kind="sentinel-hub", **own))
+
+    return make

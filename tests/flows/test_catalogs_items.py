@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.errors import UnusableItem
@@ -114,6 +111,15 @@ def test_cmr_stac_item_is_understood_by_its_name(prefix):
     }
 
 
+@pytest.mark.parametrize(
+    ("told", "platform"),
+    [("sentinel-1c", "sentinel-1c"), ("S1D", "sentinel-1d"), ("Sentinel-1A", "sentinel-1a"),
+     ("SENTINEL-1", "sentinel-1"), ("radar-9", "radar-9")],
+)  # fmt: skip
+def test_new_satellites_need_no_code(told, platform):
+    assert to_acquisition(rtc_item(platform=told), "a/b", NOW).platform == platform
+
+
 def test_unknown_platforms_are_kept():
     assert to_acquisition(rtc_item(platform="SENTINEL-1X"), "a/b", NOW).platform == "sentinel-1x"
     assert to_acquisition(rtc_item(platform=None), "a/b", NOW).platform == "sentinel-1a"
@@ -129,7 +135,7 @@ def test_unknown_platforms_are_kept():
         (rtc_item(id="S1A_IW_GRDH_1SDV_x", collection="grd"), "not terrain-corrected: GRD"),
         (rtc_item(id="S1A_IW_SLC__1SDV_x", collection="x", sar__product_type="SLC"), "SLC"),
         (rtc_item(id="x", collection="x", sar__product_type=None), "product type missing"),
-        (rtc_item(id="S2A_MSIL2A_x", collection="s2", sar__polarizations=None,
+        (rtc_item(id="L2A_x", collection="s2", sar__polarizations=None,
                   sar__instrument_mode=None, sar__product_type=None), "not a radar image"),
         (rtc_item(id=OPERA.replace("RTC-S1_", "RTC-S1-STATIC_")), "static layer"),
         (rtc_item(sar__polarizations=None), "no polarisation"),
@@ -214,6 +220,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(data=st.data(), value=JSON)
 def test_no_broken_item_ever_stops_the_rest(data, value):
     """Replace any one part of a good item by any JSON: it is refused or still understood."""
@@ -226,32 +233,5 @@ def test_no_broken_item_ever_stops_the_rest(data, value):
     holder[key] = value
     good = rtc_item(id="good_rtc")
     area = to_acquisition(good, "a/b", NOW).footprint
-    found = list(records([item, good], "a/b", area, NOW))
+    found = [one.record for one in records([item, good], "a/b", area, NOW)]
     assert any(isinstance(r, Acquisition) and r.item_id == "good_rtc" for r in found)
-
-
-@pytest.mark.data
-def test_recorded_items_of_many_catalogues():
-    folder = Path(os.environ["SCARPWATCH_DATA"]) / "stac-json"
-    assert folder.is_dir()
-    outcomes: Counter[str] = Counter()
-    accepted = set()
-    for path in sorted(folder.rglob("*.*json")):
-        for feature in _features(json.loads(path.read_text("utf-8"))):
-            try:
-                accepted.add(to_acquisition(feature, "recorded/any", NOW).item_id)
-            except UnusableItem as error:
-                outcomes[str(error).partition(":")[0].partition(" (")[0]] += 1
-    assert accepted == {"S1A_20200103_17RMJ_ASC", "S1B_20161121_12SYJ_ASC"}
-    assert outcomes["not terrain-corrected"] >= 3
-    assert outcomes["no SAR polarisation"] >= 40
-
-
-def _features(content: Any) -> list[Any]:
-    if isinstance(content, dict) and "response" in content:
-        content = content["response"]
-    if isinstance(content, dict) and content.get("type") == "Feature":
-        return [content]
-    if isinstance(content, dict) and isinstance(content.get("features"), list):
-        return content["features"]
-    return []

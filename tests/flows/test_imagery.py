@@ -13,16 +13,9 @@ from affine import Affine
 from shapely.geometry import MultiPolygon, box
 
 from detectors.errors import NothingObserved
-from detectors.vectorize import to_lonlat, to_projected
-from flows.imagery import (
-    BLOCK_PIXELS,
-    CONTEXT_M,
-    HALO_PIXELS,
-    group_passes,
-    plan_blocks,
-    read_pass,
-    stack_looks,
-)
+from detectors.projections import to_lonlat, to_projected
+from flows.imagery import group_passes, plan_blocks, read_pass, stack_looks
+from flows.rasters import BLOCK_PIXELS, CONTEXT_M, HALO_PIXELS
 from tests.rasters import (
     EPSG,
     NORTH,

@@ -11,16 +11,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
 from db.cluster import Cluster
 from detectors.errors import InvalidArchive
-from detectors.types import Landslide, Tier, WatchedRegion
-from detectors.vectorize import to_projected
+from detectors.masks import Sun
+from detectors.projections import to_projected
+from detectors.types import Landslide, State, Tier, WatchedRegion
 from flows.archive.manifest import open_archive
+from flows.archive.optical import Picture, write_optical_archive
 from flows.replay import ReplayReport, ReplayStep, replay, whole_archive
 from flows.settings import Settings
+from tests.optical_world import BANDS, debris_over, ground
 from tests.series import DAYS, EPSG, HAPPENED, OUTLINE, STEEP, WATCH_FROM, day, footprint, part_of
 
 FIRST, SECOND = "2023-11-21", "2023-12-03"
@@ -97,6 +101,8 @@ def test_landslides_come_out_as_geojson(played) -> None:
     (landslide,) = played.landslides
     assert (found["id"], found["properties"]["region"]) == (str(landslide.id), "slide")
     assert found["properties"]["simulated"] is True
+    unknown = [found["properties"][name] for name in ("d_ndvi", "ensemble_score", "verdict_at")]
+    assert (found["properties"]["source"], unknown) == ("sar", 3 * [None])
     assert found["properties"]["not_after"].startswith(FIRST)
     assert "Copernicus Sentinel data" in collection["credit"]
 
@@ -108,11 +114,43 @@ def test_progress_tells_where_the_clock_is(played, shown) -> None:
     assert sum(step.published for step in shown) == 27
     first = next(step for step in shown if step.suspected)
     assert day(first.clock) == FIRST
-    assert shown[-1].suspected == 1
+    assert (shown[-1].suspected, shown[-1].confirmed, shown[-1].refuted) == (1, 0, 0)
 
 
 def test_nothing_is_left_behind(played, home) -> None:
     assert left_behind(home) == []
+
+
+def test_optical_verdicts_are_counted(settings, slide_series, slope, tmp_path) -> None:
+    grid, debris = debris_over(OUTLINE, EPSG)
+    seen = datetime(2023, 11, 26, 18, tzinfo=UTC)
+    pictures = [
+        Picture(
+            moment, "sentinel-2a", "11SKU", grid, ground(number, *patches),
+            np.full((grid.height // 2, grid.width // 2), 4, np.uint8), Sun(163, 33), bool(patches),
+        )
+        for number, (moment, patches) in enumerate(
+            [(datetime(2023, 10, n, 18, tzinfo=UTC), ()) for n in (1, 8)] + [(seen, (debris,))]
+        )
+    ]  # fmt: skip
+    optical = tmp_path / "optical"
+    write_optical_archive(
+        pictures, BANDS, optical, collection="s2-drill", title="Made up", changes="A slide."
+    )
+    steps: list[ReplayStep] = []
+    report = replay(settings, [slide_series, optical], [slope], progress=steps.append)
+    (landslide,) = report.landslides
+    assert landslide.state is State.CONFIRMED
+    assert [(s.suspected, s.confirmed, s.refuted) for s in steps if s.clock > seen][-1] == (0, 1, 0)
+    assert any(step.suspected for step in steps)
+    assert report.counts.landslides("confirmed") == 1
+    assert report.counts.regions["slope"].checks == {"agrees": 1}
+    assert [record.alert.kind for record in report.alerts] == ["confirmed", "suspected"]
+    (found,) = report.feature_collection()["features"]
+    told = found["properties"]
+    assert (told["state"], told["source"]) == ("confirmed", "sar")
+    assert told["verdict_at"] == seen.isoformat()
+    assert told["d_ndvi"] < -0.15 < 0 < told["ensemble_score"]
 
 
 @pytest.fixture

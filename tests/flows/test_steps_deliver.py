@@ -12,8 +12,8 @@ from alerts import journal
 from alerts.receiver import Receiver
 from alerts.records import Channel
 from db import outbox
+from flows.delivering import messages_due
 from flows.services import Services
-from flows.steps import messages_due
 
 #: The first look that shows the landslide is published by then.
 SHOWN = datetime(2023, 11, 22, tzinfo=UTC)

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from alerts.records import Channel
 from db import outbox, queries
+from detectors.projections import to_projected
 from detectors.types import State, Tier
-from detectors.vectorize import to_projected
 from flows.archive.manifest import open_archive
 from flows.steps import looks_due, rejudge
 from tests.series import DAYS, END, EPSG, HAPPENED, OUTLINE, WATER, day, part_of

@@ -15,7 +15,8 @@ from db import store
 from db.records import ClaimedLook
 from detectors.errors import LeaseLost
 from flows.catalogs.base import CatalogueSettings
-from flows.steps import backoff, judge_acquisition, looks_due, rejudge, store_judgement
+from flows.leases import backoff
+from flows.steps import judge_acquisition, looks_due, rejudge, store_judgement
 from tests.rasters import speckle, write
 from tests.series import DAYS
 
@@ -163,6 +164,20 @@ def test_the_lease_of_a_dead_neighbour_is_not_waited_for(polled, alive) -> None:
         let_waits_end(w)
         taken = [outcome.item_id for outcome in w.detect()]
     assert (held.acquisition.item_id in taken) is not alive
+
+
+def test_the_lease_of_a_long_job_is_extended(polled, monkeypatch) -> None:
+    w = polled()
+    held = []
+
+    def kept(s, look_id, owner, until) -> None:
+        assert owner == w.services.owner
+        held.append(until)
+
+    monkeypatch.setattr(store, "extend_look", kept)
+    assert w.detect(limit=1)[0].state == "processed"
+    assert held
+    assert abs(held[-1] - datetime.now(UTC) - w.services.settings.lease) < MINUTE
 
 
 def test_a_look_that_is_being_judged_is_not_judged_anew(polled) -> None:

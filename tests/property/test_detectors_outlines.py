@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from detectors.projections import to_lonlat, to_projected
 from detectors.types import Grid, ScoreMap
-from detectors.vectorize import Levels, outlines, to_lonlat, to_projected
+from detectors.vectorize import Levels, outlines
 
 EVERY_PATCH = Levels(watch=0.0, minimum_pixels=1)
 

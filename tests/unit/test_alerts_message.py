@@ -6,6 +6,7 @@ import json
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -16,9 +17,9 @@ from shapely.geometry import MultiPolygon, Polygon
 from alerts import message as words_of
 from alerts.channels.push import fitted
 from alerts.message import render
-from alerts.sample import sample_alert
+from alerts.sample import KINDS, sample_alert
 from detectors.errors import PermanentError
-from detectors.types import Alert, Landslide, State, Tier
+from detectors.types import Alert, Landslide, Sensor, State, Tier
 
 _AT = datetime(2023, 1, 1, 14, 15, tzinfo=UTC)
 _EMPTY = MultiPolygon()
@@ -50,21 +51,26 @@ _landslides = st.builds(
     looks=st.integers(0, 500),
     score_max=st.floats(),
     evidence=st.floats(),
-    change_db=st.floats(),
+    change_db=st.none() | st.floats(),
     cause=_texts,
+    source=st.sampled_from(Sensor),
+    d_ndvi=st.none() | st.floats(),
+    ensemble_score=st.none() | st.floats(),
+    verdict_at=st.none() | _moments,
     advisory=st.none() | _texts,
     simulated=st.booleans(),
 )
 _alerts = st.builds(
     Alert,
     landslide=_landslides,
-    kind=st.just("suspected"),
+    kind=st.sampled_from(KINDS),
     region_name=_texts,
     tags=st.lists(_texts, max_size=3).map(tuple),
     item_id=_texts,
     sensed_at=_moments,
     published_at=_moments,
     exercise=st.booleans(),
+    references=st.lists(st.uuids(), max_size=3).map(tuple),
 )
 
 
@@ -99,6 +105,8 @@ def test_any_landslide_can_be_told_and_keeps_its_marks(alert: Alert) -> None:
     assert str(alert.id) == message.key == message.payload["key"]
     assert message.key in message.text
     assert len(message.short) <= 160
+    assert message.payload["references"] == [str(key) for key in alert.references]
+    assert all(str(key) in message.text for key in alert.references if alert.kind != "suspected")
     assert json.loads(json.dumps(message.payload, allow_nan=False)) == message.payload
 
 
@@ -176,6 +184,130 @@ def test_the_sms_holds_place_time_and_key() -> None:
     assert "UNCONFIRMED" in short
     assert "2023-01-01 14:15Z" in short
     assert render(_drill()).key in short
+
+
+_SEEN_AT = datetime(2023, 1, 4, 18, 48, tzinfo=UTC)
+
+
+def _decided(kind: str, state: State, **fields: Any) -> Alert:
+    """What an optical look made of the drill."""
+    drill = _drill()
+    landslide = replace(
+        drill.landslide, revision=2, state=state, verdict_at=_SEEN_AT, advisory=None, **fields
+    )
+    return replace(
+        drill, landslide=landslide, kind=kind, references=(drill.id,), sensed_at=_SEEN_AT,
+        item_id="S2B_MSIL2A_20230104T184759_N0509_R070_T10SEG_20230104T222101",
+        published_at=_SEEN_AT + timedelta(hours=4),
+    )  # fmt: skip
+
+
+def _confirmed(**fields: Any) -> Alert:
+    cause = (
+        "confirmed by the look of 2023-01-04: vegetation lost, and the ensemble agrees: NDVI 0.68 "
+        "before, -0.47 against its surroundings, 81% of it changed, ensemble 0.83, 97% clear"
+    )
+    seen = {"d_ndvi": -0.47, "ensemble_score": 0.83, "area_m2": 28_412.0, "cause": cause}
+    return _decided("confirmed", State.CONFIRMED, **(seen | fields))
+
+
+def _withdrawn(**fields: Any) -> Alert:
+    cause = (
+        "refuted by the look of 2023-01-04: vegetation unchanged: NDVI 0.68 before, -0.01 against "
+        "its surroundings, 0% of it changed, ensemble 0.04, 97% clear"
+    )
+    seen = {"d_ndvi": -0.012, "ensemble_score": 0.04, "cause": cause}
+    return _decided("withdrawn", State.REFUTED, **(seen | fields))
+
+
+def test_a_confirmation_says_what_changed_and_what_to_do() -> None:
+    alert = _confirmed()
+    message = render(alert)
+    for words in (
+        "\nLANDSLIDE CONFIRMED BY AN OPTICAL IMAGE OF 2023-01-04 18:48 UTC\n",
+        f"Earlier alert: {_drill().id}\n",
+        "2.8 ha (outline of the optical image)",
+        "after  2022-12-20 14:15 UTC (last look without it)",
+        "1. Follow your plan for landslides. No person has checked it yet.",
+        "4. Use this place and outline instead of those sent before.",
+        "NDVI -0.47 against its surroundings: vegetation was lost.",
+        "Ensemble score 0.83 of 1.",
+        "(scores, not probabilities)",
+        "C-band backscatter rose 4.3 dB; score 7.4 sigma, evidence 12.0.",
+        "Suspected by radar first, in 1 look.",
+        "ensemble 0.83, 97% clear\n",
+        "Contains modified Copernicus Sentinel data 2022-2023",
+    ):
+        assert words in message.text
+    assert message.title == (
+        "EXERCISE SIMULATED: Confirmed landslide, San Rafael (drill), 2.8 ha, by optical image"
+    )
+    assert message.short.startswith(
+        "EXERCISE SIMULATED: CONFIRMED landslide 37.97100,-122.52900 2.8 ha by image 2023-01-04"
+    )
+    assert message.key in message.short
+    assert message.payload["references"] == [str(_drill().id)]
+    told = message.payload["landslide"]
+    assert (told["source"], told["d_ndvi"], told["ensemble_score"]) == ("sar", -0.47, 0.83)
+    assert told["verdict_at"] == "2023-01-04T18:48:00Z"
+
+
+def test_what_only_optical_looks_saw_is_told_as_that() -> None:
+    alert = replace(
+        _confirmed(source=Sensor.OPTICAL, change_db=None, tier=Tier.WATCH), references=()
+    )
+    message = render(alert)
+    assert "Radar:   has not seen it." in message.text
+    assert "Suspected by an optical look first" in message.text
+    assert "Earlier alert: none" in message.text
+    assert "backscatter" not in message.text
+    assert "sent before" not in message.text
+    assert message.payload["landslide"]["change_db"] is None
+    assert message.payload["landslide"]["source"] == "optical"
+
+
+def test_a_withdrawal_says_so_first_and_what_it_withdraws() -> None:
+    message = render(_withdrawn())
+    real = render(replace(_withdrawn(simulated=False), exercise=False))
+    assert real.text.startswith("THE EARLIER LANDSLIDE ALERT IS WITHDRAWN\n")
+    assert real.title.startswith("WITHDRAWN landslide alert")
+    for words in (
+        f"Alert: {_drill().id}\n",
+        "the optical look of 2023-01-04 18:48 UTC shows\n       unchanged vegetation",
+        "Stand down what was started because of that alert, unless other sources\n   say otherwise",
+        "NDVI -0.01 against its surroundings: vegetation unchanged.",
+        "(scores, not probabilities)",
+        f"Key:       {message.key}",
+    ):
+        assert words in message.text
+    assert str(_drill().id) in message.short, "the key people know"
+    assert message.short.startswith("EXERCISE SIMULATED: WITHDRAWN landslide alert 37.97100,")
+
+
+@pytest.mark.parametrize("alert", [_confirmed(), _withdrawn()], ids=lambda alert: alert.kind)
+def test_what_follows_an_alert_fits_and_reads_like_it(alert: Alert) -> None:
+    message = render(alert)
+    assert len(message.title) + len(message.text) <= 2_000
+    assert message.text.index("WHAT TO DO") < message.text.index("WHAT WAS SEEN")
+    assert max(map(len, message.text.splitlines())) <= 78
+
+
+@pytest.mark.parametrize(
+    ("change_db", "source", "words"),
+    [
+        (4.3, Sensor.SAR, "Only radar has seen it; no person has checked."),
+        (4.3, Sensor.OPTICAL, "It was seen by radar and an optical look."),
+        (None, Sensor.OPTICAL, "Radar has not seen it.\n"),
+    ],
+)
+def test_a_suspicion_names_its_witnesses(
+    change_db: float | None, source: Sensor, words: str
+) -> None:
+    drill = _drill()
+    landslide = replace(drill.landslide, change_db=change_db, source=source, d_ndvi=-0.3)
+    text = render(replace(drill, landslide=landslide)).text
+    assert words in text
+    assert ("backscatter" in text) == (change_db is not None)
 
 
 def test_a_real_alert_is_not_marked() -> None:

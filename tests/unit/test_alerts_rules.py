@@ -7,17 +7,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from alerts.records import Channel, Hidden
-from alerts.rules import channels_for, is_exercise, should_alert
-from alerts.sample import sample_alert
+from alerts.rules import channels_for, is_exercise, marks, should_alert
+from alerts.sample import KINDS, sample_alert
 from detectors.errors import ConfigurationError
-from detectors.types import Alert, Landslide, State, Tier
+from detectors.types import Alert, Landslide, Sensor, State, Tier
 
 _ALERT = sample_alert(datetime(2023, 1, 1, tzinfo=UTC))
 _LIKELY = replace(_ALERT.landslide, simulated=False)
 _WATCH = replace(_LIKELY, tier=Tier.WATCH)
+_CONFIRMED = replace(_LIKELY, state=State.CONFIRMED)
+_REFUTED = replace(_LIKELY, state=State.REFUTED)
 
 
 def _channel(name: str, *tags: str, exercise: bool = False) -> Channel:
@@ -32,11 +36,48 @@ def _channel(name: str, *tags: str, exercise: bool = False) -> Channel:
         (_LIKELY, _LIKELY, None),
         (_WATCH, None, None),
         (_WATCH, _WATCH, None),
-        *((replace(_LIKELY, state=s), None, None) for s in State if s is not State.SUSPECTED),
+        (_CONFIRMED, _LIKELY, "confirmed"),
+        (_CONFIRMED, replace(_LIKELY, state=State.UNRESOLVED), "confirmed"),
+        (_CONFIRMED, None, "confirmed"),
+        (_CONFIRMED, _CONFIRMED, None),
+        (replace(_CONFIRMED, tier=Tier.WATCH), _WATCH, "confirmed"),
+        (replace(_CONFIRMED, source=Sensor.OPTICAL, change_db=None), _WATCH, "confirmed"),
+        (_REFUTED, _LIKELY, "withdrawn"),
+        (_REFUTED, _CONFIRMED, "withdrawn"),
+        (_REFUTED, _REFUTED, None),
+        *((replace(_LIKELY, state=s), _LIKELY, None) for s in (State.UNRESOLVED, State.CLOSED)),
+        *((replace(_LIKELY, state=s), None, None) for s in (State.UNRESOLVED, State.CLOSED)),
     ],
 )
 def test_an_alert_goes_out_once(now: Landslide, before: Landslide | None, kind: str | None) -> None:
-    assert should_alert(now, before) == kind
+    assert should_alert(now, before, alerted=True) == kind
+
+
+def test_what_nobody_was_told_is_not_withdrawn() -> None:
+    assert should_alert(_REFUTED, _WATCH) is None
+    assert should_alert(_REFUTED, _LIKELY, alerted=False) is None
+
+
+_LIVES = st.lists(st.tuples(st.sampled_from(State), st.sampled_from(Tier)), min_size=1, max_size=12)
+
+
+@given(_LIVES)
+def test_a_life_is_told_in_an_order_that_makes_sense(life: list[tuple[State, Tier]]) -> None:
+    told: list[str] = []
+    before = None
+    for revision, (state, tier) in enumerate(life, start=1):
+        # A tier once reached is kept: see detectors.tracking.
+        likely = before is not None and before.tier is Tier.LIKELY
+        now = replace(_LIKELY, revision=revision, state=state, tier=Tier.LIKELY if likely else tier)
+        kind = should_alert(now, before, alerted=bool(told))
+        if kind is not None:
+            assert kind == state.value or (kind, state) == ("withdrawn", State.REFUTED)
+            told.append(kind)
+        again = should_alert(replace(now, revision=revision + 1), now, alerted=bool(told))
+        assert again is None, "what did not change is not told again"
+        before = now
+    assert told.count("suspected") <= 1
+    assert not told or told[0] != "withdrawn"
 
 
 def test_versions_of_two_landslides_are_not_compared() -> None:
@@ -56,6 +97,59 @@ def test_tags_choose_channels() -> None:
     assert channels_for(replace(alert, tags=()), channels) == ("everything",)
     assert channels_for(replace(alert, exercise=True), channels) == ("a-drill",)
     assert channels_for(alert, []) == ()
+
+
+def test_a_withdrawal_goes_where_the_alert_went() -> None:
+    alert = replace(_ALERT, exercise=False, landslide=_LIKELY, tags=("north",))
+    channels = [
+        _channel("everything"),
+        _channel("north-office", "north"),
+        _channel("south-office", "south"),
+        _channel("a-drill", exercise=True),
+    ]
+    told = {"south-office", "a-drill", "gone"}
+    assert channels_for(alert, channels, told) == ("everything", "north-office")
+    confirmed = replace(alert, kind="confirmed")
+    assert channels_for(confirmed, channels, told) == ("everything", "north-office", "south-office")
+    withdrawn = replace(alert, kind="withdrawn")
+    assert channels_for(withdrawn, channels, told) == ("south-office",)
+    assert channels_for(withdrawn, channels) == ()
+    assert channels_for(replace(withdrawn, exercise=True), channels, told) == ("a-drill",)
+
+
+_TAGS = st.lists(st.sampled_from("abc"), max_size=2).map(tuple)
+_CHANNELS = st.lists(
+    st.builds(
+        Channel, st.sampled_from(["one", "two", "three", "four"]), st.just(Hidden("file:///x")),
+        st.booleans(), _TAGS,
+    ),
+    max_size=4, unique_by=lambda channel: channel.name,
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(KINDS), _CHANNELS, _TAGS, st.booleans(), st.booleans(),
+    st.sets(st.sampled_from(["one", "two", "three", "four", "gone"])),
+)  # fmt: skip
+def test_no_message_crosses_the_wall(
+    kind: str, channels: list[Channel], tags: tuple[str, ...], exercise: bool, simulated: bool,
+    told: set[str],
+) -> None:  # fmt: skip
+    landslide = replace(_LIKELY, simulated=simulated)
+    alert = replace(_ALERT, kind=kind, landslide=landslide, tags=tags, exercise=exercise)
+    chosen = channels_for(alert, iter(channels), told)
+    right = {one.name for one in channels if one.exercise is (exercise or simulated)}
+    assert list(chosen) == sorted(set(chosen))
+    assert set(chosen) <= right
+    first = set(channels_for(replace(alert, kind="suspected"), channels))
+    expected = {"suspected": first, "confirmed": first | told, "withdrawn": told}[kind]
+    assert set(chosen) == expected & right
+
+
+def test_marks() -> None:
+    assert marks(exercise=False, simulated=False) == ""
+    assert marks(exercise=True, simulated=False) == "EXERCISE"
+    assert marks(exercise=False, simulated=True) == "EXERCISE SIMULATED"
 
 
 @pytest.mark.parametrize("flag", [True, False])

@@ -200,3 +200,34 @@ def test_each_version_follows_the_one_before() -> None:
     more = track([detection(square(0.0), look=k) for k in (1, 2)], known)
     assert [v.revision for v in more] == [2, 3]
     assert more[1].detections[:2] == more[0].detections
+
+
+@pytest.mark.parametrize(("looks", "tier"), [(0, Tier.WATCH), (5, Tier.WATCH), (6, Tier.LIKELY)])
+def test_what_was_refuted_is_only_watched_for_a_while(looks: int, tier: Tier) -> None:
+    (false_alarm,) = track([detection(square(0.0))], [])
+    refuted = replace(false_alarm, state=State.REFUTED, revision=2)
+    (again,) = track([detection(square(0.005), looks, detector="e")], [], refuted=[refuted])
+    assert (again.revision, again.tier) == (1, tier)
+    (elsewhere,) = track([detection(square(0.02), looks)], [], refuted=[refuted])
+    assert elsewhere.tier is Tier.LIKELY
+
+
+def test_what_nobody_decided_in_time_takes_nothing_more() -> None:
+    first = detection(square(0.0))
+    (waited,) = track([first], [])
+    unresolved = replace(waited, state=State.UNRESOLVED, revision=2)
+    assert track([first], [unresolved]) == [], "a repeated run is silent"
+    (new,) = track([detection(square(0.0), 20)], [unresolved])
+    assert new.id != waited.id
+    assert (new.revision, new.tier) == (1, Tier.LIKELY)
+
+
+@pytest.mark.parametrize(("looks", "same"), [(9, True), (12, False)])
+def test_a_slope_that_fails_again_long_after_is_another_landslide(looks: int, same: bool) -> None:
+    first = detection(square(0.0))
+    (suspected,) = track([first], [])
+    confirmed = replace(suspected, state=State.CONFIRMED, revision=2, verdict_at=first.not_after)
+    (version,) = track([detection(square(0.0), looks)], [confirmed], [first])
+    assert (version.id == confirmed.id) is same
+    if not same:
+        assert (version.state, version.revision) == (State.SUSPECTED, 1)

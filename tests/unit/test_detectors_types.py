@@ -19,6 +19,7 @@ from detectors.types import (
     LookStack,
     OrbitState,
     ScoreMap,
+    Sensor,
     Tier,
     derive_id,
     ensure_comparable,
@@ -32,6 +33,7 @@ NAIVE = datetime(2023, 1, 1)  # noqa: DTZ001 - the point of the test
 def acquisition(**changes: Any) -> Acquisition:
     values: dict[str, Any] = {
         "source": "asf/opera-rtc-s1", "item_id": "one", "platform": "sentinel-1c",
+        "sensor": Sensor.SAR,
         "orbit_state": OrbitState.ASCENDING, "relative_orbit": 7,
         "sensed_at": START, "published_at": START + timedelta(hours=9),
         "footprint": box(-120, 34, -119, 35), "polarisations": ("VV", "VH"),

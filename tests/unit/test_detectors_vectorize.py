@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from shapely.geometry import Point, Polygon, box
 
+from detectors.projections import to_lonlat, to_projected
 from detectors.types import Grid, ScoreMap, Tier
-from detectors.vectorize import Levels, Outline, outlines, patches, to_lonlat, to_projected
+from detectors.vectorize import Levels, Outline, outlines, patches
 from tests.scenes import make_grid
 
 LEVELS = Levels()

@@ -7,9 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from detectors.errors import ConfigurationError
 from flows import settings
+from flows.catalogs.base import CatalogueSettings
+from flows.catalogs.registry import READY_MADE, known_catalogues
 
 SECRET = "hush-hush"
 
@@ -111,7 +114,7 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         (f'[channels.duty]\nsecret = "{SECRET}"', "channels.duty.url: Field required"),
         (f'lease = "{SECRET}"', "lease: "),
         (f'[catalogues.own]\nkind = "stac"\ntoken = ["{SECRET}"]', "catalogues.own.token"),
-        (f'[catalogues.own]\nurl = "{SECRET}"', "catalogues.own.kind: Field required"),
+        (f'[catalogues.own]\nurl = "{SECRET}"', "own: needs a kind, being none of the ready-made"),
         ("look_attempts = 0", "look_attempts: "),
         ("prefect_port = 70000", "prefect_port: "),
         (f"lease = {SECRET}", "cannot be read as TOML"),
@@ -149,3 +152,30 @@ def test_channel_with_a_name_nobody_can_type(home: Path) -> None:
     (home / "scarpwatch.toml").write_text(f'[channels."{SECRET} x"]\nurl = "file:///x"\n')
     with pytest.raises(ConfigurationError, match="lower-case letters"):
         settings.load().channel_records()
+
+
+def test_ready_made_catalogue_needs_no_more_than_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCARPWATCH_CATALOGUES__CDSE__TOKEN", f"KEY:{SECRET}")
+    known = known_catalogues(settings.load().catalogues)
+    assert known["cdse"].kind == "cdse"
+    assert known["cdse"].token is not None
+    assert known["cdse"].token.get_secret_value() == f"KEY:{SECRET}"
+    assert known["earth-search"] == READY_MADE["earth-search"]
+    # No shell exports a name with a hyphen.
+    monkeypatch.setenv("SCARPWATCH_CATALOGUES__OPERA_ASF__TOKEN", SECRET)
+    assert known_catalogues(settings.load().catalogues)["opera-asf"].token is not None
+
+
+def test_catalogue_keeps_what_is_ready_made_unless_its_kind_is_another() -> None:
+    own = {"opera-cmr-stac": CatalogueSettings(kind="stac", token=SecretStr(SECRET))}
+    assert known_catalogues(own)["opera-cmr-stac"].url == READY_MADE["opera-cmr-stac"].url
+    other = {"opera-cmr-stac": CatalogueSettings(kind="opera-asf")}
+    assert known_catalogues(other)["opera-cmr-stac"].url is None
+
+
+def test_channels_can_be_named_in_the_environment(
+    no_settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCARPWATCH_CHANNELS__DUTY_OFFICER__URL", "file:alerts.jsonl")
+    (channel,) = settings.load().channel_records()
+    assert channel.name == "duty-officer"

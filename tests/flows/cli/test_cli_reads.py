@@ -176,6 +176,8 @@ def test_try_out_channels(home: Path, cli: Any, read: Any, tmp_path: Path) -> No
     results = {one["channel"]: one for one in read("alerts", "test")["channels"]}
     assert results["drill-hook"]["receipt"]["kind"] == "file"
     assert results["duty"]["state"] == "checked"
+    assert "withdrawn" in cli("alerts", "test", "--kind", "gossip", status=2).stderr
+    cli("alerts", "test", "drill-file", "--kind", "withdrawn")
     known = cli("alerts", "test", "nope", status=2).stderr
     assert "known: drill-file, drill-hook, duty" in known
 

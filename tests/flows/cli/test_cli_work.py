@@ -21,7 +21,8 @@ from flows.clock import FileClock
 
 #: Eight of nine passes are published by then; the eighth shows the landslide.
 PASSES_SHOWN = datetime(2023, 3, 27, tzinfo=UTC)
-END = datetime(2024, 1, 1, tzinfo=UTC)
+#: All are published, and an optical look could still decide.
+END = datetime(2023, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -92,7 +93,10 @@ def test_poll_judges_and_tells_once(
     assert len(read("landslides", "show", found["id"][:8])["versions"]) == 2
     lost = tmp_path / "none" / "picture.png"
     assert "no folder" in cli("landslides", "picture", found["id"], lost, status=2).stderr
-    assert cli("landslides", "picture", found["id"][:6], tmp_path / "picture.png").stdout
+    drawn = cli("landslides", "picture", found["id"][:6], tmp_path / "picture.png", "--radar")
+    assert "(radar)" in drawn.stdout
+    told = cli("landslides", "picture", found["id"], tmp_path / "no.png", "--optical", status=2)
+    assert "no optical look" in told.stderr
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 

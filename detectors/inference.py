@@ -1,0 +1,162 @@
+"""The only loop that runs networks over pictures: overlapping windows, blended into one map.
+
+A window is judged by what it holds, about its own mean and spread (``detectors.stretch``), turned
+and mirrored so that no direction is preferred, and in several sizes, since what is too fine for a
+network in one is plain in another. Windows overlap by half and count less towards their edges; at
+each pixel their shares sum to one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detectors.networks import SIDE_MULTIPLE, half_precision
+from detectors.stretch import standardise_windows
+from detectors.types import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+#: Quarter turns and mirror images of a square.
+ORIENTATIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How a picture is cut."""
+
+    size: int = 128
+    """Side of a window, pixels; a multiple of 16."""
+    step: int = 64
+    """Distance of neighbouring windows, pixels; at most the size."""
+    orientations: int = ORIENTATIONS
+    """How many of the eight turns and mirror images are averaged, 1 to 8."""
+    sides: tuple[int, ...] = ()
+    """Sizes a window is shown in, its side in pixels, averaged; empty = as it is."""
+    batch: int = 32
+    """Windows, each orientation counted, judged at once: memory, not result."""
+
+    def __post_init__(self) -> None:
+        for side in (self.size, *self.sides):
+            if side % SIDE_MULTIPLE or side <= 0:
+                raise ValueError(f"a side of {side} is no multiple of {SIDE_MULTIPLE} pixels")
+        if not 0 < self.step <= self.size:
+            raise ValueError(f"windows of {self.size} cannot be {self.step} pixels apart")
+        if not 0 < self.orientations <= ORIENTATIONS:
+            raise ValueError(f"{self.orientations} orientations; there are 1 to {ORIENTATIONS}")
+
+    def origins(self, length: int) -> list[int]:
+        """Return where windows begin along a side of that length; the last one ends with it."""
+        last = max(length - self.size, 0)
+        return [*range(0, last, self.step), last]
+
+    def taper(self) -> FloatArray:
+        """Return the weight of each pixel of a window, float32 (size, size), all above zero."""
+        ramp = (np.arange(self.size, dtype=np.float32) + 0.5) / self.size
+        edge = np.minimum(ramp, 1.0 - ramp)
+        taper: FloatArray = np.outer(edge, edge).astype(np.float32)
+        return taper
+
+    def shares(self, height: int, width: int) -> FloatArray:
+        """Return the sum of the weights of all windows at each pixel, float32 (y, x)."""
+        total = np.zeros((max(height, self.size), max(width, self.size)), dtype=np.float32)
+        for top, left in itertools.product(self.origins(height), self.origins(width)):
+            total[top : top + self.size, left : left + self.size] += self.taper()
+        return total[:height, :width]
+
+
+def predict(network: nn.Module, picture: FloatArray, windows: Windows) -> FloatArray:
+    """Judge a picture of any size.
+
+    Args:
+        network: from standardised (n, band, y, x) to logits (n, 1, y, x), in evaluation mode.
+        picture: float (band, y, x) in any unit, NaN = not observed.
+        windows: how to cut it.
+
+    Returns:
+        float32 (y, x), 0..1, NaN where any band is NaN.
+    """
+    seen = np.isfinite(picture).all(axis=0)
+    height, width = seen.shape
+    padded = _pad(np.where(seen, picture, np.nan).astype(np.float32), windows.size)
+    total = np.zeros(padded.shape[1:], dtype=np.float32)
+    weight = np.zeros_like(total)
+    taper = windows.taper()
+    at_once = max(windows.batch // windows.orientations, 1)
+    for group in itertools.batched(_observed(padded, windows), at_once):
+        judged = _judge(network, np.stack([_filled(padded[:, *cut]) for cut in group]), windows)
+        for cut, window in zip(group, judged, strict=True):
+            total[cut] += window * taper
+            weight[cut] += taper
+    with np.errstate(invalid="ignore"):
+        blended: FloatArray = (total / weight)[:height, :width]
+    blended[~seen] = np.nan
+    return blended
+
+
+def _pad(picture: FloatArray, size: int) -> FloatArray:
+    """Mirror a picture at its far edges until a window fits into it."""
+    beyond = [(0, max(size - side, 0)) for side in picture.shape[1:]]
+    return (
+        np.pad(picture, [(0, 0), *beyond], mode="symmetric") if any(map(max, beyond)) else picture
+    )
+
+
+def _observed(picture: FloatArray, windows: Windows) -> Iterator[tuple[slice, slice]]:
+    """Yield the windows that hold anything."""
+    height, width = picture.shape[1:]
+    for top, left in itertools.product(windows.origins(height), windows.origins(width)):
+        cut = (slice(top, top + windows.size), slice(left, left + windows.size))
+        if np.isfinite(picture[0][cut]).any():
+            yield cut
+
+
+def _filled(window: FloatArray) -> FloatArray:
+    """Put the mean of its band where a window was not observed, which keeps its mean."""
+    mean = np.nanmean(window, axis=(1, 2), keepdims=True, dtype=np.float32)
+    return np.where(np.isfinite(window), window, mean)
+
+
+def _judge(network: nn.Module, cut: FloatArray, windows: Windows) -> FloatArray:
+    """Return float32 (n, y, x): windows judged in each size and orientation, and averaged."""
+    import torch
+    from torch.nn import functional
+
+    standard = standardise_windows(torch.from_numpy(cut))
+    total = torch.zeros(len(cut), 1, windows.size, windows.size)
+    sides = windows.sides or (windows.size,)
+    for side in sides:
+        shown = standard
+        if side != windows.size:
+            shown = functional.interpolate(standard, (side, side), mode="bicubic")
+        scores = _in_orientations(network, shown, windows.orientations)
+        total += functional.interpolate(scores, total.shape[2:], mode="bilinear")
+    judged: FloatArray = (total[:, 0] / len(sides)).numpy()
+    return judged
+
+
+def _in_orientations(network: nn.Module, shown: Tensor, orientations: int) -> Tensor:
+    """Return scores (n, 1, y, x): windows judged in each orientation, turned back and averaged."""
+    import torch
+
+    turned = torch.cat([_turn(shown, k) for k in range(orientations)])
+    turned = turned.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), half_precision():
+        scores = torch.sigmoid(network(turned).float())
+    back = [_turn_back(part, k) for k, part in enumerate(torch.split(scores, len(shown)))]
+    return torch.stack(back).mean(dim=0)
+
+
+def _turn(windows: Tensor, orientation: int) -> Tensor:
+    mirrored = windows.flip(-1) if orientation >= ORIENTATIONS // 2 else windows
+    return mirrored.rot90(orientation % 4, (-2, -1))
+
+
+def _turn_back(windows: Tensor, orientation: int) -> Tensor:
+    turned = windows.rot90(-(orientation % 4), (-2, -1))
+    return turned.flip(-1) if orientation >= ORIENTATIONS // 2 else turned

@@ -1,0 +1,62 @@
+"""Segmentation networks by declaration: what a member of an ensemble looks like inside.
+
+A network is an ``segmentation_models_pytorch`` architecture on a small encoder. It is always built
+without pretrained weights: those would be fetched over the network at start, and their licence
+would become ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: No member may have more parameters: an ensemble has to run on two processor cores.
+MAXIMUM_PARAMETERS = 3_000_000
+#: Sides of what a network sees must be multiples of this, pixels: encoders halve up to four times.
+SIDE_MULTIPLE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One architecture with its encoder."""
+
+    architecture: str
+    """Class of ``segmentation_models_pytorch``, such as ``Unet``."""
+    encoder: str
+    """Encoder, as that library names it; ``tu-`` ones come from timm."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What else its constructor takes: depth, decoder channels."""
+
+    def build(self, bands: int, classes: int = 1) -> nn.Module:
+        """Return it with random weights: (n, bands, y, x) to logits (n, classes, y, x)."""
+        import segmentation_models_pytorch as smp
+
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
+        network: nn.Module = getattr(smp, self.architecture)(
+            encoder_name=self.encoder,
+            encoder_weights=None,
+            in_channels=bands,
+            classes=classes,
+            **options,
+        )
+        return network
+
+
+def parameters(network: nn.Module) -> int:
+    """Return how many trained numbers a network has."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def half_precision() -> AbstractContextManager[object]:
+    """Return a context in which processors that are built for it multiply in bfloat16.
+
+    It is twice as fast there; a mean over members and orientations moves by less than 0.01.
+    """
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,1 @@
+"""Training of segmentation ensembles: split, augmentation, losses, the loop, metrics, recipes."""

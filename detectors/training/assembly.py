@@ -1,0 +1,171 @@
+"""From trained members to a shipped model: calibration, choice, files.
+
+Everything is chosen on the validation patches. Members are ranked by their F1 there; the ensemble
+is the first K of them for the K whose mean has the highest F1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detectors.networks import parameters
+from detectors.training import metrics
+from detectors.training.calibration import platt
+from detectors.training.recipes import MemberSpec, Recipe
+from detectors.types import BoolArray, FloatArray
+from detectors.weights import SHA256, Member
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: The smallest ensemble: below two there is no spread.
+SMALLEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The members of an ensemble and its threshold."""
+
+    members: tuple[int, ...]
+    """Indices of the chosen ones, best first."""
+    threshold: float
+    """Mean probability with the highest F1."""
+    f1_by_size: tuple[float, ...]
+    """F1 of the mean of the first 1, 2, 3 ... members on validation."""
+
+
+def in_half_precision(weights: Mapping[str, Tensor]) -> bytes:
+    """Return weights as a safetensors file, floats in 16 bits."""
+    from safetensors.torch import save
+
+    return save(
+        {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in weights.items()}
+    )
+
+
+def calibrate(scores: FloatArray, truth: BoolArray) -> tuple[float, float]:
+    """Return slope and offset that make validation scores of one member probabilities."""
+    return platt(metrics.tally(scores, truth))
+
+
+def choose(probabilities: Sequence[FloatArray], truth: BoolArray, largest: int) -> Choice:
+    """Rank members and choose how many of them to average.
+
+    Args:
+        probabilities: of each candidate, calibrated, (n, y, x), on validation patches.
+        truth: (n, y, x).
+        largest: most members.
+    """
+    f1 = [metrics.best_threshold(metrics.tally(p, truth))[1] for p in probabilities]
+    ranked = sorted(range(len(f1)), key=lambda index: -f1[index])[:largest]
+    total = np.zeros(truth.shape, dtype=np.float32)
+    reached = []
+    for size, index in enumerate(ranked, start=1):
+        total += probabilities[index]
+        mean = (total / size).astype(np.float32)
+        reached.append(metrics.best_threshold(metrics.tally(mean, truth)))
+    smallest = min(SMALLEST, len(ranked))
+    best = max(range(smallest, len(ranked) + 1), key=lambda size: reached[size - 1][1])
+    return Choice(tuple(ranked[:best]), reached[best - 1][0], tuple(f for _, f in reached))
+
+
+def describe(recipe: Recipe, members: Sequence[Member], choice: Choice) -> dict[str, Any]:
+    """Return ``model.json``: a STAC item in the words of the MLM extension.
+
+    Args:
+        recipe: what was trained.
+        members: the chosen ones, best first.
+        choice: how they were chosen.
+    """
+    window = [recipe.window, recipe.window]
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [
+            "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",
+            "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+        ],
+        "id": recipe.name,
+        "geometry": None,
+        "properties": {
+            "datetime": None,
+            "mlm:name": recipe.name,
+            "mlm:architecture": f"mean of {len(members)} encoder-decoder networks",
+            "mlm:tasks": ["semantic-segmentation"],
+            "mlm:framework": "pytorch",
+            "mlm:pretrained": False,
+            "mlm:accelerator": "amd64",
+            "mlm:accelerator_constrained": False,
+            "mlm:total_parameters": sum(
+                parameters(m.network.build(len(recipe.bands))) for m in members
+            ),
+            "mlm:input": [
+                {
+                    "name": "window",
+                    "bands": list(recipe.bands),
+                    "input": {
+                        "shape": [-1, len(recipe.bands), *window],
+                        "dim_order": ["batch", "bands", "height", "width"],
+                        "data_type": "float32",
+                    },
+                    "description": "each band about its mean over the window, in units of its "
+                    "standard deviation there",
+                }
+            ],
+            "mlm:output": [
+                {
+                    "name": "landslide",
+                    "tasks": ["semantic-segmentation"],
+                    "result": {
+                        "shape": [-1, 1, *window],
+                        "dim_order": ["batch", "classes", "height", "width"],
+                        "data_type": "float32",
+                    },
+                    "classification:classes": [
+                        {"value": 0, "name": "background"},
+                        {"value": 1, "name": "landslide"},
+                    ],
+                }
+            ],
+            "gsd": recipe.pixel_m,
+            "scarpwatch:sides": list(recipe.sides),
+            "scarpwatch:threshold": choice.threshold,
+            "scarpwatch:validation_f1_by_size": [round(f1, 4) for f1 in choice.f1_by_size],
+        },
+        "links": [],
+        "assets": {member.name: _asset(member) for member in members},
+    }
+
+
+def _asset(member: Member) -> dict[str, Any]:
+    return {
+        "href": member.file.name,
+        "type": "application/octet-stream; application=safetensors",
+        "roles": ["mlm:model", "mlm:weights"],
+        "mlm:artifact_type": "safetensors",
+        "file:size": member.file.stat().st_size,
+        "file:checksum": SHA256 + member.sha256,
+        "scarpwatch:member": {
+            "architecture": member.network.architecture,
+            "encoder": member.network.encoder,
+            "options": dict(member.network.options),
+            "slope": member.slope,
+            "offset": member.offset,
+            "threshold": member.threshold,
+            "validation_f1": member.validation_f1,
+        },
+    }
+
+
+def member_of(spec: MemberSpec, content: bytes, file: Any) -> Member:
+    """Return a trained member that is not calibrated yet."""
+    return Member(
+        name=spec.name, network=spec.network, file=file,
+        sha256=hashlib.sha256(content).hexdigest(),
+        slope=1.0, offset=0.0, threshold=0.5, validation_f1=0.0,
+    )  # fmt: skip

@@ -1,0 +1,147 @@
+"""``scarpwatch evaluate`` and ``scarpwatch train``: ensembles against labelled pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import AsJson
+from flows.cli.output import aside, emit, plain, screen, some, table
+
+if TYPE_CHECKING:
+    from flows.evaluating import Evaluation
+    from flows.training import Result
+
+RecipeName = Annotated[str, typer.Option("--recipe", metavar="NAME", help="Such as landslide-rgb.")]
+Images = Annotated[Path, typer.Option(metavar="DIR", help="PNG or GeoTIFF pictures: R, G, B.")]
+Masks = Annotated[Path, typer.Option(metavar="DIR", help="Their masks, same names, above 0 = yes.")]
+
+SIDES = ("train", "validation", "test")
+
+
+def evaluate(
+    recipe: RecipeName,
+    images: Images,
+    masks: Masks,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIDE", help=f"Only patches of this side, by number: {', '.join(SIDES)}."
+        ),
+    ] = None,
+    orientations: Annotated[
+        int, typer.Option(min=1, max=8, metavar="N", help="Turns and mirror images averaged.")
+    ] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Score a shipped ensemble, and its best member alone, against pictures with masks.
+
+    The best member is the one that was best on the validation patches of its training.
+    """
+    from detectors import ensemble
+    from detectors.training.dataset import Split
+    from flows import evaluating, patches
+
+    if split is not None and split not in SIDES:
+        raise typer.BadParameter(f"no side {split!r}; known: {', '.join(SIDES)}")
+    pairs = patches.find(images, masks, Split(split) if split else None)
+    asked = ensemble.load(recipe)
+    with _bar(len(pairs), "pictures", hidden=as_json) as done:
+        evaluation = evaluating.evaluate(asked, pairs, orientations, done)
+    if as_json:
+        emit(
+            {
+                "ensemble": dataclasses.asdict(evaluation.of_ensemble),
+                "best_member": dataclasses.asdict(evaluation.of_best_member),
+            }
+        )
+    else:
+        _print_evaluation(evaluation)
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    """Print both columns of figures side by side."""
+    model = evaluation.ensemble.model
+    best = model.members[evaluation.ensemble.best_member].name
+    console = screen()
+    console.print(
+        f"[name]{plain(model.version)}[/]  {some(len(model.members), 'member')}, "
+        f"{some(len(evaluation.tallies), 'picture')}"
+    )
+    rows = table("", "ensemble", f"best member ({plain(best)})")
+    together = dataclasses.asdict(evaluation.of_ensemble)
+    alone = dataclasses.asdict(evaluation.of_best_member)
+    for name, value in together.items():
+        figures = (f"{v:,}" if isinstance(v, int) else f"{v:.3f}" for v in (value, alone[name]))
+        rows.add_row(name.replace("_", " "), *figures)
+    console.print(rows)
+
+
+def train(
+    recipe: RecipeName,
+    images: Images,
+    masks: Masks,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for weights and results.")],
+    members: Annotated[
+        list[str] | None,
+        typer.Option("--member", metavar="NAME", help="Only this one, repeatable; else all."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Instead of what the recipe says.")
+    ] = None,
+) -> None:
+    """Train the members of a recipe and put the best ones together as an ensemble.
+
+    With --member only some are trained; all that OUT then holds compete for a place. The test
+    patches are not looked at.
+    """
+    from detectors.training import recipes
+    from flows import training
+
+    wanted = training.candidates(recipes.get(recipe), members, epochs)
+    patches = training.read(images, masks)
+    results = []
+    for spec in wanted:
+        with _bar(spec.epochs, "epochs", hidden=False, what=spec.name) as done:
+            results.append(training.train_member(spec, patches, out, done))
+    with _bar(len(wanted), "members", hidden=False, what="putting together") as done:
+        model = training.assemble(recipes.get(recipe), patches, out, done)
+    _print_training(results, [member.name for member in model.members])
+    screen().print(f"Written to {plain(str(out))}: {plain(model.version)}")
+
+
+def _print_training(results: list[Result], chosen: list[str]) -> None:
+    """Print one line per member that was trained."""
+    rows = table("member", "parameters", "loss", "best epoch", "validation F1", "chosen")
+    for r in results:
+        rows.add_row(
+            plain(r.member), f"{r.parameters:,}", r.loss, f"{r.best_epoch} of {r.epochs}",
+            f"{r.validation_f1:.3f}", "yes" if r.member in chosen else "",
+        )  # fmt: skip
+    screen().print(rows)
+
+
+@contextmanager
+def _bar(total: int, unit: str, *, hidden: bool, what: str = "") -> Iterator[Callable[[], None]]:
+    """Show progress on standard error, if somebody is looking."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = aside()
+    with Progress(
+        TextColumn(plain(what)), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
+        TimeRemainingColumn(), console=console, transient=True,
+        disable=hidden or not console.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)

@@ -1,0 +1,270 @@
+"""Optical verdicts: every open landslide by every look after it, as soon as its pixels are clear.
+
+Which pairs are open is a question to PostGIS (no check stored yet), so nothing is lost with a
+worker, and two workers at once store one check. Everything may run twice.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from db import optical, queries, store
+from db.engine import transaction
+from detectors.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    InvalidWeights,
+    NotEnoughLooks,
+    NothingObserved,
+    PermanentError,
+    QuotaSpent,
+    TransientError,
+)
+from detectors.types import (
+    SAME_PASS,
+    Acquisition,
+    Landslide,
+    OpticalCheck,
+    Sensor,
+    WatchedRegion,
+)
+from detectors.verdicts import OPEN, decide, expire
+from flows.leases import backoff
+from flows.services import Services
+from flows.steps import REACH_BACK, STRICT_ATTEMPTS, LookOutcome, detect_due, looks_due
+from flows.telling import tell
+
+if TYPE_CHECKING:
+    from flows.examining import Examination
+
+log = structlog.get_logger()
+
+#: Open pairs that are asked for at once: with thousands of landslides the question takes a second.
+PAIRS_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What one optical look made of one landslide."""
+
+    landslide_id: str
+    """Landslide."""
+    item_id: str
+    """Optical look; empty where the time ran out."""
+    finding: str
+    """What the look says, or ``deferred``, ``given up``, ``expired``."""
+    state: str
+    """State of the landslide now."""
+    reason: str
+    """Why."""
+    alerts: int
+    """Alerts written to the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmOutcome:
+    """What one run of optical verdicts brought."""
+
+    checks: tuple[CheckOutcome, ...]
+    """Landslides that were looked at, in order."""
+    looks: tuple[LookOutcome, ...]
+    """Looks that were searched for landslides nobody suspected."""
+
+    @property
+    def alerts(self) -> int:
+        """Alerts that were written to the outbox."""
+        return sum(one.alerts for one in self.checks) + sum(one.alerts for one in self.looks)
+
+
+def confirmations_due(services: Services, region_id: str) -> bool:
+    """Tell whether there is anything to confirm, so that an idle poll need not load a model."""
+    if looks_due(services, region_id, Sensor.OPTICAL):
+        return True
+    window = services.settings.optical_window
+    with transaction(services.engine) as s:
+        now = services.clock.now()
+        waiting = optical.optical_pending(s, region_id, now, datetime.now(UTC), window, limit=1)
+        return bool(waiting or optical.expired_landslides(s, region_id, now, window))
+
+
+def confirm_due(
+    services: Services, region_id: str, survey_for: timedelta | None = None
+) -> ConfirmOutcome:
+    """Judge what can be judged: known landslides first, then ground nobody suspects.
+
+    Args:
+        services: what the step reaches the world through.
+        region_id: watched region.
+        survey_for: begin no search of another look after so long; None works all of them off.
+
+    Raises:
+        DatabaseUnavailable: what was stored stays; the rest is taken up again later.
+        ConfigurationError: no such region.
+    """
+    checks = _check_all(services, region_id)
+    looks: list[LookOutcome] = []
+    begun = time.monotonic()
+    while found := detect_due(services, region_id, limit=1, sensor=Sensor.OPTICAL):
+        looks += found
+        if found[0].detections:
+            checks += _check_all(services, region_id)
+        if survey_for and time.monotonic() - begun >= survey_for.total_seconds():
+            break
+    checks += _expire_all(services, region_id)
+    return ConfirmOutcome(tuple(checks), tuple(looks))
+
+
+def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
+    """Judge every open pair of landslide and look, oldest look first."""
+    outcomes: list[CheckOutcome] = []
+    waiting: set[tuple[uuid.UUID, uuid.UUID]] = set()
+    while True:
+        with transaction(services.engine) as s:
+            region = queries.get_region(s, region_id)
+            pending = optical.optical_pending(
+                s, region_id, services.clock.now(), datetime.now(UTC),
+                services.settings.optical_window, limit=len(waiting) + PAIRS_AT_ONCE,
+            )  # fmt: skip
+        fresh = [pair for pair in pending if (pair[0].id, pair[1].id) not in waiting]
+        if not fresh:
+            return outcomes
+        decided: set[uuid.UUID] = set()
+        for landslide, look in fresh:
+            # A verdict closes the landslide's other pairs.
+            if landslide.id in decided:
+                continue
+            outcome = _attempt(services, region, landslide, look)
+            if outcome.finding == "deferred":
+                waiting.add((landslide.id, look.id))
+            elif outcome.state not in OPEN:
+                decided.add(landslide.id)
+            outcomes.append(outcome)
+            log.info("optical check", region=region_id, **asdict(outcome))
+
+
+def _attempt(
+    services: Services, region: WatchedRegion, landslide: Landslide, look: Acquisition
+) -> CheckOutcome:
+    """Judge one pair; whatever goes wrong is named and stored with it."""
+    try:
+        check = examine_pair(services, landslide, look).check
+    except (NothingObserved, NotEnoughLooks) as error:
+        return _defer(services, landslide, look, str(error), again=False)
+    except DatabaseUnavailable:
+        raise
+    except QuotaSpent as error:
+        # Not the look's fault: the pair stays pending, uncounted; asking again costs nothing.
+        state = landslide.state.value
+        return CheckOutcome(str(landslide.id), look.item_id, "deferred", state, str(error), 0)
+    except (TransientError, ConfigurationError, InvalidWeights) as error:
+        return _defer(services, landslide, look, str(error), again=True)
+    except PermanentError as error:
+        return _defer(services, landslide, look, str(error), again=False)
+    return _store(services, region, look, check)
+
+
+def examine_pair(services: Services, landslide: Landslide, look: Acquisition) -> Examination:
+    """Judge one landslide by one look and those around it; nothing is stored.
+
+    After some tries it does without the other looks that cannot be fetched.
+
+    Raises:
+        ScarpwatchError: as ``flows.examining.examine``.
+    """
+    # Loads the numerical libraries, which an idle poll can do without.
+    from flows.examining import examine
+
+    with transaction(services.engine) as s:
+        region = queries.get_region(s, landslide.region_id, include_removed=True)
+        forgiving = optical.attempts(s, landslide.id, look.id) >= STRICT_ATTEMPTS
+    before, after = around(services, region, landslide, look)
+    return examine(landslide, look, before, after, services.catalogue_of, forgiving=forgiving)
+
+
+def around(
+    services: Services, region: WatchedRegion, landslide: Landslide, look: Acquisition
+) -> tuple[list[Acquisition], list[Acquisition]]:
+    """Return the optical looks before a landslide, and those after it up to one look.
+
+    What found a landslide is no second witness: after an optical find come later passes alone.
+    """
+    found_by = SAME_PASS if landslide.source is Sensor.OPTICAL else timedelta(0)
+    spans = (
+        (landslide.not_before - REACH_BACK, landslide.not_before),
+        (landslide.not_after + found_by, look.sensed_at),
+    )
+    # The region may have changed its sources since the look came.
+    sources = {*region.sources, look.source}
+    with transaction(services.engine) as s:
+        before, after = (
+            optical.optical_looks(
+                s, landslide.geometry, since=since, until=until,
+                published_until=services.clock.now(), sources=sources,
+            )
+            for since, until in spans
+        )  # fmt: skip
+    real = not landslide.simulated
+    return [a for a in before if not (real and a.simulated)], [
+        a for a in after if not (real and a.simulated)
+    ]
+
+
+def _store(
+    services: Services, region: WatchedRegion, look: Acquisition, check: OpticalCheck
+) -> CheckOutcome:
+    """Store a check, the version it makes and its alert in ONE transaction."""
+    alerts = 0
+    with transaction(services.engine) as s:
+        store.lock_region(s, region.id)
+        latest = queries.get_landslide(s, check.landslide_id)
+        if latest is None or latest.revision != check.revision:
+            # Another outline than was judged: the pair stays open and is judged again.
+            reason = "the landslide changed meanwhile"
+            return CheckOutcome(str(check.landslide_id), look.item_id, "deferred", "", reason, 0)
+        if optical.record_optical_check(s, check):
+            version = decide(latest, check)
+            if version is not None:
+                store.store_landslide(s, version)
+                alerts = int(tell(services, s, region, look, version, latest))
+                latest = version
+    return CheckOutcome(
+        str(check.landslide_id), look.item_id, check.finding.value, latest.state.value,
+        check.reason, alerts,
+    )  # fmt: skip
+
+
+def _defer(
+    services: Services, landslide: Landslide, look: Acquisition, reason: str, *, again: bool
+) -> CheckOutcome:
+    """Store that a look could not be read: to be tried again with growing waits, or never."""
+    with transaction(services.engine) as s:
+        tries = optical.attempts(s, landslide.id, look.id) + 1
+        again = again and tries < services.settings.look_attempts
+        retry_at = datetime.now(UTC) + backoff(tries) if again else None
+        optical.defer_optical_check(s, landslide.id, look.id, reason, retry_at)
+    finding = "deferred" if again else "given up"
+    return CheckOutcome(str(landslide.id), look.item_id, finding, landslide.state.value, reason, 0)
+
+
+def _expire_all(services: Services, region_id: str) -> list[CheckOutcome]:
+    """End the waiting of landslides nobody could decide in time."""
+    window, now = services.settings.optical_window, services.clock.now()
+    outcomes = []
+    with transaction(services.engine) as s:
+        store.lock_region(s, region_id)
+        for landslide in optical.expired_landslides(s, region_id, now, window):
+            version = expire(landslide, now, window)
+            if version is not None:
+                store.store_landslide(s, version)
+                outcomes.append(
+                    CheckOutcome(
+                        str(version.id), "", "expired", version.state.value, version.cause, 0
+                    )
+                )
+    return outcomes

@@ -1,0 +1,161 @@
+"""One optical item on one grid: reflectance with the offset its pixels allow, and its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from detectors import masks
+from detectors.errors import UnreadableRaster
+from detectors.reflectance import OFFSET, SCALE, VISIBLE, has_offset, settle
+from detectors.types import Acquisition, BoolArray, FloatArray, Grid, Unseen
+from flows.catalogs.base import Catalogue, Renderer
+from flows.rasters import Stored, check_raster, open_asset, view
+
+#: What a change of vegetation and a picture are made of, by STAC common name.
+BANDS = ("blue", "green", "red", "nir")
+#: How far clouds and cloud shadows are widened, m: three pixels of the classification.
+DILATE_M = 60.0
+#: What the files of bands and masks must hold.
+NUMBERS = Stored(("uint8", "uint16", "int16"), "reflectance in whole numbers")
+_CLASSES = Stored(("uint8", "uint16", "int16"), "a mask in whole numbers")
+#: Percentile that stands for dark ground, and the pixels it takes to say so.
+_DARK, _ENOUGH = 5.0, 100
+_NO_CLASS, _NO_PERCENTAGE = 0, 255
+
+log = structlog.get_logger()
+
+
+def read_item(
+    item: Acquisition, bands: tuple[str, ...], grid: Grid, catalogue: Catalogue
+) -> tuple[FloatArray, NDArray[np.uint8]]:
+    """Read one item.
+
+    Returns:
+        Reflectance, float32 (band, y, x), wherever there is data; codes of ``Unseen``, uint8
+        (y, x).
+
+    Raises:
+        UnreadableRaster: the item is broken, lacks a band, or has no scene classification.
+        ImageryUnavailable: it could not be fetched.
+    """
+    mask_names = _mask_names(item)
+    layers = _read(item, (*bands, *mask_names), grid, catalogue)
+    numbers, (scl, *cloud) = layers[: len(bands)], layers[len(bands) :]
+    codes = _codes(scl, cloud, grid)
+    codes[np.isposinf(numbers).any(axis=0) & (codes == Unseen.SEEN)] = Unseen.SATURATED
+    codes[np.isnan(numbers).any(axis=0)] = Unseen.NO_DATA
+    vegetation = scl == masks.VEGETATION
+    offsets = _offsets(item, bands, numbers, codes == Unseen.SEEN, vegetation)
+    for number, band in enumerate(bands):
+        numbers[number] *= item.scale.get(band, SCALE)
+        numbers[number] += offsets[band]
+    if "nir" in bands:
+        _hide_shadow(item, numbers[bands.index("nir")], codes, grid)
+    return numbers, codes
+
+
+def read_codes(item: Acquisition, grid: Grid, catalogue: Catalogue) -> NDArray[np.uint8]:
+    """Read the mask of one item alone; see ``read_item``."""
+    (scl, *cloud) = _read(item, _mask_names(item), grid, catalogue)
+    return _codes(scl, cloud, grid)
+
+
+def _mask_names(item: Acquisition) -> tuple[str, ...]:
+    """Return which masks an item has.
+
+    Raises:
+        UnreadableRaster: none that can be trusted.
+    """
+    if "scl" not in item.assets:
+        raise UnreadableRaster(
+            f"{item.item_id}: no scene classification (surface reflectance, L2A, is needed): cloud "
+            "could not be told from ground"
+        )
+    return ("scl", "cloud") if "cloud" in item.assets else ("scl",)
+
+
+def _codes(scl: FloatArray, cloud: Sequence[FloatArray], grid: Grid) -> NDArray[np.uint8]:
+    """Return codes of ``Unseen`` from the masks of one item."""
+    percentage = _whole(cloud[0], _NO_PERCENTAGE) if cloud else None
+    return masks.from_scl(
+        _whole(scl, _NO_CLASS),
+        cloud_probability=percentage,
+        dilate_m=DILATE_M,
+        pixel_m=grid.transform.a,
+    )
+
+
+def _whole(layer: FloatArray, missing: int) -> NDArray[np.uint8]:
+    return np.nan_to_num(layer, nan=missing).clip(0, 255).astype(np.uint8)
+
+
+def _read(item: Acquisition, names: Sequence[str], grid: Grid, catalogue: Catalogue) -> FloatArray:
+    """Read bands and masks as stored, float32 (layer, y, x); NaN = no data, inf = saturated."""
+    for name in names:
+        if name not in item.assets:
+            raise UnreadableRaster(f"{item.item_id}: no asset {name}")
+    if isinstance(catalogue, Renderer):
+        return catalogue.render(item, tuple(names), grid)
+    layers = np.empty((len(names), *grid.shape), dtype=np.float32)
+    for number, name in enumerate(names):
+        layers[number] = _read_asset(item, name, grid, catalogue)
+    return layers
+
+
+def _read_asset(item: Acquisition, name: str, grid: Grid, catalogue: Catalogue) -> FloatArray:
+    """Read one asset as stored."""
+    is_band = name in BANDS
+    with open_asset(item, name, catalogue) as dataset:
+        check_raster(dataset, f"{item.item_id} {name}", NUMBERS if is_band else _CLASSES)
+        nodata = dataset.nodata if dataset.nodata is not None else _NO_CLASS
+        most = np.iinfo(dataset.dtypes[0]).max
+        with view(dataset, grid, nodata, nearest=not is_band) as seen:
+            layer: FloatArray = seen.read(1, out_dtype="float32")
+    layer[layer == nodata] = np.nan
+    if is_band:
+        layer[layer >= most] = np.inf
+    return layer
+
+
+def _offsets(
+    item: Acquisition,
+    bands: tuple[str, ...],
+    numbers: FloatArray,
+    seen: BoolArray,
+    vegetation: BoolArray,
+) -> dict[str, float]:
+    """Return the offsets that the pixels of an item allow."""
+    baseline = item.processing_version
+    assumed = OFFSET if has_offset(baseline) else 0.0
+    stated = {band: item.offset.get(band, assumed) for band in bands}
+    scale = {band: item.scale.get(band, SCALE) for band in bands}
+    dark, green_dark = (
+        {
+            band: float(np.percentile(numbers[number][where], _DARK))
+            for number, band in enumerate(bands)
+            if band in VISIBLE and int(where.sum()) >= _ENOUGH
+        }
+        for where in (seen, seen & vegetation)
+    )
+    settled = settle(dark, green_dark, scale, stated, baseline)
+    if settled != stated:
+        log.warning("offset overruled by the pixels", item=item.item_id, stated=stated, by=settled)
+    return settled
+
+
+def _hide_shadow(item: Acquisition, nir: FloatArray, codes: NDArray[np.uint8], grid: Grid) -> None:
+    """Mark dark ground that a cloud in the window can throw its shadow on."""
+    cloud = codes == Unseen.CLOUD
+    if not cloud.any():
+        return
+    west, south, east, north = grid.bounds
+    to_lonlat = Transformer.from_crs(grid.epsg, 4326, always_xy=True)
+    lon, lat = to_lonlat.transform((west + east) / 2, (south + north) / 2)
+    sun = masks.sun_at(item.sensed_at, lon, lat)
+    shadow = masks.cast_shadow(cloud, nir, sun, grid.transform.a)
+    codes[shadow & (codes == Unseen.SEEN)] = Unseen.CLOUD_SHADOW

@@ -1,0 +1,224 @@
+"""Opening rasters, wherever they lie, and cutting what they cover into blocks.
+
+What the readers of radar (``imagery``) and optical products (``optical_imagery``) share: GDAL's
+failures become ours, signed addresses never reach a message, and files that would put pixels in
+the wrong place are refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio import features
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window, from_bounds
+from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
+
+from detectors.errors import ImageryUnavailable, UnreadableRaster
+from detectors.projections import to_projected
+from detectors.types import Acquisition, BoolArray, Grid
+from flows.catalogs.base import Catalogue, Renderer
+
+#: Ground around a region that is read too, so that wide shifts can be told from landslides, m.
+CONTEXT_M = 3_000.0
+#: Side of a block without its halo, pixels.
+BLOCK_PIXELS = 512
+#: Overlap of neighbouring blocks on each side, pixels; wider than filters and windows reach.
+HALO_PIXELS = 32
+
+#: HTTP without directory listings, with patience, and without a cache that remembers a 404: a
+#: product announced early is not there yet, and must be found when it is asked for again.
+HTTP_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "60",
+    "GDAL_HTTP_MAX_RETRY": "2",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a region that is judged at once."""
+
+    grid: Grid
+    """Pixels to read, halo included."""
+    core: BoolArray
+    """(y, x), True where this block and no other answers."""
+    inside: BoolArray
+    """(y, x), True inside the region."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What numbers an asset must hold."""
+
+    kinds: tuple[str, ...]
+    """Beginnings of the names of their types."""
+    meaning: str
+    """In words, for the refusal of others."""
+
+
+@contextmanager
+def open_asset(
+    acquisition: Acquisition, asset: str, catalogue: Catalogue
+) -> Iterator[rasterio.DatasetReader]:
+    """Open one asset, signing just before; GDAL's failures become ours.
+
+    A refusal (403) may mean a signature that ran out, or a host that does not answer HEAD: both
+    get one more try. HEAD comes first because GDAL would begin to fetch the whole file instead.
+    """
+    href = acquisition.assets[asset]
+    where = f"{acquisition.item_id} {asset}"
+    options = {**HTTP_OPTIONS, **catalogue.gdal_environment()}
+    try:
+        with rasterio.Env(**options):
+            for renew in (False, True):
+                rasterio.env.setenv(CPL_VSIL_CURL_USE_HEAD=not renew)
+                try:
+                    dataset = rasterio.open(catalogue.sign(href, renew=renew))
+                    break
+                except RasterioIOError as error:
+                    if renew or "403" not in str(error):
+                        raise
+            with dataset:
+                yield dataset
+    except RasterioError as error:
+        raise named(error, where, remote="://" in href) from error
+
+
+def named(error: RasterioError, where: str, *, remote: bool) -> Exception:
+    """Tell a file that is broken from one that could not be fetched; never repeat a signed URL.
+
+    Over a network the two cannot be told apart: a header that was cut off, or a page that asks to
+    log in, is no raster either, and may be one at the next try.
+    """
+    text = f"{error} {error.__cause__ or ''}"
+    no_raster = "not recognized as being in a supported file format" in text
+    if remote and no_raster:
+        return ImageryUnavailable(f"{where}: what came is not a raster")
+    if remote:
+        status = next((w for w in text.replace(":", " ").split() if w in _STATUS), None)
+        hint = f"HTTP {status}" if status else "the transfer broke off or the file is cut short"
+        return ImageryUnavailable(f"{where}: {hint}")
+    if no_raster:
+        return UnreadableRaster(f"{where}: not a raster")
+    if "No such file" in text:
+        return ImageryUnavailable(f"{where}: the file is not there")
+    return UnreadableRaster(f"{where}: truncated or damaged")
+
+
+_STATUS = frozenset({"400", "401", "403", "404", "408", "410", "429", "500", "502", "503", "504"})
+
+
+def check_raster(dataset: rasterio.DatasetReader, where: str, stored: Stored) -> None:
+    """Refuse what would put pixels in the wrong place, or mean something else.
+
+    Raises:
+        UnreadableRaster: no georeference, not projected in metres, rotated, or other numbers than
+            expected.
+    """
+    crs = dataset.crs
+    if crs is None:
+        gcps = " (only ground control points: not terrain-corrected)" if dataset.gcps[0] else ""
+        raise UnreadableRaster(f"{where}: no coordinate reference system{gcps}")
+    if not crs.is_projected or crs.linear_units_factor[1] != 1.0 or crs.to_epsg() is None:
+        raise UnreadableRaster(f"{where}: {crs} is not an EPSG system in metres")
+    transform = dataset.transform
+    if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
+        raise UnreadableRaster(f"{where}: rotated or upside down")
+    if not dataset.dtypes[0].startswith(stored.kinds):
+        raise UnreadableRaster(f"{where}: {dataset.dtypes[0]} is not {stored.meaning}")
+
+
+def product_grid(
+    acquisition: Acquisition, asset: str, stored: Stored, catalogue: Catalogue
+) -> Grid:
+    """Return the grid of a whole product, from its header alone.
+
+    Raises:
+        UnreadableRaster: the header is broken or not usable.
+        ImageryUnavailable: it could not be fetched.
+    """
+    if isinstance(catalogue, Renderer):
+        return catalogue.native_grid(acquisition)
+    with open_asset(acquisition, asset, catalogue) as dataset:
+        check_raster(dataset, f"{acquisition.item_id} {asset}", stored)
+        return Grid(int(dataset.crs.to_epsg()), dataset.transform, dataset.height, dataset.width)
+
+
+def cut_blocks(whole: Grid, region: BaseGeometry) -> Iterator[Block]:
+    """Cut the part of a region that a grid covers into blocks, one at a time; none is no error.
+
+    Args:
+        whole: of the product.
+        region: EPSG:4326, lon/lat.
+    """
+    area, transform = to_projected(region, whole.epsg), whole.transform
+    frame = box(*whole.bounds)
+    if not area.intersects(frame):
+        return
+    wide = area.intersection(frame).buffer(CONTEXT_M).bounds
+    wanted = from_bounds(*wide, transform=transform)
+    top, left = max(0, math.floor(wanted.row_off)), max(0, math.floor(wanted.col_off))
+    bottom = min(whole.height, math.ceil(wanted.row_off + wanted.height))
+    right = min(whole.width, math.ceil(wanted.col_off + wanted.width))
+    for row, row_end in _cuts(top, bottom):
+        for column, column_end in _cuts(left, right):
+            y0, y1 = max(top, row - HALO_PIXELS), min(bottom, row_end + HALO_PIXELS)
+            x0, x1 = max(left, column - HALO_PIXELS), min(right, column_end + HALO_PIXELS)
+            window = Window(x0, y0, x1 - x0, y1 - y0)
+            grid = Grid(whole.epsg, rasterio.windows.transform(window, transform), y1 - y0, x1 - x0)
+            inside = features.geometry_mask(
+                [area], out_shape=grid.shape, transform=grid.transform, invert=True,
+                all_touched=True,
+            )  # fmt: skip
+            core = np.zeros(grid.shape, dtype=bool)
+            core[row - y0 : row_end - y0, column - x0 : column_end - x0] = True
+            if (core & inside).any():
+                yield Block(grid, core, inside)
+
+
+def _cuts(start: int, end: int) -> list[tuple[int, int]]:
+    """Cut a range into pieces of equal size, none over ``BLOCK_PIXELS``."""
+    pieces = max(1, math.ceil((end - start) / BLOCK_PIXELS))
+    edges = np.linspace(start, end, pieces + 1).round().astype(int).tolist()
+    return list(itertools.pairwise(edges))
+
+
+def view(
+    dataset: rasterio.DatasetReader, grid: Grid, nodata: float, *, nearest: bool = False
+) -> WarpedVRT:
+    """Return a dataset as it looks on a grid, to be read window by window or at once.
+
+    Pixels of the same raster are copied; others are resampled, bilinearly unless told otherwise.
+    """
+    aligned = dataset.crs.to_epsg() == grid.epsg and same_pixels(dataset.transform, grid.transform)
+    return WarpedVRT(
+        dataset,
+        crs=f"EPSG:{grid.epsg}",
+        transform=grid.transform,
+        height=grid.height,
+        width=grid.width,
+        nodata=nodata,
+        resampling=Resampling.nearest if aligned or nearest else Resampling.bilinear,
+    )
+
+
+def same_pixels(one: Affine, other: Affine) -> bool:
+    """Tell whether two north-up grids differ by whole pixels only."""
+    column, row = ~one @ (other.c, other.f)
+    return (one.a, one.e) == (other.a, other.e) and all(
+        abs(offset - round(offset)) < 1e-3 for offset in (column, row)
+    )

@@ -1,0 +1,125 @@
+"""Search one optical look of a region for landslides that no radar look has suspected.
+
+Block by block, so that memory does not grow with the region. The ensemble is only asked about
+windows around lost vegetation: most looks of most regions have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from detectors import ensemble
+from detectors.compositing import pair
+from detectors.ensemble import EnsembleMap
+from detectors.errors import NothingObserved
+from detectors.optical_search import Find, search
+from detectors.registry import configuration_hash
+from detectors.types import (
+    SAME_PASS,
+    Acquisition,
+    Composite,
+    Detection,
+    FloatArray,
+    Sensor,
+    Tier,
+    Unseen,
+    WatchedRegion,
+)
+from detectors.weights import describe
+from flows.examining import ENSEMBLE, PRE_LOOKS, RULE, CatalogueOf, in_order, read, readable
+from flows.judging import Judgement
+from flows.optical_imagery import plan_optical_blocks
+
+DETECTOR = "optical_change+landslide-rgb"
+#: Turns of a picture that are averaged: a verdict takes eight, a search that a second look has to
+#: confirm anyway takes one.
+ORIENTATIONS = 1
+
+
+def survey(
+    region: WatchedRegion,
+    look: Acquisition,
+    before: Sequence[Acquisition],
+    catalogue_of: CatalogueOf,
+    *,
+    forgiving: bool = False,
+    at_work: Callable[[], None] = lambda: None,
+) -> Judgement:
+    """Return what one optical look shows that nothing was known of.
+
+    Args:
+        region: what to look at.
+        look: the look.
+        before: optical looks before it.
+        catalogue_of: signs the hrefs.
+        forgiving: do without earlier looks that cannot be fetched just now.
+        at_work: called before each block and each question to the ensemble, which take seconds; may
+            raise to end the work.
+
+    Raises:
+        NotEnoughLooks: no look before.
+        NothingObserved: the look shows no clear pixel inside the region.
+        UnreadableRaster, ImageryUnavailable: the look cannot be read, or an earlier one just now.
+    """
+    version = describe(ENSEMBLE).version
+    preferred = in_order(before, look.sensed_at - SAME_PASS, look.sensed_at)
+
+    def ask(picture: FloatArray) -> EnsembleMap:
+        """Ask the networks, which are loaded only once there is something to ask about."""
+        at_work()
+        return ensemble.load(ENSEMBLE).predict(picture, ORIENTATIONS)
+
+    finds: list[Detection] = []
+    seen = wanted = 0
+    for block in plan_optical_blocks(look, region, catalogue_of(look)):
+        at_work()
+        answering = block.core & block.inside
+        wanted += int(answering.sum())
+        now = read([look], block.grid, catalogue_of)
+        clear = (now.unseen == Unseen.SEEN) & block.inside
+        if not clear.any():
+            continue
+        earlier = readable(preferred, block.grid, catalogue_of, forgiving=forgiving)
+        pre, post = pair(islice(earlier, PRE_LOOKS), [now])
+        seen += int((answering & clear & (pre.looks > 0)).sum())
+        smallest = max(RULE.minimum_pixels, round(region.min_area_m2 / block.grid.pixel_area_m2))
+        found = search(pre, post, block.inside, block.core, ask, smallest, RULE)
+        finds += [_detection(region, look, before, pre, find, version) for find in found]
+    if not seen:
+        raise NothingObserved(f"{look.item_id}: no pixel of the region could be compared")
+    return Judgement(tuple(finds), seen / wanted, None, ())
+
+
+def _detection(
+    region: WatchedRegion,
+    look: Acquisition,
+    before: Sequence[Acquisition],
+    pre: Composite,
+    find: Find,
+    weights: str,
+) -> Detection:
+    """Make a record that says where it came from."""
+    used = set(pre.item_ids)
+    simulated = region.simulated or look.simulated
+    return Detection(
+        region_id=region.id,
+        acquisition_id=look.id,
+        polygon=find.polygon,
+        area_m2=find.area_m2,
+        score_max=find.score_max,
+        score_mean=find.score_mean,
+        evidence=find.evidence,
+        change_db=None,
+        tier=Tier.WATCH,
+        not_before=pre.sensed_at[find.oldest],
+        not_after=look.sensed_at,
+        item_ids=(*pre.item_ids, look.item_id),
+        detector=DETECTOR,
+        weights_version=weights,
+        config_hash=configuration_hash(RULE, ENSEMBLE, ORIENTATIONS, PRE_LOOKS, region.min_area_m2),
+        source=Sensor.OPTICAL,
+        d_ndvi=find.d_ndvi,
+        ensemble_score=find.ensemble_score,
+        simulated=simulated or any(a.simulated for a in before if a.item_id in used),
+    )
