@@ -16,7 +16,6 @@ import struct
 import tarfile
 import threading
 import time
-import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -371,19 +370,17 @@ class HubServer:
         dtype = {"UINT8": "uint8", "UINT16": "uint16", "FLOAT32": "float32"}[kind]
         place = {"crs": f"EPSG:{request.epsg}", "transform": request.transform}
         height, width = request.shape
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with MemoryFile() as file:
-                with file.open(
-                    driver="GTiff", count=len(layers), dtype=dtype, height=height, width=width,
-                    compress="deflate", **(place if self.georeferenced else {}),
-                ) as dataset:  # fmt: skip
-                    for number, layer in enumerate(layers, 1):
-                        full = np.broadcast_to(np.asarray(layer), request.shape)
-                        if kind != "FLOAT32":
-                            full = np.clip(np.floor(full + 0.5), 0, np.iinfo(dtype).max)
-                        dataset.write(full.astype(dtype), number)
-                return file.read()
+        with MemoryFile() as file:
+            with file.open(
+                driver="GTiff", count=len(layers), dtype=dtype, height=height, width=width,
+                compress="deflate", **(place if self.georeferenced else {}),
+            ) as dataset:  # fmt: skip
+                for number, layer in enumerate(layers, 1):
+                    full = np.broadcast_to(np.asarray(layer), request.shape)
+                    if kind != "FLOAT32":
+                        full = np.clip(np.floor(full + 0.5), 0, np.iinfo(dtype).max)
+                    dataset.write(full.astype(dtype), number)
+            return file.read()
 
 
 class _Sample:

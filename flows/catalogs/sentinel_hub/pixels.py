@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from detectors.errors import UnreadableRaster
@@ -67,15 +66,10 @@ def _layers(content: bytes, part: Part, grid: Grid) -> dict[str, NDArray[np.gene
     if not content:
         raise TryAgain(f"what came as {part.name} is empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            # No other driver: some formats are nothing but references to other files.
-            with (
-                MemoryFile(content) as file,
-                rasterio.open(file.name, driver="GTiff") as dataset,
-            ):
-                _insist(dataset, part, grid)
-                return dict(zip(part.layers, dataset.read(), strict=True))
+        # No other driver: some formats are nothing but references to other files.
+        with MemoryFile(content) as file, rasterio.open(file.name, driver="GTiff") as dataset:
+            _insist(dataset, part, grid)
+            return dict(zip(part.layers, dataset.read(), strict=True))
     except RasterioError as error:
         raise TryAgain(f"what came as {part.name} is not a whole raster") from error
 
