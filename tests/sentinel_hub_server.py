@@ -23,7 +23,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import numpy as np
-import rasterio
 from affine import Affine
 from rasterio.features import geometry_mask
 from rasterio.io import MemoryFile
