@@ -250,15 +250,5 @@ def choose_before(
     ]
 
 
-def choose_after(moments: Sequence[datetime], not_after: datetime) -> list[int]:
-    """Return which looks after an event to compare, the nearest first.
-
-    Args:
-        moments: start of sensing, UTC, in any order.
-        not_after: the event happened before this moment; looks from it on count.
-    """
-    return sorted((k for k, m in enumerate(moments) if m >= not_after), key=lambda k: moments[k])
-
-
 def _last(moment: datetime) -> float:
     return -moment.timestamp()

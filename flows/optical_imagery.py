@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import rasterio
-from numpy.typing import NDArray
 from rasterio.windows import Window, from_bounds
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -25,7 +24,7 @@ from detectors.projections import to_projected
 from detectors.reflectance import parse_baseline
 from detectors.types import Acquisition, Grid, OpticalLook, Unseen, WatchedRegion
 from flows.catalogs.base import Catalogue
-from flows.optical_items import BANDS, DILATE_M, NUMBERS, read_codes, read_item
+from flows.optical_items import BANDS, DILATE_M, NUMBERS, read_item
 from flows.rasters import Block, cut_blocks, product_grid
 
 #: Band whose grid is the grid of a product: 10 m.
@@ -36,7 +35,6 @@ __all__ = [
     "DILATE_M",
     "plan_optical_blocks",
     "read_optical",
-    "read_unseen",
     "window_grid",
 ]
 
@@ -147,28 +145,6 @@ def read_optical(
         sensed_at=min(items, key=lambda item: item.sensed_at).sensed_at,
         item_ids=tuple(used),
     )
-
-
-def read_unseen(
-    items: Sequence[Acquisition], grid: Grid, catalogue: Catalogue
-) -> NDArray[np.uint8]:
-    """Read the masks alone, which costs a tenth of the pixels.
-
-    Missing bands, and shadow that only shows in near infrared, come out as seen here.
-
-    Returns:
-        uint8 (y, x), codes of ``Unseen``.
-
-    Raises:
-        UnreadableRaster, ImageryUnavailable: see ``read_optical``.
-    """
-    unseen = np.full(grid.shape, Unseen.NO_DATA, dtype=np.uint8)
-    for item in _newest_processing_first(items):
-        missing = unseen == Unseen.NO_DATA
-        if not missing.any():
-            break
-        unseen[missing] = read_codes(item, grid, catalogue)[missing]
-    return unseen
 
 
 def _newest_processing_first(items: Sequence[Acquisition]) -> list[Acquisition]:

@@ -59,12 +59,6 @@ def read_item(
     return numbers, codes
 
 
-def read_codes(item: Acquisition, grid: Grid, catalogue: Catalogue) -> NDArray[np.uint8]:
-    """Read the mask of one item alone; see ``read_item``."""
-    (scl, *cloud) = _read(item, _mask_names(item), grid, catalogue)
-    return _codes(scl, cloud, grid)
-
-
 def _mask_names(item: Acquisition) -> tuple[str, ...]:
     """Return which masks an item has.
 

@@ -25,7 +25,6 @@ from flows.optical_imagery import (
     DILATE_M,
     plan_optical_blocks,
     read_optical,
-    read_unseen,
     window_grid,
 )
 from flows.rasters import BLOCK_PIXELS, HALO_PIXELS
@@ -191,7 +190,6 @@ def test_coarse_masks_hide_the_pixels_below_them(tmp_path, catalogue) -> None:
     assert (look.unseen[20:22, 20:22] == Unseen.NO_DATA).all()
     assert (look.unseen[40:, 60:] == Unseen.WATER).all()
     assert np.array_equal(np.isnan(look.reflectance).any(axis=0), look.unseen != Unseen.SEEN)
-    assert np.array_equal(look.unseen, read_unseen([item], look.grid, catalogue))
 
 
 def test_clouds_are_widened_and_cloud_probability_counts(tmp_path, catalogue) -> None:
@@ -255,7 +253,6 @@ def test_an_overlap_of_two_tiles_is_one_observation(tmp_path, catalogue) -> None
     assert (look.unseen[:, 80:140] == Unseen.SNOW).all()
     assert (look.unseen[:, 140:] == Unseen.NO_DATA).all()
     assert look.item_ids == ("a", "b")
-    assert np.array_equal(look.unseen, read_unseen([one, two], look.grid, catalogue))
 
 
 def test_the_newest_processing_of_a_tile_answers(tmp_path, catalogue) -> None:
@@ -306,9 +303,8 @@ def test_ground_that_no_item_covers_is_no_data(tmp_path, catalogue) -> None:
 def test_a_product_without_a_mask_is_refused(tmp_path, catalogue) -> None:
     item = product(tmp_path / "a")
     bare = replace(item, assets={name: item.assets[name] for name in BANDS})
-    for read in (read_optical, read_unseen):
-        with pytest.raises(UnreadableRaster, match="a: no scene classification"):
-            read([bare], optical_grid(9, 9), catalogue)
+    with pytest.raises(UnreadableRaster, match="a: no scene classification"):
+        read_optical([bare], optical_grid(9, 9), catalogue)
 
 
 def test_a_missing_band(tmp_path, catalogue) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from detectors.compositing import (
-    choose_after,
     choose_before,
     clear_counts,
     d_ndvi,
@@ -208,11 +207,6 @@ def test_the_season_is_that_of_the_look_that_is_judged() -> None:
     days = (-300, -365)
     winter = EVENT + timedelta(days=80)
     assert [days[k] for k in choose_before(at(*days), EVENT, winter)] == [-300]
-
-
-def test_looks_after_start_with_the_event() -> None:
-    days = (9, -1, 0, 4)
-    assert [days[k] for k in choose_after(at(*days), EVENT)] == [0, 4, 9]
 
 
 def test_seasons_know_no_turn_of_the_year() -> None:
