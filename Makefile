@@ -11,7 +11,7 @@ DATA ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-data lock notices clean
+.PHONY: help setup demo test check check-data bench-sar lock notices clean
 
 help:  ## List the targets
 	@echo 'Scarpwatch: make TARGET'
@@ -37,6 +37,9 @@ check: setup  ## Style, types, layers, lock, notices, file sizes
 
 check-data: setup  ## Checks on data that may not be shipped: DATA=folder
 	@sh infra/check_data.sh '$(DATA)'
+
+bench-sar: setup  ## Measure the radar detectors: DATA=folder adds real series; QUICK=1
+	@$(BIN)/python -m bench.sar $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
 
 lock: setup  ## Resolve the dependencies again; UPGRADE=1 takes newer versions
 	@sh infra/lock.sh $(if $(UPGRADE),--upgrade)

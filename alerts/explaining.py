@@ -63,8 +63,9 @@ def explain_optical(
     blind = ~np.isfinite(after).all(axis=-1)
     relative = np.full(grid.shape, np.nan, dtype=np.float32) if change is None else change
     marked = marks(exercise=exercise, simulated=landslide.simulated)
+    what = wording.finding(landslide.kind)
     return ExplainedOptical(
-        title=f"{marked}{': ' if marked else ''}{landslide.state.value} landslide",
+        title=f"{marked}{': ' if marked else ''}{landslide.state.value} {what}",
         facts=_facts(landslide, region_name),
         bounds=bounds,
         pre=before,

@@ -1,6 +1,7 @@
 """An alert in words: what a duty officer reads at 03:00. Pure.
 
-The wording lives in ``templates/KIND.{title,text,short}.j2``; the marks EXERCISE and SIMULATED are
+The wording lives in ``templates/KIND.{title,text,short}.j2``, that of new water in
+``templates/ponding-KIND...``; the marks EXERCISE and SIMULATED are
 put on here, so that no edit of a template can lose them.
 """
 
@@ -14,9 +15,9 @@ from shapely.geometry import mapping
 
 from alerts import wording
 from alerts.records import Message
-from alerts.rules import is_exercise, marks
+from alerts.rules import is_exercise, marks, severity
 from detectors.errors import PermanentError
-from detectors.types import Alert, Landslide, Sensor, require_utc
+from detectors.types import Alert, Kind, Landslide, Sensor, require_utc
 
 SCHEMA = "scarpwatch-alert/1"
 SCORE_UNIT = "sigma"
@@ -31,7 +32,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _EXERCISE_BANNER = "EXERCISE - EXERCISE - EXERCISE\nTake no action outside the exercise.\n"
-_SIMULATED_BANNER = "SIMULATED: this landslide was written into the images. It never happened.\n"
+_SIMULATED_BANNER = "SIMULATED: this {what} was written into the images. It never happened.\n"
 _REPLAY_BANNER = "The images are real and may be old (a replay): this is not an alarm.\n"
 
 
@@ -50,7 +51,7 @@ def render(alert: Alert) -> Message:
     lead = f"{marked}: " if marked else ""
     try:
         title, text, short = (
-            _TEMPLATES.get_template(f"{alert.kind}.{part}.j2").render(words).strip()
+            _TEMPLATES.get_template(f"{_template(alert)}.{part}.j2").render(words).strip()
             for part in ("title", "text", "short")
         )
     except TemplateNotFound:
@@ -87,13 +88,18 @@ def credit(since: datetime, until: datetime, item_id: str) -> str:
     return line
 
 
+def _template(alert: Alert) -> str:
+    """Return what the names of an alert's templates begin with."""
+    what = alert.landslide.kind
+    return alert.kind if what is Kind.LANDSLIDE else f"{what}-{alert.kind}"
+
+
 def _banner(alert: Alert) -> str:
     """Return what stands above everything else, empty for a real alert."""
     if not is_exercise(alert):
         return ""
-    return _EXERCISE_BANNER + (
-        f"{_SIMULATED_BANNER if alert.landslide.simulated else _REPLAY_BANNER}\n"
-    )
+    simulated = _SIMULATED_BANNER.format(what=wording.finding(alert.landslide.kind))
+    return _EXERCISE_BANNER + (f"{simulated if alert.landslide.simulated else _REPLAY_BANNER}\n")
 
 
 def _words(alert: Alert) -> dict[str, Any]:
@@ -110,6 +116,7 @@ def _words(alert: Alert) -> dict[str, Any]:
         "looks": "1 look" if landslide.looks == 1 else f"{landslide.looks} looks",
         "tier": landslide.tier.value,
         "state": landslide.state.value,
+        "severity": severity(landslide).value,
         "score": wording.amount(landslide.score_max, SCORE_UNIT),
         "evidence": wording.amount(landslide.evidence),
         "not_before": wording.moment(landslide.not_before),
@@ -152,12 +159,14 @@ def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> d
         "status": "Exercise" if is_exercise(alert) else "Actual",
         "exercise": is_exercise(alert),
         "simulated": landslide.simulated,
+        "severity": words["severity"],
         "references": words["references"],
         "title": title,
         "text": text,
         "region": {"id": landslide.region_id, "name": words["region"], "tags": alert.tags},
         "landslide": {
             "id": str(landslide.id),
+            "kind": landslide.kind.value,
             "revision": landslide.revision,
             "state": landslide.state.value,
             "tier": landslide.tier.value,

@@ -144,6 +144,16 @@ def draw_outline(axes: Axes, outline: BaseGeometry, **style: Any) -> None:
             axes.plot(*part.exterior.xy, **style)
 
 
+def draw_legend(axes: Axes, line: Line) -> None:
+    """Say on the map itself what an outline is."""
+    from matplotlib.lines import Line2D
+
+    axes.legend(
+        handles=[Line2D([], [], label=line.label, **line.style())], loc="lower right", fontsize=10,
+        framealpha=0.9, borderpad=0.4,
+    )  # fmt: skip
+
+
 def draw_veil(axes: Axes, bounds: Bounds, where: BoolArray, veil: Veil) -> None:
     """Hatch pixels (y, x) of a raster that fills ``bounds``."""
     from matplotlib import rc_context

@@ -13,14 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 from shapely.geometry.base import BaseGeometry
 
-from alerts.panels import as_png, draw_compass, draw_map, draw_outline, draw_scale, sheet, stretch
-from detectors.types import FloatArray, Grid
+from alerts.panels import (
+    Line,
+    as_png,
+    draw_compass,
+    draw_legend,
+    draw_map,
+    draw_outline,
+    draw_scale,
+    sheet,
+    stretch,
+)
+from alerts.wording import finding
+from detectors.types import FloatArray, Grid, Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _OUTLINE = "#e8452c"
+#: Blue on grey, so that water is not taken for the slide that it lies behind.
+_WATER = Line(finding(Kind.PONDING), "#2aa8ff")
+_SERIES = ("#1f4e79", "#b8860b", "#555555", "#888888")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,10 @@ class Explained:
     """One or two lines under the title."""
     credit: str
     """Data credit; always drawn."""
+    kind: Kind = Kind.LANDSLIDE
+    """What the outline is taken for."""
+    water_db: tuple[float, ...] = ()
+    """Levels under which ground may be water, by polarisation, drawn into the history; dB."""
 
 
 def draw(shown: Explained) -> bytes:
@@ -74,8 +92,12 @@ def draw(shown: Explained) -> bytes:
         cmap="RdBu_r", vmin=-6, vmax=6,
     )  # fmt: skip
     change.set_facecolor("#d9d9d9")
+    water = shown.kind is Kind.PONDING
+    style = _WATER.style() if water else {"color": _OUTLINE, "linewidth": 1.6}
     for axes in (pre, post, change):
-        draw_outline(axes, shown.outline, color=_OUTLINE, linewidth=1.6)
+        draw_outline(axes, shown.outline, **style)
+    if water:
+        draw_legend(post, _WATER)
     draw_scale(pre)
     draw_compass(post, look=shown.look_azimuth)
     _history(figure, places[1, 1], shown)
@@ -86,12 +108,16 @@ def _history(figure: Figure, place: Any, shown: Explained) -> None:
     """Draw the mean backscatter inside the outline, look by look; looks are evenly spaced."""
     axes: Axes = figure.add_subplot(place)
     steps = range(len(shown.history))
-    for band, (name, colour) in enumerate(
-        zip(shown.polarisations, ("#1f4e79", "#b8860b", "#555555", "#888888"), strict=False)
-    ):
+    for band, (name, colour) in enumerate(zip(shown.polarisations, _SERIES, strict=False)):
         values = [means[band] for _, means in shown.history]
         axes.plot(steps, values, "o-", color=colour, markersize=3.5, linewidth=1.2, label=name)
     changed = len(shown.history) - 1.5
+    for level, name, colour in zip(shown.water_db, shown.polarisations, _SERIES, strict=False):
+        axes.axhline(level, color=colour, linewidth=1.0, linestyle=":")
+        axes.text(
+            0.85, level, f"{name}: water below", transform=axes.get_yaxis_transform(),
+            color=colour, fontsize=8, ha="right", va="bottom",
+        )  # fmt: skip
     axes.axvline(changed, color=_OUTLINE, linewidth=1.2, linestyle="--")
     axes.set_xticks(list(steps))
     axes.set_xticklabels(
@@ -99,7 +125,7 @@ def _history(figure: Figure, place: Any, shown: Explained) -> None:
     )
     axes.tick_params(axis="y", labelsize=8)
     axes.set_title("Inside the outline, dB", fontsize=11, loc="left")
-    axes.legend(fontsize=8, frameon=False, loc="center left")
+    axes.legend(fontsize=8, frameon=False, loc="best" if shown.water_db else "center left")
     axes.grid(axis="y", color="#e5e5e5")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_box_aspect(0.72)

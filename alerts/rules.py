@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Collection, Iterable
 
 from alerts.records import Channel
-from detectors.types import Alert, Landslide, State, Tier
+from detectors.types import Alert, Kind, Landslide, State, Tier
+
+
+class Severity(enum.StrEnum):
+    """What may come of it, in the words and meanings of CAP 1.2 (``severity``)."""
+
+    EXTREME = "Extreme"
+    """Extraordinary threat to life or property."""
+    SEVERE = "Severe"
+    """Significant threat."""
+    MODERATE = "Moderate"
+    """Possible threat."""
+    MINOR = "Minor"
+    """Minimal to no known threat."""
+
+
+def severity(landslide: Landslide) -> Severity:
+    """Return how bad it may be if it is true; how sure it is, tier and state tell.
+
+    New water is one step above a landslide: what is in its path has been hit by the one already,
+    while a blocked valley threatens everybody downstream when it breaks.
+    """
+    if landslide.state is State.REFUTED:
+        return Severity.MINOR
+    confirmed = landslide.state is State.CONFIRMED
+    if landslide.kind is Kind.PONDING:
+        return Severity.EXTREME if confirmed else Severity.SEVERE
+    return Severity.SEVERE if confirmed else Severity.MODERATE
 
 
 def should_alert(

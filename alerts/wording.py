@@ -8,7 +8,7 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 
-from detectors.types import require_utc
+from detectors.types import Kind, require_utc
 
 #: Invisible, yet Persian and the Indic scripts cannot be written without them.
 _JOINERS = {"\u200c", "\u200d"}
@@ -21,6 +21,11 @@ def one_line(text: str, limit: int = 80) -> str:
     printable = "".join(c if c.isprintable() or c in _JOINERS else " " for c in text)
     line = " ".join(printable.split())
     return line if len(line) <= limit else f"{line[: limit - 3].rstrip()}..."
+
+
+def finding(kind: Kind) -> str:
+    """Return what a finding of a kind is called."""
+    return {Kind.LANDSLIDE: "landslide", Kind.PONDING: "new water"}[kind]
 
 
 def amount(number: float, unit: str = "") -> str:

@@ -20,13 +20,15 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from db import tables
-from db.records import LookRecord, PollRecord
+from db.records import LookRecord, PollRecord, TrackCoverage
+from detectors.observability import Coverage
 from detectors.types import (
     Acquisition,
     Alert,
     Detection,
     Landslide,
     OpticalCheck,
+    RadarCheck,
     WatchedRegion,
 )
 
@@ -39,9 +41,11 @@ _RECORDS = (
     Detection,
     Landslide,
     OpticalCheck,
+    RadarCheck,
     Alert,
     PollRecord,
     LookRecord,
+    Coverage,
 )
 _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in _RECORDS}
 
@@ -104,14 +108,41 @@ def to_check(row: tables.OpticalCheck) -> OpticalCheck:
     return _record(OpticalCheck, row)
 
 
+def radar_check_values(check: RadarCheck) -> dict[str, Any]:
+    """Return the columns of ``tables.RadarCheck``."""
+    return _columns(check)
+
+
+def to_radar_check(row: tables.RadarCheck) -> RadarCheck:
+    """Return the record of a row."""
+    return _record(RadarCheck, row)
+
+
+def to_track_coverage(row: Any) -> TrackCoverage:
+    """Return the record of a row of the view ``region_observability``."""
+    return TrackCoverage(
+        region_id=row.region_id,
+        track=row.track,
+        relative_orbit=row.relative_orbit,
+        orbit_state=row.orbit_state,
+        item_id=row.item_id,
+        sensed_at=row.sensed_at.astimezone(UTC),
+        coverage=_record(Coverage, row),
+        simulated=row.simulated,
+    )
+
+
 def to_poll(row: tables.PollState) -> PollRecord:
     """Return the record of a row."""
     return _record(PollRecord, row)
 
 
-def to_look(row: tables.Look, seen: tables.Acquisition) -> LookRecord:
-    """Return the record of a look and of what it looks at."""
-    return _record(LookRecord, row, acquisition=to_acquisition(seen))
+def to_look(
+    row: tables.Look, seen: tables.Acquisition, observed: tables.Observability | None
+) -> LookRecord:
+    """Return the record of a look, of what it looks at and of what it could see."""
+    coverage = None if observed is None else _record(Coverage, observed)
+    return _record(LookRecord, row, acquisition=to_acquisition(seen), coverage=coverage)
 
 
 def alert_json(alert: Alert) -> dict[str, Any]:

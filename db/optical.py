@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import and_, delete, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import INTERVAL, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db import convert, tables
 from db.selecting import landslides, latest_landslides, over, rows
@@ -211,3 +211,30 @@ def defer_optical_check(
         ).returning(row.attempts)
     )
     return int(attempts or 0)
+
+
+def unpark(s: Session, region_id: str, found: Collection[uuid.UUID]) -> None:
+    """Let checks be made after all that were given up, where older optical looks have come.
+
+    Args:
+        s: Session.
+        region_id: Watched region.
+        found: Acquisitions new to it.
+    """
+    row, judged = OpticalAttempt, aliased(tables.Acquisition)
+    older = tables.Acquisition
+    s.execute(
+        delete(row).where(
+            row.retry_at.is_(None),
+            row.landslide_id == tables.Landslide.id,
+            tables.Landslide.region_id == region_id,
+            row.acquisition_id == judged.id,
+            select(older.id)
+            .where(
+                older.id.in_(list(found)),
+                older.sensor == Sensor.OPTICAL,
+                older.sensed_at < judged.sensed_at,
+            )
+            .exists(),
+        )
+    )

@@ -130,10 +130,15 @@ def list_looks(
     sensor: Sensor | None = None,
 ) -> list[LookRecord]:
     """Return looks, newest sensed first, with what they look at."""
-    look, acquisition = tables.Look, tables.Acquisition
+    look, acquisition, observed = tables.Look, tables.Acquisition, tables.Observability
     query = (
-        select(look, acquisition)
+        select(look, acquisition, observed)
         .join(acquisition, look.acquisition_id == acquisition.id)
+        .outerjoin(
+            observed,
+            (observed.region_id == look.region_id)
+            & (observed.acquisition_id == look.acquisition_id),
+        )
         .order_by(acquisition.sensed_at.desc(), look.region_id, acquisition.item_id)
         .limit(limit)
     )
@@ -146,7 +151,7 @@ def list_looks(
     if sensor is not None:
         query = query.where(acquisition.sensor == sensor)
     found = s.execute(query, execution_options={"populate_existing": True})
-    return [convert.to_look(row, seen) for row, seen in found]
+    return [convert.to_look(*row) for row in found]
 
 
 def open_landslides(s: Session, region_id: str) -> list[Landslide]:

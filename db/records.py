@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from detectors.observability import Coverage
 from detectors.types import Acquisition, Alert
 
 
@@ -71,6 +72,30 @@ class LookRecord:
     """Why to be careful with the look as a whole."""
     finished_at: datetime | None
     """When it was judged, UTC."""
+    coverage: Coverage | None = None
+    """What it could see of the region, and why not the rest; None where it was not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackCoverage:
+    """What the best look of one track could see of a region over the last repeat cycle."""
+
+    region_id: str
+    """Watched region."""
+    track: str
+    """Viewing geometry."""
+    relative_orbit: int
+    """1 to 175: bursts of one orbit are of one pass."""
+    orbit_state: str
+    """Flight direction."""
+    item_id: str
+    """Catalogue item of the look."""
+    sensed_at: datetime
+    """When it was taken, UTC."""
+    coverage: Coverage
+    """What it could see."""
+    simulated: bool
+    """A drill."""
 
 
 @dataclass(frozen=True, slots=True)

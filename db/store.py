@@ -14,7 +14,7 @@ from sqlalchemy import and_, delete, func, literal, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db import convert, queries, tables
+from db import convert, optical, queries, radar, tables
 from db.looks import (
     any_look_due,
     claim_look,
@@ -103,7 +103,7 @@ def record_acquisitions(
 
     A known item keeps what was first told of it, but hrefs, checksums, scale, offset and processing
     version follow the catalogue; once simulated, it stays simulated. An item that was refused
-    before is no longer.
+    before is no longer. What waited for older looks of its track is due again when they come.
 
     Returns:
         Ids of the acquisitions new to this region, oldest first.
@@ -149,6 +149,8 @@ def record_acquisitions(
         )
     )
     refused = tables.RefusedItem
+    radar.reopen_short_looks(s, region.id, fresh)
+    optical.unpark(s, region.id, fresh)
     usable = [(a.source, a.item_id) for a in found if a.id in fresh]
     s.execute(
         delete(refused).where(

@@ -13,12 +13,14 @@
     ├── PermanentError            the same input will fail again
     │   ├── UnusableItem            a catalogue item no detector can use, with the reason
     │   ├── UnreadableRaster        truncated, not a raster, no georeference, wrong CRS
+    │   ├── InvalidElevation        elevation without place, unit or believable heights, or datum
     │   ├── NothingObserved         every pixel of the look is no-data inside the region
     │   ├── IncomparableLooks       different grid, polarisation or track: never mixed
     │   ├── NotEnoughLooks          the pre stack is too short to judge a look
     │   ├── InvalidRegion           a region file that cannot be watched
     │   ├── InvalidArchive          a folder that is no archive or holds nothing usable
     │   ├── InvalidPatches          labelled pictures that cannot be scored or learnt from
+    │   ├── InvalidSeries           a series of looks, or its labels, that cannot be read
     │   └── InvalidWeights          a trained network that is missing, changed or of another shape
     └── ConfigurationError        a setting, channel, detector or catalogue name is wrong
 
@@ -29,6 +31,11 @@ only the code that meets them raises, the steps in ``flows`` turn them into stor
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class ScarpwatchError(Exception):
@@ -87,8 +94,21 @@ class UnreadableRaster(PermanentError):
     """A truncated file, something that is not a raster, a missing or wrong CRS."""
 
 
+class InvalidElevation(PermanentError):
+    """An elevation model without place, unit or believable heights, or of an unknown datum."""
+
+
 class NothingObserved(PermanentError):
     """Every pixel of a look is no-data inside the region."""
+
+    def __init__(self, message: str, unseen: NDArray[np.uint8] | None = None) -> None:
+        super().__init__(message)
+        self.unseen = unseen
+        """uint8 (y, x), codes of ``detectors.types.Unseen``; None where there is no data at all."""
+
+    def __reduce__(self) -> tuple[type[NothingObserved], tuple[str]]:
+        """Survive the way between processes with the message only."""
+        return type(self), (str(self),)
 
 
 class IncomparableLooks(PermanentError):
@@ -109,6 +129,10 @@ class InvalidArchive(PermanentError):
 
 class InvalidPatches(PermanentError):
     """Labelled pictures that cannot be scored or learnt from; the message names the file."""
+
+
+class InvalidSeries(PermanentError):
+    """A series of looks, or the labels of its site, that cannot be read; names the file."""
 
 
 class InvalidWeights(PermanentError):

@@ -9,14 +9,16 @@ which the detectors divide by (``standardise``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.conditions import Conditions, conditions
 from detectors.errors import IncomparableLooks, NotEnoughLooks, NothingObserved
-from detectors.radiometry import despeckle_db, to_db
-from detectors.types import BoolArray, FloatArray, LookStack, ensure_comparable
+from detectors.radiometry import Power, despeckle_db, to_db
+from detectors.types import BoolArray, FloatArray, LookStack, Unseen, ensure_comparable
 
 #: Strata of the pre-event level, per polarisation (SCIENCE: quartiles).
 STRATA = 4
@@ -42,7 +44,8 @@ class NormalisedStack:
     looks: LookStack
     """The post look as it was read (grid, track, times)."""
     pre_db: FloatArray
-    """(look, polarisation, y, x), dB, shifts removed, NaN = no data."""
+    """(look, polarisation, y, x), dB, shifts removed, NaN = no data, oldest first. Where there were
+    more looks than count, a pixel's newest ones that show it."""
     post_db: FloatArray
     """(polarisation, y, x), dB, shifts removed, NaN = no data."""
     level_db: FloatArray
@@ -54,8 +57,15 @@ class NormalisedStack:
     """(polarisation, y, x), stratum of the level, -1 = not judged."""
     judged: BoolArray
     """(y, x), observed now and often enough before, and above the noise."""
-    wet_scene: bool
-    """The look as a whole departs from its stack."""
+    conditions: Conditions
+    """What moved the look as a whole."""
+    unseen: NDArray[np.uint8]
+    """(y, x), codes of ``Unseen``: why a pixel is not judged, SEEN where it is."""
+
+    @property
+    def wet_scene(self) -> bool:
+        """The look as a whole departs from its stack."""
+        return self.conditions.wet
 
 
 def _strata(level: FloatArray, judged: BoolArray) -> NDArray[np.int8]:
@@ -106,12 +116,21 @@ def per_pixel(values: NDArray[np.float32], strata: NDArray[np.int8]) -> FloatArr
     return np.append(values, np.float32(np.nan))[strata]
 
 
-def normalise(pre: LookStack, post: LookStack) -> NormalisedStack:
+def normalise(
+    pre: LookStack,
+    post: LookStack,
+    unseen: NDArray[np.uint8] | None = None,
+    elevation: FloatArray | None = None,
+) -> NormalisedStack:
     """Make a pre stack and one post look comparable.
 
     Args:
-        pre: looks before, same grid, track and polarisations; the newest ``MAXIMUM_LOOKS`` count.
+        pre: looks before, same grid, track and polarisations. The newest ``MAXIMUM_LOOKS`` count;
+            a pixel that some of them miss takes older ones in their place, where there are any.
         post: exactly one look after them.
+        unseen: uint8 (y, x), codes of ``Unseen`` as the source or the terrain tells (layover,
+            shadow); what is not SEEN is not judged. None where nobody tells.
+        elevation: float (y, x), metres, NaN = not known; tells snow from wet ground. None without.
 
     Raises:
         IncomparableLooks: grids, polarisations, tracks or times do not fit; post is not one look.
@@ -125,33 +144,79 @@ def normalise(pre: LookStack, post: LookStack) -> NormalisedStack:
     ensure_comparable(pre, post)
     if len(post) != 1:
         raise IncomparableLooks(f"one look is judged at a time, not {len(post)}")
-    newest = pre.gamma0[-MAXIMUM_LOOKS:]
-    pre_db = np.stack([[despeckle_db(band) for band in to_db(look)] for look in newest])
+    for name, layer in (("mask", unseen), ("elevation", elevation)):
+        if layer is not None and layer.shape != post.grid.shape:
+            raise IncomparableLooks(f"{name} {layer.shape} does not fit {post.grid.shape}")
+    gamma0, newest = _newest(pre.gamma0)
+    all_db = np.stack([[despeckle_db(band) for band in to_db(look)] for look in gamma0])
     post_db = np.stack([despeckle_db(band) for band in to_db(post.gamma0[0])])
 
+    pre_db = newest(all_db)
     seen = np.isfinite(pre_db).all(axis=1)
-    judged: BoolArray = np.isfinite(post_db).all(axis=0) & (seen.sum(axis=0) >= MINIMUM_LOOKS)
+    codes = np.where(seen.sum(axis=0) >= MINIMUM_LOOKS, Unseen.SEEN, Unseen.TOO_FEW_LOOKS)
+    codes[~np.isfinite(post_db).all(axis=0)] = Unseen.NO_DATA
+    if unseen is not None:
+        codes = np.where(unseen == Unseen.SEEN, codes, unseen)
+    judged: BoolArray = codes == Unseen.SEEN
     if not judged.any():
-        raise NothingObserved(f"no pixel of track {post.track} was observed now and before")
+        raise NothingObserved(
+            f"no pixel of track {post.track} was observed now and before", codes.astype(np.uint8)
+        )
     level = np.full_like(post_db, np.nan)
     level[:, judged] = np.nanmedian(pre_db[:, :, judged], axis=0)
+    water = np.zeros_like(judged)
     if len(post.polarisations) > 1:
         with np.errstate(invalid="ignore"):
-            judged &= level[-1] > NOISE_LEVEL_DB
+            water = judged & ~(level[-1] > NOISE_LEVEL_DB)
+        codes[water] = Unseen.WATER
+        judged = judged & ~water
         if not judged.any():
-            raise NothingObserved(f"track {post.track} sees nothing above the noise here (water)")
+            raise NothingObserved(
+                f"track {post.track} sees nothing above the noise here (water)",
+                codes.astype(np.uint8),
+            )
+    weather = conditions(post_db - level, judged, water, elevation)
 
     strata = np.stack([_strata(band, judged) for band in level])
-    wet = False
-    raw = to_db(np.concatenate([newest[:, 0], post.gamma0[0, :1]]))
+    raw = to_db(Power(np.concatenate([gamma0[:, 0], post.gamma0[0, :1]])))
+    shifts = np.zeros(len(strata), dtype=np.float32)
     for band, cut in enumerate(strata):
-        for number, look in enumerate((*pre_db, post_db)):
+        for number, look in enumerate((*all_db, post_db)):
             shift = wide_shift(look[band] - level[band], cut)
             look[band] -= per_pixel(shift, cut)
             if band == 0:
                 raw[number] -= per_pixel(shift, cut)
         # The last one was the post look's.
-        wet |= abs(float(np.median(shift))) > WET_SHIFT_DB
+        shifts[band] = float(np.median(shift))
+    pre_db = newest(all_db)
     change = np.full_like(raw[-1], np.nan)
-    change[judged] = raw[-1][judged] - np.nanmean(raw[:-1, judged], axis=0)
-    return NormalisedStack(post, pre_db, post_db, level, change, strata, judged, wet)
+    change[judged] = raw[-1][judged] - np.nanmean(newest(raw[:-1, None])[:, 0, judged], axis=0)
+    return NormalisedStack(
+        post, pre_db, post_db, level, change, strata, judged,
+        weather.moved(shifts, WET_SHIFT_DB), codes.astype(np.uint8),
+    )  # fmt: skip
+
+
+def _newest(gamma0: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+    """Choose the looks that count, pixel by pixel: the newest that show it.
+
+    Args:
+        gamma0: (look, polarisation, y, x), oldest first, NaN = not observed.
+
+    Returns:
+        The looks that are needed, and a function that takes ``MAXIMUM_LOOKS`` of as many layers
+        (look, band, y, x): the newest ones, but older ones where a pixel is not shown by these.
+    """
+    shown = np.isfinite(gamma0).all(axis=1)
+    short = ~shown[-MAXIMUM_LOOKS:].all(axis=0) & shown[:-MAXIMUM_LOOKS].any(axis=0)
+    if not short.any():
+        return gamma0[-MAXIMUM_LOOKS:], lambda layers: layers
+    # Stable: what does not show the pixel first, then from old to new.
+    order = np.argsort(shown[:, short], axis=0, kind="stable")[-MAXIMUM_LOOKS:]
+
+    def newest(layers: FloatArray) -> FloatArray:
+        taken = layers[-MAXIMUM_LOOKS:].copy()
+        taken[:, :, short] = np.take_along_axis(layers[:, :, short], order[:, None], axis=0)
+        return taken
+
+    return gamma0, newest

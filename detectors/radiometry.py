@@ -2,16 +2,25 @@
 
 Three quantities occur and each function says which it takes and gives: gamma0 in *linear power*
 (what catalogues deliver), in *dB* (where speckle and shifts are additive) and as *logit* (what the
-transformer of ``distmetrics`` was trained on).
+transformer of ``distmetrics`` was trained on). The first two are types of their own, so that mypy
+refuses the one where the other is wanted; arithmetic gives a plain array, whose author says anew
+what it is.
 """
 
 from __future__ import annotations
+
+from typing import NewType
 
 import numpy as np
 from scipy import ndimage
 from skimage.restoration import denoise_tv_bregman
 
 from detectors.types import FloatArray
+
+#: Backscatter in linear power, float32 of any shape, NaN = no data.
+Power = NewType("Power", FloatArray)
+#: Backscatter, or a difference of it, in dB, float32 of any shape, NaN = no data.
+Decibel = NewType("Decibel", FloatArray)
 
 #: Power below this is noise or processing residue (-50 dB); it also keeps logarithms finite.
 POWER_FLOOR = 1e-5
@@ -22,7 +31,7 @@ POWER_CEILING = 0.999
 TV_REGULARISATION = 5.0
 
 
-def to_db(power: FloatArray) -> FloatArray:
+def to_db(power: Power) -> Decibel:
     """Convert linear power to dB.
 
     NaN stays NaN, infinite becomes NaN (one such pixel would spoil a whole image's despeckling),
@@ -31,16 +40,15 @@ def to_db(power: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore"):
         decibel: FloatArray = (10.0 * np.log10(np.maximum(power, POWER_FLOOR))).astype(np.float32)
     decibel[~np.isfinite(power)] = np.nan
-    return decibel
+    return Decibel(decibel)
 
 
-def to_power(decibel: FloatArray) -> FloatArray:
+def to_power(decibel: Decibel) -> Power:
     """Convert dB to linear power; NaN stays NaN."""
-    power: FloatArray = np.power(10.0, decibel / 10.0, dtype=np.float32)
-    return power
+    return Power(np.power(10.0, decibel / 10.0, dtype=np.float32))
 
 
-def db_to_logit(decibel: FloatArray) -> FloatArray:
+def db_to_logit(decibel: Decibel) -> FloatArray:
     """Convert dB to the logit of linear power, clipped into (0, 1); NaN stays NaN."""
     power = np.clip(to_power(decibel), POWER_FLOOR, POWER_CEILING)
     logit: FloatArray = np.log(power / (1.0 - power)).astype(np.float32)
@@ -61,7 +69,7 @@ def fill_nearest(image: FloatArray) -> FloatArray:
     return filled
 
 
-def despeckle_db(decibel: FloatArray) -> FloatArray:
+def despeckle_db(decibel: Decibel) -> Decibel:
     """Suppress speckle by isotropic total variation in dB (split Bregman, Goldstein & Osher 2009).
 
     In dB the multiplicative speckle is additive, and total variation keeps the edges an outline
@@ -80,5 +88,4 @@ def despeckle_db(decibel: FloatArray) -> FloatArray:
     smooth = denoise_tv_bregman(
         fill_nearest(decibel), weight=1.0 / TV_REGULARISATION, isotropic=True, eps=1e-3
     )
-    result: FloatArray = np.where(missing, np.nan, smooth).astype(np.float32)
-    return result
+    return Decibel(np.where(missing, np.nan, smooth).astype(np.float32))

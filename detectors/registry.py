@@ -19,7 +19,7 @@ from detectors.errors import ConfigurationError
 from detectors.normalise import NormalisedStack
 from detectors.sar_disturbance import SarDisturbance
 from detectors.sar_log_ratio import SarLogRatio
-from detectors.types import FloatArray, ScoreMap
+from detectors.types import FloatArray, Observability, ScoreMap
 
 
 class SarDetector(Protocol):
@@ -114,4 +114,5 @@ def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
         config_hash=configuration_hash(PREPARATION, *able),
         wet_scene=stack.wet_scene,
         complete=len(able) == len(detectors) and polarisations > 1,
+        observability=Observability(stack.looks.grid, stack.unseen),
     )

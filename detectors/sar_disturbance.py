@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import numpy as np
 
 from detectors.normalise import NormalisedStack, standardise
-from detectors.radiometry import db_to_logit, fill_nearest
+from detectors.prediction import predict
+from detectors.radiometry import Decibel, db_to_logit, fill_nearest
 from detectors.types import FloatArray
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class SarDisturbance:
     """Step of the 16-pixel window, pixels."""
     quiet_sigma: float = 0.5
     """Scatter of quiet ground in predicted standard deviations."""
-    batch: int = 256
+    batch: int = 32
     """Windows judged at once; memory, not result."""
 
     name: ClassVar[str] = "sar_disturbance"
@@ -73,21 +74,14 @@ class SarDisturbance:
 
     def score(self, stack: NormalisedStack) -> FloatArray:
         """Return the signed score, float32 (y, x), sigma of quiet ground, NaN = not judged."""
-        from distmetrics.tf_inference import estimate_normal_params
-
         model = load_model()
-        window = cast("int", model.input_size)
-        pre, crop = self._windows(_without_gaps(stack), window)
-        mean, sigma = estimate_normal_params(
-            model,
-            list(pre[:, 0]),
-            list(pre[:, 1]),
-            stride=self.stride,
-            batch_size=self.batch,
-            tqdm_enabled=False,
-            device=next(model.parameters()).device.type,
+        padding, crop = self._padding(stack.judged.shape, cast("int", model.input_size))
+        pre = np.pad(_without_gaps(stack), [(0, 0), (0, 0), *padding], mode="symmetric")
+        wanted = np.pad(stack.judged, padding, mode="constant")
+        mean, sigma = predict(
+            model, db_to_logit(Decibel(pre)), self.stride, wanted=wanted, batch=self.batch
         )
-        distance = (db_to_logit(stack.post_db) - mean[:, *crop]) / sigma[:, *crop]
+        distance = (db_to_logit(Decibel(stack.post_db)) - mean[:, *crop]) / sigma[:, *crop]
         scores = []
         for band, strata in enumerate(stack.strata):
             score = (distance[band] / self.quiet_sigma).astype(np.float32)
@@ -96,17 +90,18 @@ class SarDisturbance:
         fused: FloatArray = np.mean(scores, axis=0, dtype=np.float32)
         return fused
 
-    def _windows(self, pre_db: FloatArray, window: int) -> tuple[FloatArray, tuple[slice, slice]]:
-        """Pad by reflection, so that edge pixels lie in as many windows as others; to logits."""
-        height, width = pre_db.shape[-2:]
+    def _padding(
+        self, shape: tuple[int, ...], window: int
+    ) -> tuple[list[tuple[int, int]], tuple[slice, slice]]:
+        """Return how far to reflect, so that edge pixels lie in as many windows as others.
+
+        Returns:
+            Pixels before and after, by axis, and where the image lies in the padded one.
+        """
         margin = window - self.stride
-        padding = [(0, 0), (0, 0)]
-        for size in (height, width):
-            beyond = -(size + 2 * margin - window) % self.stride
-            padding.append((margin, margin + beyond))
-        padded = np.pad(pre_db, padding, mode="symmetric")
-        crop = (slice(margin, margin + height), slice(margin, margin + width))
-        return db_to_logit(padded), crop
+        padding = [(margin, margin - (size + 2 * margin - window) % -self.stride) for size in shape]
+        height, width = shape
+        return padding, (slice(margin, margin + height), slice(margin, margin + width))
 
 
 def _without_gaps(stack: NormalisedStack) -> FloatArray:

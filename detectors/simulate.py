@@ -17,7 +17,7 @@ from scipy import ndimage
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from detectors.radiometry import to_power
+from detectors.radiometry import Decibel, to_power
 from detectors.types import FloatArray, Grid
 
 
@@ -90,5 +90,5 @@ def roughen(gamma0: FloatArray, grid: Grid, outline: BaseGeometry, how: Rougheni
     texture = ndimage.gaussian_filter(noise, how.texture_pixels)
     texture = (texture - texture[inside].mean()) / max(float(texture[inside].std()), 1e-6)
     gain = np.where(inside, how.mean_db + how.texture_db * texture, 0.0).astype(np.float32)
-    changed: FloatArray = gamma0 * to_power(gain)
+    changed: FloatArray = gamma0 * to_power(Decibel(gain))
     return changed

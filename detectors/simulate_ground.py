@@ -22,13 +22,20 @@ from detectors.types import FloatArray, Grid
 #: STAC common names along the first axis of everything here.
 BANDS = ("blue", "green", "red", "nir")
 #: Reflectance of plants and of the ground between them; rows are ``_KINDS``.
-_KINDS = ("forest", "shrub", "grass", "bare", "water")
+_KINDS = ("forest", "shrub", "grass", "bare", "water", "urban", "wetland")
 _PLANTS = ((0.018, 0.036, 0.022, 0.29), (0.028, 0.052, 0.038, 0.27), (0.035, 0.075, 0.05, 0.33),
-           (0.04, 0.065, 0.055, 0.26), (0.03, 0.04, 0.028, 0.012))  # fmt: skip
+           (0.04, 0.065, 0.055, 0.26), (0.03, 0.04, 0.028, 0.012), (0.04, 0.07, 0.055, 0.28),
+           (0.03, 0.06, 0.042, 0.26))  # fmt: skip
 _SOIL = ((0.05, 0.07, 0.085, 0.16), (0.065, 0.09, 0.115, 0.19), (0.06, 0.095, 0.13, 0.23),
-         (0.085, 0.12, 0.155, 0.21), (0.03, 0.04, 0.028, 0.012))  # fmt: skip
+         (0.085, 0.12, 0.155, 0.21), (0.03, 0.04, 0.028, 0.012), (0.11, 0.13, 0.15, 0.19),
+         (0.04, 0.055, 0.06, 0.1))  # fmt: skip
 #: Share of the ground that plants cover, yearly mean; how far it swings.
-_COVER, _SWING = (0.92, 0.8, 0.62, 0.12, 1.0), (0.02, 0.05, 0.25, 0.05, 0.0)
+_COVER = (0.92, 0.8, 0.62, 0.12, 1.0, 0.3, 0.75)
+_SWING = (0.02, 0.05, 0.25, 0.05, 0.0, 0.05, 0.15)
+#: Place of water among the kinds.
+_WATER = 4
+#: Day of the year on which plants cover most, where nothing else is said: California.
+PEAK_DAY = 85.0
 #: Fresh debris: lighter than soil that plants have grown on.
 _DEBRIS = (0.1, 0.135, 0.175, 0.235)
 
@@ -49,6 +56,8 @@ class Ground:
     """float32 (y, x), how far that share moves with the season."""
     gradient: FloatArray
     """float32 (2, y, x), rise to the east and to the north, metres per metre."""
+    peak_day: float = PEAK_DAY
+    """Day of the year on which plants cover most."""
 
 
 def landscape(grid: Grid, seed: int, downslope_degrees: float | None = None) -> Ground:
@@ -78,15 +87,53 @@ def landscape(grid: Grid, seed: int, downslope_degrees: float | None = None) -> 
     rows, columns = np.indices(shape)
     field = (np.abs(rows - 0.86 * shape[0]) < 7) & (np.abs(columns - 0.14 * shape[1]) < 10)
     kind[field & (kind != 4)] = 2
+    return grown(grid, kind, gradient, draw)
+
+
+def grown(
+    grid: Grid, kind: NDArray[np.int64], gradient: FloatArray, draw: np.random.Generator,
+    peak_day: float = PEAK_DAY,
+) -> Ground:  # fmt: skip
+    """Let plants grow on ground of known kinds.
+
+    Args:
+        grid: 10 m pixels.
+        kind: (y, x), 0 forest, 1 shrub, 2 grass, 3 bare, 4 water, 5 urban, 6 wetland.
+        gradient: (2, y, x), see ``Ground``.
+        draw: random numbers, for tone and cover.
+        peak_day: see ``Ground``.
+    """
+    shape, water = grid.shape, kind == _WATER
     tone = 1 + 0.1 * fractal(shape, draw, 1.2, 30)
-    cover = np.array(_COVER)[kind] + np.where(kind == 4, 0, 0.1 * fractal(shape, draw, 1.3, 20))
+    cover = np.array(_COVER)[kind] + np.where(water, 0, 0.1 * fractal(shape, draw, 1.3, 20))
     return Ground(
         grid=grid,
-        plants=_bands(_PLANTS, kind, np.where(kind == 4, 1.0, tone)),
-        soil=_bands(_SOIL, kind, np.where(kind == 4, 1.0, tone)),
+        plants=_bands(_PLANTS, kind, np.where(water, 1.0, tone)),
+        soil=_bands(_SOIL, kind, np.where(water, 1.0, tone)),
         cover=np.clip(cover, 0, 1).astype(np.float32),
         swing=np.array(_SWING, dtype=np.float32)[kind],
         gradient=gradient.astype(np.float32),
+        peak_day=peak_day,
+    )
+
+
+def altered(
+    ground: Ground, share: FloatArray, plants_kept: float, soil: Sequence[float] | None
+) -> Ground:  # fmt: skip
+    """Return the landscape with fewer plants, and other soil where that is said.
+
+    Args:
+        ground: as it was.
+        share: (y, x), share of each pixel that is altered, 0 to 1.
+        plants_kept: share of the plants that is left.
+        soil: reflectance by band of what lies there now; None leaves the soil.
+    """
+    new = ground.soil if soil is None else np.array(soil, dtype=np.float32)[:, None, None]
+    return replace(
+        ground,
+        soil=(ground.soil * (1 - share) + new * share).astype(np.float32),
+        cover=(ground.cover * (1 - share * (1 - plants_kept))).astype(np.float32),
+        swing=(ground.swing * (1 - share * (1 - plants_kept))).astype(np.float32),
     )
 
 

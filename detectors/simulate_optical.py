@@ -19,14 +19,15 @@ from detectors.masks import Sun
 from detectors.simulate_ground import Ground, direction, fractal
 from detectors.types import FloatArray, Grid
 
-#: Day of the year on which plants cover most.
-_PEAK_DAY = 85
+#: Reflectance of snow by band.
+_SNOW = (0.78, 0.78, 0.76, 0.68)
 #: Reflectance of a thick cloud, and the share of light its shadow takes, by band.
 _CLOUD, _DIM = (0.62, 0.6, 0.6, 0.63), (0.45, 0.55, 0.6, 0.68)
 #: Haze by band, against blue.
 _HAZE = (1.0, 0.6, 0.35, 0.1)
 #: Classes of the scene classification that are used.
 _DARK, _SHADOW, _PLANT, _BARE, _WATER, _UNSURE, _THIN, _THICK, _CIRRUS = 2, 3, 4, 5, 6, 7, 8, 9, 10
+_WHITE = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ class Sky:
 
 
 def look(
-    ground: Ground, moment: datetime, sun: Sun, sky: Sky, seed: int
-) -> tuple[FloatArray, NDArray[np.uint8]]:
+    ground: Ground, moment: datetime, sun: Sun, sky: Sky, seed: int,
+    snow: FloatArray | None = None,
+) -> tuple[FloatArray, NDArray[np.uint8]]:  # fmt: skip
     """Take a picture.
 
     Args:
@@ -68,6 +70,7 @@ def look(
         sun: where it stands.
         sky: the air.
         seed: of the date; the same gives the same picture.
+        snow: float32 (y, x), share of the ground under snow, 0 to 1; None for none.
 
     Returns:
         Surface reflectance as a processor would give it, float32 (band, y, x); and the scene
@@ -75,11 +78,14 @@ def look(
     """
     draw = np.random.default_rng([seed, moment.toordinal()])
     shape = ground.grid.shape
-    season = math.cos(2 * math.pi * (moment.timetuple().tm_yday - _PEAK_DAY) / 365.25)
+    season = math.cos(2 * math.pi * (moment.timetuple().tm_yday - ground.peak_day) / 365.25)
     year = 0.012 * fractal(shape, draw, 2.0, 60)
     share = np.clip(ground.cover + season * ground.swing + year * (ground.swing > 0), 0, 1)
     light = _light(ground.gradient, sun)
-    surface = light * (share * ground.plants + (1 - share) * ground.soil)
+    surface = share * ground.plants + (1 - share) * ground.soil
+    if snow is not None:
+        surface = surface * (1 - snow) + np.array(_SNOW)[:, None, None] * snow
+    surface = light * surface
     length = sky.height_m / math.tan(math.radians(sun.elevation))
     to_sun = tuple(length * part for part in direction(sun.azimuth))
     thickness = _clouds(ground.grid, sky, to_sun, draw)
@@ -97,7 +103,9 @@ def look(
     blurred = (ndimage.gaussian_filter(band, 0.55) for band in seen)
     seen = np.stack([ndimage.shift(b, offset, order=1, mode="nearest") for b in blurred])
     seen += draw.normal(0, 1, seen.shape) * (0.0008 + 0.008 * seen)
-    return seen.astype(np.float32), _classify(seen, thickness, shade, light, draw)
+    return seen.astype(np.float32), _classify(
+        seen, thickness, shade, light, draw, snow
+    )  # fmt: skip
 
 
 def _light(gradient: FloatArray, sun: Sun) -> FloatArray:
@@ -139,7 +147,7 @@ def _clouds(
 
 def _classify(
     seen: FloatArray, thickness: FloatArray, shade: FloatArray, light: FloatArray,
-    draw: np.random.Generator,
+    draw: np.random.Generator, snow: FloatArray | None,
 ) -> NDArray[np.uint8]:  # fmt: skip
     """Classify at twice the pixel size, with the mistakes such maps have."""
     blue, _, red, nir, cloud, dim, lit = (
@@ -150,11 +158,14 @@ def _classify(
     scl[(nir < 0.05) & (ndvi < 0.1)] = _WATER
     scl[(lit < 0.55) & (nir < 0.13)] = _DARK
     scl[(dim > 0.4) & (nir < 0.22)] = _SHADOW
+    if snow is not None:
+        scl[(_halved(snow) > 0.4) & (dim < 0.4)] = _WHITE
     scl[cloud > 0.12] = _CIRRUS
     scl[cloud > 0.3] = _THIN
     scl[cloud > 0.7] = _THICK
     # Bright bare ground passes for thin cloud here and there; a few pixels are anything.
-    scl[(cloud < 0.05) & (blue > 0.14) & (draw.random(scl.shape) < 0.05)] = _THIN
+    bright = (cloud < 0.05) & (blue > 0.14) & (scl != _WHITE)
+    scl[bright & (draw.random(scl.shape) < 0.05)] = _THIN
     scl[draw.random(scl.shape) < 0.002] = _UNSURE
     return scl
 

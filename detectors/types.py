@@ -74,19 +74,30 @@ class Unseen(enum.IntEnum):
     SATURATED = 6
     LAYOVER = 7
     RADAR_SHADOW = 8
+    TOO_FEW_LOOKS = 9
+    """SAR: seen now, but not often enough before."""
+
+
+class Kind(enum.StrEnum):
+    """What a change is taken for."""
+
+    LANDSLIDE = "landslide"
+    """Ground that moved."""
+    PONDING = "ponding"
+    """New water, as behind a blocked valley."""
 
 
 class Finding(enum.StrEnum):
-    """What one optical look says about one landslide."""
+    """What one look says about one landslide."""
 
     AGREES = "agrees"
-    """Vegetation was lost and the ensemble sees a landslide."""
+    """Optical: vegetation was lost and the ensemble sees a landslide. Radar: it shows again."""
     DISAGREES = "disagrees"
     """The look had the power to see it and shows nothing."""
     UNDECIDED = "undecided"
-    """Clear, but neither the one nor the other."""
+    """Seen, but neither the one nor the other."""
     NOT_SEEN = "not seen"
-    """Clouds, shadow, snow or missing data lie on the landslide's own pixels."""
+    """Clouds, shadow, snow, layover or missing data lie on the landslide's own pixels."""
 
 
 class State(enum.StrEnum):
@@ -351,6 +362,49 @@ SCORE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class Observability:
+    """What a look could see, pixel by pixel, and why not the rest."""
+
+    grid: Grid
+    """Where the pixels are."""
+    codes: NDArray[np.uint8]
+    """uint8 (y, x), codes of ``Unseen``; SEEN = could be judged."""
+
+    def __post_init__(self) -> None:
+        if self.codes.shape != self.grid.shape:
+            raise IncomparableLooks(f"codes {self.codes.shape} do not fit {self.grid.shape}")
+
+    @classmethod
+    def of(cls, grid: Grid, seen: BoolArray) -> Observability:
+        """Return one that knows no other reason than missing data, (y, x) True = seen."""
+        return cls(grid, np.where(seen, Unseen.SEEN, Unseen.NO_DATA).astype(np.uint8))
+
+    @property
+    def share_seen(self) -> float:
+        """Share of the grid that could be judged, 0 to 1."""
+        return float((self.codes == Unseen.SEEN).mean())
+
+    def by_reason(self, inside: BoolArray | None = None) -> Mapping[str, float]:
+        """Return the share of pixels that could not be seen, 0 to 1, by reason.
+
+        Args:
+            inside: (y, x), pixels that count; None for all of the grid.
+
+        Returns:
+            Lower-case names of ``Unseen``, largest share first; reasons that do not occur are
+            left out, and nothing is returned where no pixel counts.
+        """
+        counts = np.bincount(
+            (self.codes if inside is None else self.codes[inside]).ravel(),
+            minlength=max(Unseen) + 1,
+        )
+        total = int(counts.sum())
+        there = [code for code in Unseen if code is not Unseen.SEEN and counts[code]]
+        there.sort(key=lambda code: -int(counts[code]))
+        return {code.name.lower(): int(counts[code]) / total for code in there}
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreMap:
     """What one detector says of one look, pixel by pixel."""
 
@@ -371,15 +425,19 @@ class ScoreMap:
     complete: bool
     """Two polarisations, and every detector that was asked for could judge; otherwise nothing rises
     above *watch*, and that takes more evidence."""
+    observability: Observability
+    """What could be judged, and why not the rest: SEEN exactly where there is a score."""
 
     def __post_init__(self) -> None:
         if self.score.shape != self.grid.shape or self.change_db.shape != self.grid.shape:
             raise IncomparableLooks(f"scores {self.score.shape} do not fit {self.grid.shape}")
+        if not np.array_equal(self.observability.codes == Unseen.SEEN, np.isfinite(self.score)):
+            raise IncomparableLooks("a pixel is scored exactly where it is seen")
 
     @property
     def share_seen(self) -> float:
         """Share of the grid that could be judged, 0 to 1."""
-        return float(np.isfinite(self.score).mean())
+        return self.observability.share_seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,13 +484,16 @@ class Detection:
     """Why to be careful (``wet scene``), None where nothing speaks against it."""
     simulated: bool = False
     """A drill."""
+    kind: Kind = Kind.LANDSLIDE
+    """What it is taken for."""
 
     @property
     def id(self) -> uuid.UUID:
         """Same region, look, detector, weights, configuration and outline: same detection."""
+        kind = () if self.kind is Kind.LANDSLIDE else (self.kind,)
         return derive_id(
             "detection", self.region_id, self.acquisition_id, self.detector, self.weights_version,
-            self.config_hash, self.polygon.normalize().wkb_hex,
+            self.config_hash, self.polygon.normalize().wkb_hex, *kind,
         )  # fmt: skip
 
 
@@ -449,7 +510,7 @@ class Landslide:
     state: State
     """Where in its life it is."""
     tier: Tier
-    """Highest tier reached so far."""
+    """What all radar looks together make of it; once decided by optical looks it stays."""
     geometry: MultiPolygon
     """Outline, EPSG:4326, lon/lat."""
     area_m2: float
@@ -482,6 +543,8 @@ class Landslide:
     """Why to be careful, None where nothing speaks against it."""
     simulated: bool = False
     """A drill."""
+    kind: Kind = Kind.LANDSLIDE
+    """What it is taken for; what is of different kinds never merges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -529,6 +592,33 @@ class OpticalCheck:
     def id(self) -> uuid.UUID:
         """Same landslide and look: same check."""
         return derive_id("optical-check", self.landslide_id, self.acquisition_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RadarCheck:
+    """What one radar look says about one landslide: the evidence behind its tier."""
+
+    landslide_id: uuid.UUID
+    """Landslide that was looked at."""
+    acquisition_id: uuid.UUID
+    """The radar look."""
+    sensed_at: datetime
+    """When it was taken, UTC."""
+    finding: Finding
+    """AGREES: it shows. DISAGREES: looked and sees nothing. UNDECIDED: neither, or a look that may
+    not speak (wet scene, one polarisation). NOT_SEEN: too little of the ground could be seen."""
+    reason: str
+    """Why, in words."""
+    share_seen: float
+    """Share of the landslide's own pixels that could be judged, 0 to 1."""
+    unseen: Mapping[str, float]
+    """Share of its pixels that could not be, by reason (lower-case names of ``Unseen``)."""
+    score_mean: float | None
+    """Mean absolute score of its pixels, sigma of quiet ground; None where none was judged."""
+    evidence: float | None
+    """Evidence of the landslide in this look (see ``detectors.vectorize``); None likewise."""
+    tier: Tier | None = None
+    """What this look alone found here; None where no detection joined."""
 
 
 @dataclass(frozen=True, slots=True)

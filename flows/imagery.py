@@ -1,8 +1,9 @@
 """The reader of radar products: from catalogue items to looks on one grid.
 
 Plan first, read last: ``plan_blocks`` opens one header and cuts the region into blocks of bounded
-size, one at a time, ``read_pass`` fills one look of one block. Memory follows the block, not the
-region.
+size, one at a time, ``read_pass`` fills one look of one block, ``read_mask`` and
+``read_local_incidence`` what the source itself says of the geometry there. Memory follows the
+block, not the region.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.errors import NothingObserved
 from detectors.types import (
@@ -19,12 +21,19 @@ from detectors.types import (
     FloatArray,
     Grid,
     LookStack,
+    Unseen,
     WatchedRegion,
 )
 from flows.catalogs.base import Catalogue, Renderer
+from flows.catalogs.opera import MASK
 from flows.rasters import Block, Stored, check_raster, cut_blocks, open_asset, product_grid, view
 
 GAMMA0 = Stored(("float",), "linear gamma0 in float")
+FLAGS = Stored(("uint8",), "flags of layover and shadow in uint8")
+
+#: What OPERA's flags mean here; anything but these is no data, like their own 255.
+_OPERA_FLAGS = np.full(256, Unseen.NO_DATA, dtype=np.uint8)
+_OPERA_FLAGS[:4] = (Unseen.SEEN, Unseen.RADAR_SHADOW, Unseen.LAYOVER, Unseen.LAYOVER)
 
 
 def group_passes(acquisitions: Sequence[Acquisition]) -> list[list[Acquisition]]:
@@ -103,6 +112,56 @@ def _read(item: Acquisition, polarisation: str, grid: Grid, catalogue: Catalogue
         with view(dataset, grid, math.nan) as seen:
             band: FloatArray = seen.read(1, out_dtype="float32")
     return band
+
+
+def read_mask(
+    acquisition: Acquisition, grid: Grid, catalogue: Catalogue
+) -> NDArray[np.uint8] | None:
+    """Return what the source itself says could not be seen, None where it says nothing.
+
+    OPERA RTC-S1 brings layover and shadow as a layer of the product (product specification:
+    0 neither, 1 shadow, 2 layover, 3 both, 255 no data); a processing service tells the shadow with
+    the very answer that ``read_pass`` is filled from, so that with its disk cache nothing is asked
+    for twice.
+
+    Returns:
+        uint8 (y, x), codes of ``Unseen``; pixels outside the product are no data.
+
+    Raises:
+        UnreadableRaster: the layer is broken; ImageryUnavailable: it could not be fetched.
+    """
+    if isinstance(catalogue, Renderer):
+        bands = (*acquisition.polarisations, "shadow")
+        shadow = catalogue.render(acquisition, bands, grid)[-1]
+        codes = np.where(shadow != 0, Unseen.RADAR_SHADOW, Unseen.SEEN).astype(np.uint8)
+        codes[np.isnan(shadow)] = Unseen.NO_DATA
+        return codes
+    if MASK not in acquisition.assets:
+        return None
+    with open_asset(acquisition, MASK, catalogue) as dataset:
+        check_raster(dataset, f"{acquisition.item_id} {MASK}", FLAGS)
+        # A flag between two flags is a third one that nobody raised.
+        with view(dataset, grid, 255, nearest=True) as seen:
+            found: NDArray[np.uint8] = _OPERA_FLAGS[seen.read(1)]
+    return found
+
+
+def read_local_incidence(
+    acquisition: Acquisition, grid: Grid, catalogue: Catalogue
+) -> FloatArray | None:
+    """Return the local incidence angle where the source tells it, None elsewhere.
+
+    Returns:
+        float32 (y, x), degrees, NaN = no data; ``detectors.look_geometry`` makes it from elevation
+        where this is None.
+
+    Raises:
+        UnreadableRaster: what came is broken; ImageryUnavailable: it could not be fetched.
+    """
+    if isinstance(catalogue, Renderer):
+        angle: FloatArray = catalogue.render(acquisition, ("lia",), grid)[0]
+        return angle
+    return None
 
 
 def stack_looks(

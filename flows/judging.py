@@ -2,34 +2,48 @@
 
 The one way from an acquisition to detections; the poll, the replay, ``scarpwatch scene`` and the
 picture of a landslide all go through ``judge``.
+
+A landslide that is known is no part of its own ground's history: earlier looks that show it are
+left out of the stack there (``flows.histories``), so that later looks see it again or fail to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 
-from detectors import registry
-from detectors.errors import (
-    ImageryUnavailable,
-    NotEnoughLooks,
-    NothingObserved,
-    QuotaSpent,
-    UnreadableRaster,
+from detectors import ponding, registry
+from detectors.conditions import Conditions
+from detectors.errors import NotEnoughLooks, NothingObserved
+from detectors.fusion import look_again, weighed
+from detectors.normalise import MINIMUM_LOOKS, NormalisedStack, normalise
+from detectors.observability import Coverage, Tally
+from detectors.ponding import Pond, PondingLevels, find_ponding, without_water
+from detectors.types import (
+    SAME_PASS,
+    Acquisition,
+    Detection,
+    Kind,
+    Landslide,
+    LookStack,
+    RadarCheck,
+    ScoreMap,
+    WatchedRegion,
 )
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, NormalisedStack, normalise
-from detectors.types import Acquisition, Detection, FloatArray, LookStack, ScoreMap, WatchedRegion
-from detectors.vectorize import Levels, outlines
+from detectors.vectorize import Levels, Outline, middle, outlines
 from flows.catalogs.base import Catalogue
-from flows.imagery import group_passes, plan_blocks, read_pass, stack_looks
+from flows.histories import Changed, changed_ground, read_history, without_changes
+from flows.imagery import group_passes, plan_blocks, read_mask, read_pass, stack_looks
 from flows.rasters import Block
 
-#: Passes to know of beyond those a stack holds, to replace unreadable ones.
-SPARE_PASSES = 3
 LEVELS = Levels()
+PONDING = PondingLevels()
 WET_SCENE = "wet scene: soil moisture, snow or frost moved the whole look"
+SNOW = "snow: the ground lost 3 dB and more"
+WIND = "wind: open water is rougher than before; new water would hide"
 INCOMPLETE = "one polarisation, or a detector stood back: stored as watch at most, never alerted"
 
 
@@ -44,9 +58,13 @@ class ScoredBlock:
     scores: ScoreMap
     """What the detectors say."""
     pre: LookStack
-    """Looks before."""
+    """Looks before, as they were read."""
     post: LookStack
     """The look."""
+    clean: LookStack
+    """Looks before, without what is known to have changed meanwhile: NaN there."""
+    changed: tuple[Changed, ...] = ()
+    """Known landslides of this block that were left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +73,19 @@ class Judgement:
 
     detections: tuple[Detection, ...]
     """Everything from tier *watch* up."""
-    share_seen: float
-    """Share of the region's pixels in this product that could be judged, 0 to 1."""
+    coverage: Coverage
+    """What could be seen of the region's ground in this product, and why not the rest."""
     advisory: str | None
     """Why to be careful with the look as a whole."""
     left_out: tuple[str, ...]
     """Earlier items that could not be read and were replaced by older ones."""
+    checks: tuple[RadarCheck, ...] = field(default=())
+    """What it says of landslides that are known, whether a detection joins them or not."""
+
+    @property
+    def share_seen(self) -> float:
+        """Share of the region's ground in this product that could be judged, 0 to 1."""
+        return self.coverage.share_seen
 
 
 def scored_blocks(
@@ -71,17 +96,22 @@ def scored_blocks(
     left_out: set[str],
     *,
     forgiving: bool = False,
+    known: Sequence[Landslide] = (),
+    tally: Tally | None = None,
 ) -> Iterator[ScoredBlock]:
     """Read and score a look block by block.
 
     Args:
         region: what to look at; chooses the detectors.
         acquisition: the look.
-        earlier: items of the same track sensed before, from ``MAXIMUM_LOOKS + SPARE_PASSES`` passes
-            at most.
+        earlier: items of the same track sensed before, from ``histories.PASSES_KNOWN`` passes at
+            most.
         catalogue: signs the hrefs.
         left_out: receives the ids of earlier items that could not be read.
         forgiving: do without earlier items that cannot be fetched just now, while enough remain.
+        known: landslides that are left out of their ground's history
+            (``detectors.tracking.kept_out``).
+        tally: counts what could be seen, of blocks without anything to judge as well.
 
     Raises:
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` readable passes.
@@ -90,6 +120,7 @@ def scored_blocks(
     """
     detectors = [registry.create(name) for name in region.detectors]
     polarisations = acquisition.polarisations
+    tally = Tally() if tally is None else tally
     same = [a for a in earlier if set(polarisations) <= set(a.polarisations)]
     passes = group_passes(same)[::-1]
     if len(passes) < MINIMUM_LOOKS:
@@ -99,55 +130,30 @@ def scored_blocks(
     judged = False
     reason = f"{acquisition.item_id} shows no data inside the region"
     for block in plan_blocks(acquisition, region, catalogue):
+        answering = block.core & block.inside
         gamma0 = read_pass([acquisition], polarisations, block.grid, catalogue)
         if not np.isfinite(gamma0).all(axis=0)[block.inside].any():
+            tally.add_blind(block.grid, answering, None)
             continue
         post = stack_looks([gamma0], [[acquisition]], polarisations, block.grid)
-        pre = _read_stack(passes, polarisations, block, catalogue, left_out, forgiving)
+        unseen = read_mask(acquisition, block.grid, catalogue)
+        changed = changed_ground(known, passes, block)
+        pre = read_history(
+            passes, polarisations, block, catalogue, left_out, forgiving=forgiving, changed=changed
+        )
+        clean = without_changes(pre, changed)
         try:
-            stack = normalise(pre, post)
+            stack = normalise(clean, post, unseen)
         except NothingObserved as error:
             reason = str(error)
+            tally.add_blind(block.grid, answering, error.unseen)
             continue
         judged = True
-        yield ScoredBlock(block, stack, registry.judge(stack, detectors), pre, post)
+        scores = registry.judge(stack, detectors)
+        tally.add(scores.observability, answering)
+        yield ScoredBlock(block, stack, scores, pre, post, clean, changed)
     if not judged:
         raise NothingObserved(reason)
-
-
-def _read_stack(
-    passes: Sequence[Sequence[Acquisition]],
-    polarisations: tuple[str, ...],
-    block: Block,
-    catalogue: Catalogue,
-    left_out: set[str],
-    forgiving: bool,
-) -> LookStack:
-    """Read the newest passes that can be read; a broken old file must not silence a new look."""
-    looks: list[FloatArray] = []
-    used: list[Sequence[Acquisition]] = []
-    unavailable: ImageryUnavailable | None = None
-    for items in passes:
-        if len(used) == MAXIMUM_LOOKS:
-            break
-        try:
-            looks.append(read_pass(items, polarisations, block.grid, catalogue))
-        except UnreadableRaster:
-            left_out.update(item.item_id for item in items)
-            continue
-        except QuotaSpent:
-            # It ends for the whole look; a stack that thins from block to block helps nobody.
-            raise
-        except ImageryUnavailable as error:
-            if not forgiving:
-                raise
-            unavailable = error
-            left_out.update(item.item_id for item in items)
-            continue
-        used.append(items)
-    if unavailable is not None and len(used) < MINIMUM_LOOKS:
-        raise unavailable
-    return stack_looks(looks, used, polarisations, block.grid)
 
 
 def judge(
@@ -158,36 +164,59 @@ def judge(
     *,
     forgiving: bool = False,
     at_work: Callable[[], None] = lambda: None,
+    known: Sequence[Landslide] = (),
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
 
     ``at_work`` is called after each block, and may raise to end the work.
     """
     detections: list[Detection] = []
+    checks: list[RadarCheck] = []
     left_out: set[str] = set()
-    seen = wanted = 0
+    tally = Tally()
     advice: set[str] = set()
     for scored in scored_blocks(
-        region, acquisition, earlier, catalogue, left_out, forgiving=forgiving
-    ):
+        region, acquisition, earlier, catalogue, left_out,
+        forgiving=forgiving, known=known, tally=tally,
+    ):  # fmt: skip
         at_work()
-        answering = scored.block.core & scored.block.inside
-        wanted += int(answering.sum())
-        seen += int((scored.stack.judged & answering).sum())
-        advice |= advisories(scored.scores)
+        advice |= advisories(scored.scores, scored.stack.conditions, whole=True)
         detections.extend(_detections(region, acquisition, earlier, scored))
+        checks.extend(_checks(acquisition, scored))
     return Judgement(
-        tuple(detections),
-        seen / wanted if wanted else 0.0,
-        "; ".join(sorted(advice)) or None,
-        tuple(sorted(left_out)),
+        tuple(detections), tally.coverage, "; ".join(sorted(advice)) or None,
+        tuple(sorted(left_out)), tuple(checks),
+    )  # fmt: skip
+
+
+def advisories(scores: ScoreMap, weather: Conditions, *, whole: bool = False) -> set[str]:
+    """Return why to be careful with a detection, or with the look as a ``whole``.
+
+    Wind moves open water, which is never judged: it says nothing against a landslide.
+    """
+    line = weather.snow_line_m
+    reasons = (
+        (SNOW if line is None else f"{SNOW} above {line:.0f} m", weather.snow),
+        (WET_SCENE, scores.wet_scene and not weather.snow),
+        (WIND, whole and weather.wind),
+        (INCOMPLETE, not scores.complete),
     )
-
-
-def advisories(scores: ScoreMap) -> set[str]:
-    """Return why to be careful with a look."""
-    reasons = ((WET_SCENE, scores.wet_scene), (INCOMPLETE, not scores.complete))
     return {text for text, holds in reasons if holds}
+
+
+def _checks(acquisition: Acquisition, scored: ScoredBlock) -> Iterator[RadarCheck]:
+    """Ask the look about the known landslides whose middle this block answers for."""
+    for one in scored.changed:
+        landslide, own = one.landslide, one.own
+        later = acquisition.sensed_at - landslide.not_after > SAME_PASS
+        if not (later and weighed(landslide) and own.any() and scored.block.core[middle(own)]):
+            continue
+        check = look_again(
+            landslide, acquisition.id, scored.scores, own, LEVELS,
+            steady=scored.stack.conditions.steady,
+        )  # fmt: skip
+        if check is not None:
+            yield replace(check, sensed_at=acquisition.sensed_at)
 
 
 def _detections(
@@ -197,19 +226,33 @@ def _detections(
     scored: ScoredBlock,
 ) -> Iterator[Detection]:
     """Turn the outlines of one block into records that say where they came from."""
-    scores = scored.scores
+    scores, block = scored.scores, scored.block
     items = [item for look in scored.pre.item_ids for item in look]
     simulated = (
         region.simulated
         or acquisition.simulated
         or any(a.simulated for a in earlier if a.item_id in items)
     )
-    configuration = registry.configuration_hash(
+    landslide_config = registry.configuration_hash(
         scores.config_hash, LEVELS, region.min_area_m2, region.detectors
     )
-    for outline in outlines(
-        scores, LEVELS, region.min_area_m2, scored.block.inside, scored.block.core
-    ):
+    pond_config = registry.configuration_hash(registry.PREPARATION, PONDING, region.min_area_m2)
+    ponds = list(
+        find_ponding(
+            scored.clean, scored.stack, PONDING,
+            inside=block.inside, core=block.core, min_area_m2=region.min_area_m2,
+        )
+    )  # fmt: skip
+    found: list[Outline] = list(
+        outlines(scores, LEVELS, region.min_area_m2, block.inside, block.core)
+    )
+    for outline in (*without_water(found, ponds), *ponds):
+        advice = advisories(scores, scored.stack.conditions)
+        before = last_without(scored, outline)
+        pond = outline if isinstance(outline, Pond) else None
+        if pond is not None:
+            advice |= {pond.advisory} if pond.advisory else set()
+            before = min(before, pond.last_dry)
         yield Detection(
             region_id=region.id,
             acquisition_id=acquisition.id,
@@ -220,12 +263,20 @@ def _detections(
             evidence=outline.evidence,
             change_db=outline.change_db,
             tier=outline.tier,
-            not_before=scored.pre.sensed_at[-1],
+            not_before=before,
             not_after=acquisition.sensed_at,
             item_ids=(*items, acquisition.item_id),
-            detector=scores.detector,
-            weights_version=scores.weights_version,
-            config_hash=configuration,
-            advisory="; ".join(sorted(advisories(scores))) or None,
+            detector=scores.detector if pond is None else ponding.NAME,
+            weights_version=scores.weights_version if pond is None else "none",
+            config_hash=landslide_config if pond is None else pond_config,
+            advisory="; ".join(sorted(advice)) or None,
             simulated=simulated,
+            kind=Kind.LANDSLIDE if pond is None else Kind.PONDING,
         )
+
+
+def last_without(scored: ScoredBlock, outline: Outline) -> datetime:
+    """Return when the newest look of an outline's history was taken, UTC."""
+    since = [one.since for one in scored.changed if one.ground.intersects(outline.polygon)]
+    sensed = scored.pre.sensed_at
+    return max((at for at in sensed if all(at <= s for s in since)), default=sensed[0])

@@ -16,13 +16,13 @@ from alerts.explaining import explain_optical
 from alerts.message import credit
 from alerts.optical_pictures import draw_optical
 from alerts.pictures import Explained, draw
-from alerts.wording import change
+from alerts.wording import change, finding
 from db import optical, queries
 from db.engine import transaction
 from detectors.errors import ConfigurationError
-from detectors.normalise import MAXIMUM_LOOKS
+from detectors.ponding import PondingLevels
 from detectors.projections import to_projected
-from detectors.radiometry import to_db
+from detectors.radiometry import Power, to_db
 from detectors.types import (
     SAME_PASS,
     Acquisition,
@@ -30,13 +30,15 @@ from detectors.types import (
     Finding,
     FloatArray,
     Grid,
+    Kind,
     Landslide,
     OrbitState,
     Sensor,
     WatchedRegion,
 )
 from flows.confirming import examine_pair
-from flows.judging import SPARE_PASSES, ScoredBlock, scored_blocks
+from flows.histories import PASSES_KNOWN
+from flows.judging import ScoredBlock, scored_blocks
 from flows.services import Services
 
 #: Ground shown around an outline, as a multiple of its size, and at least so many metres.
@@ -85,11 +87,13 @@ def _radar(services: Services, landslide: Landslide, region: WatchedRegion) -> b
         detection = max(seen, key=lambda one: one.evidence)
         look = queries.get_acquisition(s, detection.acquisition_id)
         earlier = queries.previous_acquisitions(
-            s, look, look.sensed_at - SAME_PASS, MAXIMUM_LOOKS + SPARE_PASSES,
+            s, look, look.sensed_at - SAME_PASS, PASSES_KNOWN,
             services.clock.now(),
         )  # fmt: skip
     catalogue = services.catalogue_of(look)
-    for scored in scored_blocks(region, look, earlier, catalogue, set(), forgiving=True):
+    for scored in scored_blocks(
+        region, look, earlier, catalogue, set(), forgiving=True, known=[landslide]
+    ):
         outline = to_projected(landslide.geometry, scored.block.grid.epsg)
         if _holds(scored, outline.representative_point()):
             return draw(
@@ -143,8 +147,8 @@ def explain(
     """Gather what one picture shows; pure but for its arguments' size."""
     outline = to_projected(landslide.geometry, scored.block.grid.epsg)
     grid, rows, columns = _crop(scored.block.grid, outline)
-    post_db = to_db(scored.post.gamma0[0, 0, rows, columns])
-    pre_db = np.nanmedian(to_db(scored.pre.gamma0[:, 0, rows, columns]), axis=0)
+    post_db = to_db(Power(scored.post.gamma0[0, 0, rows, columns]))
+    pre_db = np.nanmedian(to_db(Power(scored.pre.gamma0[:, 0, rows, columns])), axis=0)
     marks = [
         word
         for word, holds in (
@@ -153,7 +157,9 @@ def explain(
         )
         if holds
     ]
-    title = f"{' '.join(marks)}{': ' if marks else ''}{landslide.state.value} landslide"
+    title = (
+        f"{' '.join(marks)}{': ' if marks else ''}{landslide.state.value} {finding(landslide.kind)}"
+    )
     centre = landslide.geometry.representative_point()
     facts = (
         f"{region.name}: {centre.y:.5f}, {centre.x:.5f} (lat, lon); {landslide.area_m2 / 1e4:.1f}"
@@ -177,6 +183,8 @@ def explain(
         polarisations=look.polarisations,
         facts=facts,
         credit=credit(scored.pre.sensed_at[0], look.sensed_at, look.item_id),
+        kind=landslide.kind,
+        water_db=PondingLevels().water_db if landslide.kind is Kind.PONDING else (),
     )
 
 
@@ -205,7 +213,7 @@ def history(
 
     def means(look: FloatArray) -> tuple[float, ...]:
         power = np.array([[np.nanmean(band[inside])] for band in look], dtype=np.float32)
-        return tuple(float(value) for value in to_db(power).ravel())
+        return tuple(float(value) for value in to_db(Power(power)).ravel())
 
     looks = [*scored.pre.gamma0, scored.post.gamma0[0]]
     moments = [*scored.pre.sensed_at, scored.post.sensed_at[0]]

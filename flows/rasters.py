@@ -74,13 +74,24 @@ class Stored:
 def open_asset(
     acquisition: Acquisition, asset: str, catalogue: Catalogue
 ) -> Iterator[rasterio.DatasetReader]:
-    """Open one asset, signing just before; GDAL's failures become ours.
+    """Open one asset of an acquisition; see ``open_href``."""
+    where = f"{acquisition.item_id} {asset}"
+    with open_href(acquisition.assets[asset], where, catalogue) as dataset:
+        yield dataset
+
+
+@contextmanager
+def open_href(href: str, where: str, catalogue: Catalogue) -> Iterator[rasterio.DatasetReader]:
+    """Open what lies at an href, signing just before; GDAL's failures become ours.
 
     A refusal (403) may mean a signature that ran out, or a host that does not answer HEAD: both
     get one more try. HEAD comes first because GDAL would begin to fetch the whole file instead.
+
+    Args:
+        href: unsigned.
+        where: what it is, for messages, which must not repeat a signed address.
+        catalogue: that named it.
     """
-    href = acquisition.assets[asset]
-    where = f"{acquisition.item_id} {asset}"
     options = {**HTTP_OPTIONS, **catalogue.gdal_environment()}
     try:
         with rasterio.Env(**options):

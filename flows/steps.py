@@ -30,14 +30,13 @@ from detectors.errors import (
     QuotaSpent,
     TransientError,
 )
-from detectors.tracking import REPEATS, track
-from detectors.types import SAME_PASS, Acquisition, Landslide, Sensor, State, WatchedRegion
+from detectors.types import SAME_PASS, Acquisition, Sensor, WatchedRegion
 from flows.catalogs.base import Refused
 from flows.catalogs.mirrors import asked_members
 from flows.catalogs.registry import split_source
 from flows.leases import LONGEST_WAIT, backoff, bury_the_dead
 from flows.services import Services
-from flows.telling import tell
+from flows.storing import known_changes, store_judgement
 
 if TYPE_CHECKING:
     from flows.judging import Judgement
@@ -272,8 +271,8 @@ def judge_acquisition(
     if acquisition.sensor is Sensor.OPTICAL:
         return _survey(services, region, acquisition, forgiving=forgiving, at_work=at_work)
     # Loads the numerical libraries, which an idle poll can do without.
-    from detectors.normalise import MAXIMUM_LOOKS
-    from flows.judging import SPARE_PASSES, judge
+    from flows.histories import PASSES_KNOWN
+    from flows.judging import judge
 
     with transaction(services.engine) as s:
         earlier = queries.previous_acquisitions(
@@ -281,11 +280,14 @@ def judge_acquisition(
             acquisition,
             # A neighbour of the same pass was taken seconds ago: it is not before anything.
             before=acquisition.sensed_at - SAME_PASS,
-            limit_passes=MAXIMUM_LOOKS + SPARE_PASSES,
+            limit_passes=PASSES_KNOWN,
             published_until=services.clock.now(),
         )
-    catalogue = services.catalogue_of(acquisition)
-    return judge(region, acquisition, earlier, catalogue, forgiving=forgiving, at_work=at_work)
+        known = known_changes(s, region, acquisition)
+    return judge(
+        region, acquisition, earlier, services.catalogue_of(acquisition),
+        forgiving=forgiving, at_work=at_work, known=known,
+    )  # fmt: skip
 
 
 def _survey(
@@ -306,49 +308,6 @@ def _survey(
             sources=region.sources,
         )  # fmt: skip
     return survey(region, look, before, services.catalogue_of, forgiving=forgiving, at_work=at_work)
-
-
-def store_judgement(
-    services: Services, region: WatchedRegion, claimed: ClaimedLook, judgement: Judgement
-) -> int:
-    """Store detections, landslides, alerts and the end of the look in ONE transaction.
-
-    So an alert is in the outbox if and only if its landslide is stored, and a worker that lost its
-    lease stores nothing.
-
-    Returns:
-        How many alerts were written to the outbox.
-    """
-    with transaction(services.engine) as s:
-        store.lock_region(s, region.id)
-        store.store_detections(s, judgement.detections)
-        known = {landslide.id: landslide for landslide in queries.open_landslides(s, region.id)}
-        alerts = 0
-        earlier = [
-            held
-            for landslide in known.values()
-            if any(landslide.geometry.intersects(d.polygon) for d in judgement.detections)
-            for held in queries.landslide_detections(s, landslide.id)
-        ]
-        refuted = _just_refuted(s, region, judgement)
-        for version in track(judgement.detections, tuple(known.values()), earlier, refuted):
-            store.store_landslide(s, version)
-            alerts += tell(services, s, region, claimed.acquisition, version, known.get(version.id))
-            known[version.id] = version
-        reason = f"left out: {', '.join(judgement.left_out)}" if judgement.left_out else None
-        store.finish_look(
-            s, claimed.id, services.owner, "processed", reason, judgement.share_seen,
-            judgement.advisory, datetime.now(UTC),
-        )  # fmt: skip
-    return alerts
-
-
-def _just_refuted(s: Session, region: WatchedRegion, judgement: Judgement) -> list[Landslide]:
-    """Return the refuted landslides whose radar change detections may be showing again."""
-    if not judgement.detections:
-        return []
-    since = min(detection.not_after for detection in judgement.detections) - REPEATS
-    return queries.list_landslides(s, region.id, state=State.REFUTED, since=since)
 
 
 def rejudge(services: Services, region_id: str, item_id: str) -> LookOutcome:

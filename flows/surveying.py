@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+import numpy as np
+
 from detectors import ensemble
 from detectors.compositing import pair
 from detectors.ensemble import EnsembleMap
 from detectors.errors import NothingObserved
+from detectors.observability import Tally
 from detectors.optical_search import Find, search
 from detectors.registry import configuration_hash
 from detectors.types import (
@@ -21,6 +24,7 @@ from detectors.types import (
     Composite,
     Detection,
     FloatArray,
+    Observability,
     Sensor,
     Tier,
     Unseen,
@@ -71,24 +75,26 @@ def survey(
         return ensemble.load(ENSEMBLE).predict(picture, ORIENTATIONS)
 
     finds: list[Detection] = []
-    seen = wanted = 0
+    tally = Tally()
     for block in plan_optical_blocks(look, region, catalogue_of(look)):
         at_work()
         answering = block.core & block.inside
-        wanted += int(answering.sum())
         now = read([look], block.grid, catalogue_of)
         clear = (now.unseen == Unseen.SEEN) & block.inside
         if not clear.any():
+            tally.add(Observability(block.grid, now.unseen), answering)
             continue
         earlier = readable(preferred, block.grid, catalogue_of, forgiving=forgiving)
         pre, post = pair(islice(earlier, PRE_LOOKS), [now])
-        seen += int((answering & clear & (pre.looks > 0)).sum())
+        fresh = clear & (pre.looks == 0)
+        codes = np.where(fresh, np.uint8(Unseen.TOO_FEW_LOOKS), now.unseen)
+        tally.add(Observability(block.grid, codes), answering)
         smallest = max(RULE.minimum_pixels, round(region.min_area_m2 / block.grid.pixel_area_m2))
         found = search(pre, post, block.inside, block.core, ask, smallest, RULE)
         finds += [_detection(region, look, before, pre, find, version) for find in found]
-    if not seen:
+    if not tally.coverage.share_seen:
         raise NothingObserved(f"{look.item_id}: no pixel of the region could be compared")
-    return Judgement(tuple(finds), seen / wanted, None, ())
+    return Judgement(tuple(finds), tally.coverage, None, ())
 
 
 def _detection(

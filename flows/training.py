@@ -18,15 +18,17 @@ from detectors.errors import ConfigurationError, InvalidPatches
 from detectors.inference import Windows
 from detectors.networks import parameters
 from detectors.training import assembly, metrics
-from detectors.training.dataset import Patches, Split
+from detectors.training.dataset import Patches, Split, split_of
 from detectors.training.recipes import MemberSpec, Recipe
 from detectors.training.train import train
-from detectors.types import FloatArray
+from detectors.types import BoolArray, FloatArray
 from detectors.weights import DESCRIPTION, Member, Model, describe
 from flows.patches import find, stack
 
 RESULTS = "results.csv"
 SUFFIX = ".safetensors"
+#: Of the training patches, how many there are to one that calibration sees.
+EVERY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +128,27 @@ def assemble(
 
     Args:
         recipe: what was trained.
-        patches: all patches; only those of validation are used.
+        patches: all patches; those of validation are used, and of training every ``EVERY``-th.
         out: folder with the weights of at least one member.
         done: called after each member.
 
     Raises:
         InvalidWeights: a file in ``out`` does not fit its member.
     """
-    known = patches.only(Split.VALIDATION)
+    training = patches.only(Split.TRAIN)
+    known = patches.only(Split.VALIDATION).and_those_of(training.every(EVERY))
+    validating = split_of(known.numbers) == Split.VALIDATION
     members, probabilities = [], []
     for spec in recipe.members:
         file = out / f"{spec.name}{SUFFIX}"
         if file.is_file():
             raw = assembly.member_of(spec, file.read_bytes(), file)
             scores = _scores(raw, recipe, known)
-            member, probability = _calibrated(raw, scores, known)
+            member, probability = _calibrated(raw, scores, known, validating)
             members.append(member)
             probabilities.append(probability)
         done()
-    choice = assembly.choose(probabilities, known.masks, recipe.largest)
+    choice = assembly.choose(probabilities, known.masks, validating, recipe.largest)
     chosen = [members[index] for index in choice.members]
     document = assembly.describe(recipe, chosen, choice)
     (out / DESCRIPTION).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -158,11 +162,16 @@ def _scores(member: Member, recipe: Recipe, patches: Patches) -> FloatArray:
     return np.stack([inference.predict(network, image, windows) for image in images])
 
 
-def _calibrated(member: Member, scores: FloatArray, patches: Patches) -> tuple[Member, FloatArray]:
+def _calibrated(
+    member: Member, scores: FloatArray, patches: Patches, validating: BoolArray
+) -> tuple[Member, FloatArray]:
     slope, offset = assembly.calibrate(scores, patches.masks)
     member = dataclasses.replace(member, slope=slope, offset=offset)
     probability = calibrated(scores, member)
-    threshold, f1 = metrics.best_threshold(metrics.tally(probability, patches.masks))
+    threshold, _ = metrics.best_threshold(metrics.tally(probability, patches.masks))
+    _, f1 = metrics.best_threshold(
+        metrics.tally(probability[validating], patches.masks[validating])
+    )
     return dataclasses.replace(member, threshold=threshold, validation_f1=f1), probability
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from alerts.records import Channel
 from db import optical, outbox, queries, store
 from db.engine import transaction
+from detectors.observability import Coverage
 from detectors.types import (
     Acquisition,
     Detection,
@@ -102,7 +103,7 @@ class OpticalWatch:
             )
             assert claimed is not None
             watched = queries.get_region(s, "slope")
-        judgement = Judgement((detection,), 1.0, None, ())
+        judgement = Judgement((detection,), Coverage(1.0, 1.0), None, ())
         steps.store_judgement(self.services, watched, claimed, judgement)
         return next(one for one in self.landslides() if detection.id in one.detections)
 

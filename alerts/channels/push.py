@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -100,9 +99,7 @@ def _plugin(channel: Channel) -> Any:
     asset = apprise.AppriseAsset(app_id="Scarpwatch", app_desc="Landslide monitoring")
     asset.async_mode = False
     url = channel.url.get_secret_value().strip()
-    with _overheard(), warnings.catch_warnings():
-        # Reading its first URL, Apprise loads every plugin; one imports a deprecated module.
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with _overheard():
         plugin = apprise.Apprise.instantiate(url, asset=asset)
     if plugin is None:
         raise ConfigurationError("Apprise cannot read the URL; see its page on this service")

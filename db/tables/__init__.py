@@ -5,10 +5,18 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 """
 
 from db.base import Base
-from db.tables.checked import OpticalAttempt, OpticalCheck
+from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
 from db.tables.found import Detection, Landslide, LandslideDetection, LandslideVersion
 from db.tables.told import DELIVERY_STATES, Alert, Delivery, Receipt
-from db.tables.watched import LOOK_STATES, Acquisition, Look, PollState, RefusedItem, Region
+from db.tables.watched import (
+    LOOK_STATES,
+    Acquisition,
+    Look,
+    Observability,
+    PollState,
+    RefusedItem,
+    Region,
+)
 
 __all__ = [
     "DELIVERY_STATES",
@@ -22,9 +30,11 @@ __all__ = [
     "LandslideDetection",
     "LandslideVersion",
     "Look",
+    "Observability",
     "OpticalAttempt",
     "OpticalCheck",
     "PollState",
+    "RadarCheck",
     "Receipt",
     "RefusedItem",
     "Region",

@@ -1,4 +1,4 @@
-"""What optical looks say about landslides, and the work of asking them."""
+"""What looks say about landslides they did not find, and the work of asking optical ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.base import Base, column, finite, geometry, gist, one_of, outline, recorded
 from db.tables.found import Landslide, LandslideVersion
 from db.tables.watched import Acquisition
-from detectors.types import Finding
+from detectors.types import Finding, Tier
 
 
 class OpticalCheck(Base):
@@ -90,3 +90,42 @@ class OpticalAttempt(Base):
     retry_at: Mapped[datetime | None] = column("Not to be tried again before; null: never.")
     reason: Mapped[str] = column("Why the last attempt failed.")
     recorded_at: Mapped[datetime] = recorded("When the last attempt failed.")
+
+
+class RadarCheck(Base):
+    """The evidence behind a tier; a look that is judged again speaks anew."""
+
+    __tablename__ = "radar_checks"
+    __table_args__ = (
+        one_of("finding", Finding),
+        one_of("tier", Tier),
+        CheckConstraint("share_seen BETWEEN 0 AND 1", name="share_seen"),
+        CheckConstraint("evidence >= 0", name="evidence"),
+        finite("score_mean", "evidence"),
+        {"comment": "What each radar look says of each landslide: the evidence behind its tier."},
+    )
+    landslide_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Landslide.id), primary_key=True, comment="Landslide that was looked at."
+    )
+    acquisition_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Acquisition.id), primary_key=True, comment="The radar look."
+    )
+    sensed_at: Mapped[datetime] = column("When the look was taken.")
+    finding: Mapped[str] = column("agrees, disagrees, undecided or not seen.")
+    reason: Mapped[str] = column("Why, in words.")
+    share_seen: Mapped[float] = column(
+        "Share of the landslide's own pixels that could be judged, 0 to 1."
+    )
+    unseen: Mapped[dict[str, Any]] = column(
+        "Share of its pixels that could not be judged, by reason."
+    )
+    score_mean: Mapped[float | None] = column(
+        "Mean absolute score of its pixels, sigma of quiet ground."
+    )
+    evidence: Mapped[float | None] = column(
+        "Evidence of the landslide in this look; not a probability."
+    )
+    tier: Mapped[str | None] = column(
+        "watch or likely: what this look alone found here; null where no detection joined."
+    )
+    recorded_at: Mapped[datetime] = recorded("When the look was judged last.")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, bracket, column, finite, geometry, gist, one_of, outline, recorded
 from db.tables.watched import Look, Region
-from detectors.types import Sensor, State, Tier
+from detectors.types import Kind, Sensor, State, Tier
 
 
 def by_sensor() -> tuple[CheckConstraint, ...]:
@@ -33,6 +33,7 @@ class Detection(Base):
             ["region_id", "acquisition_id"], [Look.region_id, Look.acquisition_id]
         ),
         one_of("tier", Tier),
+        one_of("kind", Kind),
         CheckConstraint("area_m2 > 0", name="area_m2"),
         CheckConstraint("evidence >= 0", name="evidence"),
         finite("area_m2", "score_max", "score_mean", "evidence", "change_db"),
@@ -72,6 +73,7 @@ class Detection(Base):
     config_hash: Mapped[str] = column("Hash of detector and polygon parameters.")
     advisory: Mapped[str | None] = column("Why to be careful.")
     simulated: Mapped[bool] = column("A drill.")
+    kind: Mapped[str] = column("landslide or ponding: what it is taken for.")
     recorded_at: Mapped[datetime] = recorded()
 
 
@@ -96,6 +98,7 @@ class LandslideVersion(Base):
         CheckConstraint("revision >= 1", name="revision"),
         one_of("state", State),
         one_of("tier", Tier),
+        one_of("kind", Kind),
         CheckConstraint("area_m2 > 0", name="area_m2"),
         CheckConstraint("evidence >= 0", name="evidence"),
         finite("area_m2", "score_max", "evidence", "change_db"),
@@ -111,7 +114,7 @@ class LandslideVersion(Base):
     )
     revision: Mapped[int] = column("1 for the first version, rising by one.", primary_key=True)
     state: Mapped[str] = column("suspected, confirmed, refuted, unresolved or closed.")
-    tier: Mapped[str] = column("watch or likely: highest tier reached so far.")
+    tier: Mapped[str] = column("watch or likely: what all radar looks together make of it.")
     geometry: Mapped[WKBElement] = geometry("MULTIPOLYGON", "Outline.")
     area_m2: Mapped[float] = column("Area of the outline, m2.")
     not_before: Mapped[datetime] = column("Latest look known to be without it.")
@@ -140,6 +143,7 @@ class LandslideVersion(Base):
     cause: Mapped[str] = column("Why this version exists.")
     advisory: Mapped[str | None] = column("Why to be careful.")
     simulated: Mapped[bool] = column("A drill.")
+    kind: Mapped[str] = column("landslide or ponding: what it is taken for.")
     recorded_at: Mapped[datetime] = recorded("When we came to believe this.")
 
 

@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from geoalchemy2 import WKBElement
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -175,3 +181,28 @@ class Look(Base):
     advisory: Mapped[str | None] = column("Why to be careful with the look as a whole.")
     finished_at: Mapped[datetime | None] = column("When it was judged.")
     recorded_at: Mapped[datetime] = recorded()
+
+
+class Observability(Base):
+    """What one look could see of a region."""
+
+    __tablename__ = "observability"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["region_id", "acquisition_id"], [Look.region_id, Look.acquisition_id]
+        ),
+        CheckConstraint("km2 >= 0 AND km2 < 'Infinity'", name="km2"),
+        CheckConstraint("share_seen BETWEEN 0 AND 1", name="share_seen"),
+        CheckConstraint("jsonb_typeof(unseen) = 'object'", name="unseen"),
+        {"comment": "What each look could see of a region, and why not the rest."},
+    )
+    region_id: Mapped[str] = column("Watched region.", primary_key=True)
+    acquisition_id: Mapped[uuid.UUID] = column("The look.", primary_key=True)
+    km2: Mapped[float] = column("Ground of the region inside the look, km2.")
+    share_seen: Mapped[float] = column("Share of that ground that could be judged, 0 to 1.")
+    unseen: Mapped[dict[str, Any]] = column(
+        "Share of that ground that could not be judged, 0 to 1, by reason: no_data, too_few_looks,"
+        " water, layover, radar_shadow; optical: cloud, cloud_shadow, snow, saturated."
+    )
+    simulated: Mapped[bool] = column("A drill.")
+    recorded_at: Mapped[datetime] = recorded("When the look was judged last.")

@@ -26,3 +26,29 @@ def platt(counts: Counts) -> tuple[float, float]:
 
     slope, offset = optimize.minimize(unlikelihood, np.array([1.0, 0.0]), method="Nelder-Mead").x
     return float(slope), float(offset)
+
+
+def logistic(values: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Fit a logistic curve to single outcomes: the odds of a value, by likelihood.
+
+    Outcomes are smoothed as Platt (1999) does, so that separable ones keep a finite slope.
+
+    Args:
+        values: float (n,).
+        truth: bool (n,), at least one of each.
+
+    Returns:
+        Slope and offset.
+    """
+    ones, zeros = int(truth.sum()), int((~truth).sum())
+    aimed = np.where(truth, (ones + 1) / (ones + 2), 1 / (zeros + 2))
+    middle, spread = float(values.mean()), float(values.std()) or 1.0
+    scaled = (values - middle) / spread
+
+    def unlikelihood(line: np.ndarray) -> float:
+        said = line[0] * scaled + line[1]
+        wrong = aimed * np.logaddexp(0, -said) + (1 - aimed) * np.logaddexp(0, said)
+        return float(wrong.mean())
+
+    slope, offset = optimize.minimize(unlikelihood, np.array([1.0, 0.0])).x
+    return float(slope / spread), float(offset - slope * middle / spread)

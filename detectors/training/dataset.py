@@ -47,6 +47,18 @@ class Patches:
         chosen = split_of(self.numbers) == split
         return Patches(self.images[chosen], self.masks[chosen], self.numbers[chosen])
 
+    def every(self, step: int) -> Patches:
+        """Return every so many of them, from the first."""
+        return Patches(self.images[::step], self.masks[::step], self.numbers[::step])
+
+    def and_those_of(self, others: Patches) -> Patches:
+        """Return these and others of the same size."""
+        return Patches(
+            np.concatenate([self.images, others.images]),
+            np.concatenate([self.masks, others.masks]),
+            np.concatenate([self.numbers, others.numbers]),
+        )
+
     def __len__(self) -> int:
         return len(self.numbers)
 

@@ -72,13 +72,15 @@ class Recipe:
 
 
 _RESNET = Network("Unet", "tu-resnet18", {"encoder_depth": 4, "decoder_channels": (32, 32, 24, 16)})
-_GERNET = Network("Unet", "tu-gernet_s", {"encoder_depth": 4, "decoder_channels": (96, 64, 32, 16)})
 _LINKNET = Network("Linknet", "tu-resnet18", {"encoder_depth": 4})
 
 _SIDES = (64, 80, 96, 128)
-#: The first members were trained on whole patches; showing them coarser came later.
+#: The first member was trained on whole patches; showing them coarser came later.
 _WHOLE = Cycle(40, 16, 4e-3, sides=(128,))
 _AGAIN = Cycle(24, 8, 2e-3, sides=(96, 128))
+#: Mostly coarse, whole patches towards the end.
+_LONG = Cycle(36, 8, 2.5e-3, sides=(80, 96) * 10 + (80, 96, 128) * 4)
+_SHORTER = Cycle(30, 8, 2.5e-3, sides=(80, 96) * 9 + (80, 96, 128) * 4)
 
 _RECIPES: Mapping[str, Recipe] = {
     "landslide-rgb": Recipe(
@@ -89,14 +91,7 @@ _RECIPES: Mapping[str, Recipe] = {
         pixel_m=10.0,
         largest=8,
         members=(
-            MemberSpec("unet-resnet-a", _RESNET, "bce+dice", 11, (_WHOLE, _AGAIN)),
-            MemberSpec(
-                "unet-gernet-a",
-                _GERNET,
-                "bce+jaccard",
-                12,
-                (replace(_WHOLE, learning_rate=3e-3), _AGAIN),
-            ),
+            MemberSpec("unet-resnet-a", _RESNET, "bce+dice", 11, (_WHOLE, _AGAIN, _SHORTER, _LONG)),
             MemberSpec(
                 "unet-resnet-b",
                 _RESNET,
@@ -106,22 +101,16 @@ _RECIPES: Mapping[str, Recipe] = {
                     Cycle(48, sides=(96, 96, 128)),
                     Cycle(28, 8, 2e-3, sides=_SIDES * 7),
                     Cycle(12, 8, 1.5e-3, sides=_SIDES * 3),
+                    _SHORTER,
                 ),
             ),
             MemberSpec(
                 "linknet-resnet",
                 _LINKNET,
-                "bce+dice",
-                22,
-                (Cycle(24, 8, 2.5e-3, sides=_SIDES * 6),),
+                "bce+jaccard",
+                32,
+                (replace(_LONG, learning_rate=3e-3),) * 3,
                 encoder_of="unet-resnet-a",
-            ),
-            MemberSpec(
-                "unet-resnet-c",
-                _RESNET,
-                "bce+dice",
-                11,
-                (_WHOLE, Cycle(20, 8, 2e-3, sides=_SIDES * 5)),
             ),
         ),
     ),

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import UnusableItem
 from detectors.types import Acquisition, OrbitState, Sensor
-from flows.catalogs.assets import find_assets
+from flows.catalogs.assets import find_assets, find_mask
 from flows.catalogs.footprints import read_footprint
 from flows.catalogs.missions import mission_of, platform_name
 from flows.catalogs.opera import ProductName, orbit_state, parse_product
@@ -100,6 +100,8 @@ def _sar_acquisition(
     refuse_wrong_crs(properties)
     assets, checksums = find_assets(item, base)
     polarisations = _polarisations(properties, assets, product)
+    # Only OPERA's flags are known to mean what we take them for.
+    mask, mask_checksum = find_mask(item, base) if product else ({}, {})
     footprint = read_footprint(item.get("geometry"))
     # Only OPERA names say when the product was made; elsewhere we know no better than today.
     made_at = product.processed_at if product else seen_at
@@ -115,10 +117,11 @@ def _sar_acquisition(
         orbit_state=_orbit_state(properties, product, footprint),
         relative_orbit=_relative_orbit(properties, product),
         polarisations=polarisations,
-        assets={name: assets[name] for name in polarisations},
+        assets={name: assets[name] for name in polarisations} | mask,
         burst_id=product.burst_id if product else None,
         processing_version=_version(properties, product),
-        checksums={name: checksums[name] for name in polarisations if name in checksums},
+        checksums={name: checksums[name] for name in polarisations if name in checksums}
+        | mask_checksum,
         created_at=read_time(properties, "created"),
         simulated=properties.get("scarpwatch:simulated") is True,
     )

@@ -100,6 +100,26 @@ class StacCatalogue:
                 asked |= self._published_between(by_publication, first, last)
             yield from self._paged(asked)
 
+    def standing(self, collection: str, geometry: BaseGeometry) -> Iterator[object]:
+        """Yield the items of a collection that knows no time, such as an elevation model's tiles.
+
+        Args:
+            collection: collection id.
+            geometry: area, EPSG:4326, lon/lat.
+
+        Raises:
+            CatalogueUnavailable: after the last attempt.
+            ConfigurationError: no such collection, or the search is refused.
+        """
+        self._insist_on(collection)
+        yield from self._paged(
+            {
+                "collections": [collection],
+                "intersects": mapping(geometry),
+                "limit": self.settings.page_size,
+            }
+        )
+
     def _insist_on(self, collection: str) -> None:
         """Ask for the collection once: a misspelt one would look like a quiet one for ever."""
         if collection in self._collections:

@@ -23,7 +23,10 @@ from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
 from flows.cli.regions import app as regions_app
 from flows.cli.replaying import demo, replay
+from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
+from flows.cli.simulating import simulate
+from flows.cli.terrain import terrain
 
 __all__ = ["app", "main"]
 
@@ -91,8 +94,12 @@ app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=ARCHIVES)(replay)
 app.command(rich_help_panel=ARCHIVES)(demo)
+app.command(rich_help_panel=ARCHIVES)(simulate)
+app.command(rich_help_panel=ARCHIVES)(terrain)
 app.command(rich_help_panel=LEARN)(evaluate)
 app.command(rich_help_panel=LEARN)(train)
+app.command(rich_help_panel=LEARN)(evaluate_series)
+app.command(rich_help_panel=READ)(date_series)
 app.command(rich_help_panel=KEEP)(doctor)
 
 

@@ -13,11 +13,12 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from alerts.wording import amount, area, change, hundredths, parts, place, span
-from db import optical, outbox, queries
+from db import optical, outbox, queries, radar
 from db.records import AlertRecord
-from detectors.types import Detection, Landslide, OpticalCheck, Sensor
+from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Sensor
 from flows.cli.documents import (
     alert_document,
+    as_json,
     check_document,
     detection_document,
     landslide_document,
@@ -37,6 +38,8 @@ class LandslideView:
     """In order of sensing."""
     checks: tuple[OpticalCheck, ...]
     """What optical looks said, in order of sensing."""
+    support: tuple[RadarCheck, ...]
+    """What radar looks said, in order of sensing: the evidence behind its tier."""
     alerts: tuple[AlertRecord, ...]
     """Oldest first."""
 
@@ -51,6 +54,7 @@ class LandslideView:
             "versions": [landslide_document(version) for version in self.versions],
             "found": [detection_document(detection) for detection in self.detections],
             "checks": [check_document(check) for check in self.checks],
+            "radar_checks": [as_json(check) for check in self.support],
             "alerts": [alert_document(record) for record in self.alerts],
         }
 
@@ -62,6 +66,7 @@ def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
         versions,
         tuple(queries.landslide_detections(s, landslide_id)),
         tuple(optical.optical_checks(s, landslide_id)),
+        tuple(radar.radar_checks(s, [landslide_id]).get(landslide_id, ())),
         tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
     )
 
@@ -141,6 +146,7 @@ def print_one(console: Console, view: LandslideView) -> None:
     console.print(_versions(view.versions))
     console.print("\n[name]Detections[/]")
     _print_detections(console, view.detections)
+    _print_support(console, view.support)
     _print_checks(console, view.checks)
     _print_alerts(console, view)
 
@@ -156,6 +162,15 @@ def _optical(landslide: Landslide) -> str:
         f"NDVI {hundredths(landslide.d_ndvi, signed=True)} against its surroundings, ensemble "
         f"{hundredths(landslide.ensemble_score)} ({NO_PROBABILITY})"
     )
+
+
+def _print_support(console: Console, support: Sequence[RadarCheck]) -> None:
+    """Print what radar looks say that no detection came of; they raise and lower the tier."""
+    said = [check for check in support if check.tier is None]
+    if said:
+        console.print("\n[name]Later radar looks[/]")
+    for check in said:
+        console.print(f"  {minute(check.sensed_at)} UTC  {check.finding}: {plain(check.reason)}")
 
 
 def _print_checks(console: Console, checks: Sequence[OpticalCheck]) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli.options import AsJson
-from flows.cli.output import aside, emit, plain, screen, some, table
+from flows.cli.output import emit, plain, progress, screen, some, table
 
 if TYPE_CHECKING:
     from flows.evaluating import Evaluation
@@ -51,7 +49,7 @@ def evaluate(
         raise typer.BadParameter(f"no side {split!r}; known: {', '.join(SIDES)}")
     pairs = patches.find(images, masks, Split(split) if split else None)
     asked = ensemble.load(recipe)
-    with _bar(len(pairs), "pictures", hidden=as_json) as done:
+    with progress(len(pairs), "pictures", hidden=as_json) as done:
         evaluation = evaluating.evaluate(asked, pairs, orientations, done)
     if as_json:
         emit(
@@ -107,9 +105,9 @@ def train(
     patches = training.read(images, masks)
     results = []
     for spec in wanted:
-        with _bar(spec.epochs, "epochs", hidden=False, what=spec.name) as done:
+        with progress(spec.epochs, "epochs", hidden=False, what=spec.name) as done:
             results.append(training.train_member(spec, patches, out, done))
-    with _bar(len(wanted), "members", hidden=False, what="putting together") as done:
+    with progress(len(wanted), "members", hidden=False, what="putting together") as done:
         model = training.assemble(recipes.get(recipe), patches, out, done)
     _print_training(results, [member.name for member in model.members])
     screen().print(f"Written to {plain(str(out))}: {plain(model.version)}")
@@ -124,24 +122,3 @@ def _print_training(results: list[Result], chosen: list[str]) -> None:
             f"{r.validation_f1:.3f}", "yes" if r.member in chosen else "",
         )  # fmt: skip
     screen().print(rows)
-
-
-@contextmanager
-def _bar(total: int, unit: str, *, hidden: bool, what: str = "") -> Iterator[Callable[[], None]]:
-    """Show progress on standard error, if somebody is looking."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = aside()
-    with Progress(
-        TextColumn(plain(what)), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
-        TimeRemainingColumn(), console=console, transient=True,
-        disable=hidden or not console.is_terminal,
-    ) as progress:  # fmt: skip
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)

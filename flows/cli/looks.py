@@ -64,6 +64,8 @@ def _print_look(console: Console, look: LookRecord) -> None:
     console.print(f"{when}  [name]{look.region_id}[/]  {'  '.join(words)}")
     # The whole item id, on a line of its own: people copy it into `scarpwatch scene`.
     console.print(f"  {plain(acquisition.item_id)}", soft_wrap=True)
+    if look.coverage is not None:
+        console.print(f"  [dim]{look.coverage.words}[/]")
     if look.reason:
         style = "warn" if look.state == "processed" else look.state
         console.print(f"  [{style}]{plain(look.reason)}[/]")

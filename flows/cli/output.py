@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -135,3 +136,26 @@ def details(rows: Iterable[tuple[str, str]]) -> Table:
         if value:
             made.add_row(f"  {label}", value)
     return made
+
+
+@contextmanager
+def progress(
+    total: int, unit: str, *, hidden: bool, what: str = ""
+) -> Iterator[Callable[[], None]]:
+    """Show progress on standard error, if somebody is looking."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = aside()
+    with Progress(
+        TextColumn(plain(what)), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
+        TimeRemainingColumn(), console=console, transient=True,
+        disable=hidden or not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)

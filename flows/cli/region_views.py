@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts.wording import area, place
-from db import counts, queries
+from db import counts, queries, radar
 from db.engine import transaction
-from db.records import PollRecord, RegionSummary
+from db.records import PollRecord, RegionSummary, TrackCoverage
 from db.tables import DELIVERY_STATES, LOOK_STATES
+from detectors.observability import together
 from detectors.types import State, Tier, WatchedRegion
 from flows.attention import told
-from flows.cli.documents import region_document
+from flows.cli.documents import as_json, region_document
 from flows.cli.output import (
     ago,
     counted,
@@ -47,12 +48,15 @@ class RegionView:
     """One for each source that was polled."""
     summary: RegionSummary | None
     """Counts."""
+    coverage: tuple[TrackCoverage, ...] = ()
+    """What radar could see over the last repeat cycle, the best look of each track."""
     refusals: tuple[tuple[str, str, str], ...] = ()
     """Source, item id, reason; only when one region is shown."""
 
     def document(self) -> dict[str, Any]:
         """Return the region as JSON."""
-        return region_document(self.region, self.summary, self.polls, self.removed)
+        document = region_document(self.region, self.summary, self.polls, self.removed)
+        return document | {"observability": [as_json(track) for track in self.coverage]}
 
     def full_document(self) -> dict[str, Any]:
         """Return the region as JSON, refused items included."""
@@ -68,12 +72,14 @@ def load(services: Services, *, everything: bool) -> list[RegionView]:
         regions = queries.list_regions(s, include_removed=everything)
         polls = queries.list_polls(s)
         summary = counts.summary(s)
+        coverage = radar.region_coverage(s)
     return [
         RegionView(
             region,
             region.id not in watched,
             tuple(poll for poll in polls if poll.region_id == region.id),
             summary.regions.get(region.id),
+            tuple(track for track in coverage if track.region_id == region.id),
         )
         for region in regions
     ]
@@ -92,6 +98,7 @@ def load_one(services: Services, region_id: str) -> RegionView:
             region.id not in {one.id for one in queries.list_regions(s)},
             tuple(queries.list_polls(s, region_id)),
             counts.summary(s).regions.get(region_id),
+            tuple(radar.region_coverage(s, region_id)),
             tuple(queries.list_refusals(s, region_id)),
         )
 
@@ -168,6 +175,7 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
                 ("channels", channels or "[warn]nobody: no channel takes its alerts[/]"),
                 ("looks", _line(summary.looks if summary else {}, LOOK_STATES)),
                 ("landslides", _line(tiers(summary), [Tier.LIKELY, Tier.WATCH])),
+                ("radar saw", "\n".join(seen_from(view))),
                 ("alerts", str(summary.alerts) if summary and summary.alerts else ""),
                 (
                     "messages",
@@ -181,6 +189,25 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
     members = [poll.source for poll in view.polls if poll.source not in region.sources]
     for source in (*region.sources, *members):
         _print_source(console, view, source)
+
+
+def seen_from(view: RegionView) -> list[str]:
+    """Say what radar could see over the last repeat cycle, the direction that saw most first.
+
+    Bursts of one orbit lie side by side; what another orbit sees lies over it, and how much of that
+    is the same ground is not known. So each orbit is told by itself.
+    """
+    orbits: dict[tuple[str, int], list[TrackCoverage]] = {}
+    for track in view.coverage:
+        orbits.setdefault((track.orbit_state, track.relative_orbit), []).append(track)
+    lines = []
+    for (direction, orbit), tracks in orbits.items():
+        seen = together(track.coverage for track in tracks)
+        last = max(track.sensed_at for track in tracks)
+        lines.append((-seen.km2 * seen.share_seen, (
+            f"{seen.words} ({direction}, orbit {orbit}, {seen.km2:,.0f} km2, {minute(last)} UTC)"
+        )))  # fmt: skip
+    return [line for _, line in sorted(lines)]
 
 
 def _line(found: dict[str, int] | Any, order: Sequence[str]) -> str:

@@ -123,6 +123,9 @@ def print_status(console: Console, status: Status) -> None:
         )
     console.print(made)
     console.print()
+    for view in status.regions:
+        for line in region_views.seen_from(view)[:1]:
+            console.print(f"[name]{view.region.id}[/]: {line}")
     _print_undelivered(console, status.undelivered)
     attention = list(notes(status))
     for urgency, note in attention:

@@ -20,6 +20,7 @@ from detectors.types import (
     Alert,
     Detection,
     Finding,
+    Kind,
     Landslide,
     OpticalCheck,
     OrbitState,
@@ -165,6 +166,7 @@ def detections(**fixed: Any) -> st.SearchStrategy[Detection]:
             config_hash=WORDS,
             advisory=OPTIONAL,
             simulated=st.booleans(),
+            kind=st.sampled_from(Kind),
         ),
         brackets(),
         BY_SENSOR,
@@ -193,6 +195,7 @@ def landslides(draw: st.DrawFn) -> tuple[list[Detection], Landslide]:
         verdict_at=draw(st.none() | TIMES),
         advisory=draw(OPTIONAL),
         simulated=draw(st.booleans()),
+        kind=draw(st.sampled_from(Kind)),
         **draw(brackets()),
         **draw(BY_SENSOR),
     )

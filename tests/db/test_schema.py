@@ -147,7 +147,7 @@ def test_optical_looks_are_not_forgotten_on_the_way_down(world, make) -> None:
     with pytest.raises(ConfigurationError, match="1 optical looks are stored"):
         schema.downgrade(world.engine, "0001")
     with pytest.raises(ConfigurationError, match="1 optical looks are stored"):
-        schema.downgrade(world.engine, "-1")
+        schema.downgrade(world.engine, "-2")
     assert catalogue(world.engine) == there
     assert schema.current(world.engine) == schema.head()
     schema.downgrade(world.engine, "base")  # as it says: every table and all they hold
@@ -166,7 +166,8 @@ def test_migrations_make_what_the_tables_say(engine, empty) -> None:
         opened.execute(text("CREATE SCHEMA scarpwatch"))
         tables.Region.metadata.create_all(opened)
     migrated, declared = catalogue(engine), catalogue(empty)
-    migrated["comments"] = {row for row in migrated["comments"] if row[0] != "landslides_current"}
+    views = {row[0] for row in migrated["views"]}
+    migrated["comments"] = {row for row in migrated["comments"] if row[0] not in views}
     # Triggers and views are no part of the tables.
     assert migrated == declared | {name: migrated[name] for name in ("triggers", "views")}
 

@@ -96,7 +96,7 @@ class TestAsf:
         assert look.published_at == datetime(2023, 12, 3, 0, 11, 26, tzinfo=UTC)
         assert look.assets == {
             pol: f"https://datapool.asf.alaska.edu/RTC/OPERA-S1/{NAME}_{pol}.tif"
-            for pol in ("VV", "VH")
+            for pol in ("VV", "VH", "mask")
         }
 
     def test_pages_are_followed_past_the_announced_hits(self, asf, misbehaving, reply):

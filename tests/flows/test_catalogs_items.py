@@ -107,7 +107,7 @@ def test_cmr_stac_item_is_understood_by_its_name(prefix):
     assert look.published_at == datetime(2023, 1, 1, 14, tzinfo=UTC)
     assert look.assets == {
         name: f"https://datapool.asf.alaska.edu/RTC/OPERA-S1/{OPERA}_{name}.tif"
-        for name in ("VV", "VH")
+        for name in ("VV", "VH", "mask")
     }
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from detectors.projections import to_lonlat, to_projected
-from detectors.types import Grid, ScoreMap
+from detectors.types import Grid, Observability, ScoreMap
 from detectors.vectorize import Levels, outlines
 
 EVERY_PATCH = Levels(watch=0.0, minimum_pixels=1)
@@ -33,7 +33,12 @@ CHESS = np.indices((9, 9)).sum(axis=0) % 2 == 0
 
 def score_map(mask: np.ndarray, grid: Grid) -> ScoreMap:
     score = np.where(mask, 4.0, 0.0).astype(np.float32)
-    return ScoreMap(grid, score, score, "d", "none", "c", False, True)
+    return scored(score, grid)
+
+
+def scored(score: np.ndarray, grid: Grid) -> ScoreMap:
+    seen = Observability.of(grid, np.isfinite(score))
+    return ScoreMap(grid, score, score, "d", "none", "c", False, True, seen)
 
 
 @settings(deadline=None, max_examples=60)
@@ -80,7 +85,7 @@ def test_rise_and_drop_make_the_same_outlines(mask: np.ndarray) -> None:
     grid = Grid(32611, Affine(30, 0, 240_000, 0, -30, 3_850_000), 9, 9)
     everywhere = np.ones(grid.shape, dtype=bool)
     rise = score_map(mask, grid)
-    drop = ScoreMap(grid, -rise.score, -rise.score, "d", "none", "c", False, True)
+    drop = scored(-rise.score, grid)
     for one, other in zip(
         outlines(rise, EVERY_PATCH, 0.0, everywhere, everywhere),
         outlines(drop, EVERY_PATCH, 0.0, everywhere, everywhere),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box
 
+from detectors.fusion import RULE
 from detectors.tracking import track
 from detectors.types import Detection, Landslide, Tier, derive_id
 
@@ -60,7 +62,8 @@ def test_order_within_a_call_does_not_matter(
 def test_look_by_look_gives_what_all_at_once_gives(found: list[Detection]) -> None:
     versions: list[Landslide] = []
     for look in range(4):
-        versions += track([d for d in found if d.item_ids == (str(look),)], latest(versions))
+        these = [d for d in found if d.item_ids == (str(look),)]
+        versions += track(these, latest(versions), found)
     assert versions == track(found, [])
 
 
@@ -91,5 +94,11 @@ def test_versions_count_up_and_tell_the_truth(found: list[Detection]) -> None:
         assert version.looks == len({d.acquisition_id for d in own})
         assert version.evidence == max(d.evidence for d in own)
         assert version.not_after == min(d.not_after for d in own)
-        assert (version.tier is Tier.LIKELY) == any(d.tier is Tier.LIKELY for d in own)
+        strongest = {d.acquisition_id: 0.0 for d in own}
+        for d in own:
+            strongest[d.acquisition_id] = max(strongest[d.acquisition_id], d.evidence)
+        joint = math.hypot(*strongest.values())
+        together = len(strongest) > 1 and joint >= RULE.joint_evidence
+        alone = any(d.tier is Tier.LIKELY for d in own)
+        assert (version.tier is Tier.LIKELY) == (alone or together)
         history[version.id] = version

@@ -19,7 +19,7 @@ from alerts.channels.push import fitted
 from alerts.message import render
 from alerts.sample import KINDS, sample_alert
 from detectors.errors import PermanentError
-from detectors.types import Alert, Landslide, Sensor, State, Tier
+from detectors.types import Alert, Kind, Landslide, Sensor, State, Tier
 
 _AT = datetime(2023, 1, 1, 14, 15, tzinfo=UTC)
 _EMPTY = MultiPolygon()
@@ -59,6 +59,7 @@ _landslides = st.builds(
     verdict_at=st.none() | _moments,
     advisory=st.none() | _texts,
     simulated=st.booleans(),
+    kind=st.sampled_from(Kind),
 )
 _alerts = st.builds(
     Alert,
@@ -105,6 +106,8 @@ def test_any_landslide_can_be_told_and_keeps_its_marks(alert: Alert) -> None:
     assert str(alert.id) == message.key == message.payload["key"]
     assert message.key in message.text
     assert len(message.short) <= 160
+    assert message.payload["landslide"]["kind"] == alert.landslide.kind.value
+    assert message.payload["severity"] in {"Extreme", "Severe", "Moderate", "Minor"}
     assert message.payload["references"] == [str(key) for key in alert.references]
     assert all(str(key) in message.text for key in alert.references if alert.kind != "suspected")
     assert json.loads(json.dumps(message.payload, allow_nan=False)) == message.payload
@@ -290,6 +293,70 @@ def test_what_follows_an_alert_fits_and_reads_like_it(alert: Alert) -> None:
     assert len(message.title) + len(message.text) <= 2_000
     assert message.text.index("WHAT TO DO") < message.text.index("WHAT WAS SEEN")
     assert max(map(len, message.text.splitlines())) <= 78
+
+
+def _water(alert: Alert) -> Alert:
+    landslide = replace(alert.landslide, kind=Kind.PONDING, change_db=-9.32)
+    return replace(alert, landslide=landslide)
+
+
+def test_new_water_says_where_the_danger_lies_and_what_is_not_known() -> None:
+    message = render(_water(_drill()))
+    for words in (
+        "SIMULATED: this new water was written into the images. It never happened.",
+        "NEW WATER, PERHAPS BEHIND A LANDSLIDE. NOT CONFIRMED\nSeverity: severe.",
+        "lat 37.97100, lon -122.52900 (in the water)",
+        "3.1 ha of water",
+        "CAUTION: wet scene.",
+        "Only radar has seen it; no person has checked.",
+        "Look DOWNSTREAM",
+        "a river that runs low may be blocked above",
+        "C-band backscatter fell 9.3 dB, to the level of open water, in 1 look.",
+        "(no probabilities)",
+        "WHAT IS NOT KNOWN\nWhether there is a dam: radar shows water, not what holds it.",
+        "Floods, smooth wet fields, reservoirs and snow look alike.",
+        "Unproven on real blockages.",
+        f"Key:       {message.key}",
+    ):
+        assert words in message.text
+    assert "SUSPECTED LANDSLIDE" not in message.text
+    assert message.title == (
+        "EXERCISE SIMULATED: New water, perhaps a blocked valley, San Rafael (drill), 3.1 ha, "
+        "not confirmed"
+    )
+    assert message.short.startswith(
+        "EXERCISE SIMULATED: New water, danger downstream 37.97100,-122.52900 3.1 ha UNCONFIRMED"
+    )
+    assert message.payload["severity"] == "Severe"
+    assert message.payload["kind"] == "suspected"
+    assert message.payload["landslide"]["kind"] == "ponding"
+
+
+def test_confirmed_and_withdrawn_water_is_told_as_water() -> None:
+    confirmed, withdrawn = (render(_water(alert)) for alert in (_confirmed(), _withdrawn()))
+    assert "Warn those along the river DOWNSTREAM." in confirmed.text
+    assert "not that water covers it" in confirmed.text
+    assert confirmed.payload["severity"] == "Extreme"
+    assert confirmed.title.startswith("EXERCISE SIMULATED: Confirmed new water, danger downstream")
+    assert "THE EARLIER ALERT OF NEW WATER IS WITHDRAWN" in withdrawn.text
+    assert "Water may have been there and drained" in withdrawn.text
+    assert withdrawn.payload["severity"] == "Minor"
+    assert str(_drill().id) in withdrawn.short
+
+
+@pytest.mark.parametrize("alert", [_drill(), _confirmed(), _withdrawn()], ids=lambda one: one.kind)
+def test_a_message_of_water_fits_and_begins_with_what_to_do(alert: Alert) -> None:
+    message = render(_water(alert))
+    assert len(message.title) + len(message.text) <= 2_000
+    assert message.text.index("WHAT TO DO") < message.text.index("WHAT WAS SEEN")
+    body = message.text.split("REFERENCE")[0]
+    assert max(map(len, body.splitlines())) <= 80
+    assert message.key in message.short or alert.kind == "withdrawn"
+
+
+def test_landslides_carry_their_severity() -> None:
+    told = [render(alert).payload["severity"] for alert in (_drill(), _confirmed(), _withdrawn())]
+    assert told == ["Moderate", "Severe", "Minor"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -15,8 +16,8 @@ from shapely.geometry import box
 
 from alerts.explaining import explain_optical
 from alerts.optical_pictures import ExplainedOptical, draw_optical
-from alerts.pictures import Explained, draw
-from detectors.types import Finding, Grid, State, Unseen
+from alerts.pictures import _OUTLINE, _WATER, Explained, draw
+from detectors.types import Finding, Grid, Kind, State, Unseen
 from tests.optical_scene import Scene, scene
 
 _AT = datetime(2023, 1, 1, 14, 15, tzinfo=UTC)
@@ -109,7 +110,7 @@ def test_what_radar_has_not_seen_is_said(confirmed: Scene) -> None:
     assert "Radar has not seen it" in _explain(seen).facts
 
 
-def test_the_radar_picture() -> None:
+def _radar_picture(**fields: Any) -> NDArray[np.float32]:
     grid = Grid(32610, Affine(30, 0, 540_000, 0, -30, 4_205_000), 40, 40)
     quiet = np.full(grid.shape, -12.0, dtype=np.float32)
     history = [(_AT - timedelta(days=12 * look), (-12.0, -18.0)) for look in (2, 1, 0)]
@@ -120,5 +121,31 @@ def test_the_radar_picture() -> None:
         look_azimuth=78.0, history=history, polarisations=("VV", "VH"), facts="facts",
         credit="credit",
     )  # fmt: skip
-    picture = _pixels(draw(shown))
+    return _pixels(draw(replace(shown, **fields)))
+
+
+def test_the_radar_picture() -> None:
+    picture = _radar_picture()
     assert picture[395:410, 808:823].mean() > picture[395:410, 275:290].mean() + 0.3
+
+
+def _share(picture: NDArray[np.float32], colour: str) -> float:
+    wanted = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    return float((np.abs(picture - wanted).max(axis=-1) < 0.02).mean())
+
+
+def test_new_water_is_outlined_in_blue_and_named() -> None:
+    slide, water = _radar_picture(), _radar_picture(kind=Kind.PONDING, water_db=(-15.5, -22.5))
+    blue, red = _WATER.colour, _OUTLINE
+    # Red still marks the time of the look in the history.
+    assert _share(slide, blue) == 0 < _share(water, blue)
+    assert _share(water, red) < _share(slide, red)
+    # The legend stands on the panel of the look, the levels of water in the history.
+    legend, history = np.s_[560:625, 830:1035], np.s_[690:1040, 560:1060]
+    assert _share(water[legend], blue) > 0
+    assert np.abs(water[history] - slide[history]).max() > 0.5
+
+
+def test_the_optical_picture_names_what_it_is(confirmed: Scene) -> None:
+    water = replace(confirmed, landslide=replace(confirmed.landslide, kind=Kind.PONDING))
+    assert _explain(water).title == "EXERCISE SIMULATED: confirmed new water"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from alerts.records import Channel, Hidden
-from alerts.rules import channels_for, is_exercise, marks, should_alert
+from alerts.rules import Severity, channels_for, is_exercise, marks, severity, should_alert
 from alerts.sample import KINDS, sample_alert
 from detectors.errors import ConfigurationError
-from detectors.types import Alert, Landslide, Sensor, State, Tier
+from detectors.types import Alert, Kind, Landslide, Sensor, State, Tier
 
 _ALERT = sample_alert(datetime(2023, 1, 1, tzinfo=UTC))
 _LIKELY = replace(_ALERT.landslide, simulated=False)
@@ -177,3 +177,20 @@ def test_a_channel_hides_its_secrets_and_survives_the_pipe() -> None:
         copy = Channel.from_job(channel.to_job())
         assert copy.to_job() == channel.to_job()
         assert copy.scheme == "https"
+
+
+def test_new_water_is_worse_than_a_landslide_in_every_state_but_refuted() -> None:
+    order = list(Severity)
+    for state in State:
+        slide = severity(replace(_LIKELY, state=state))
+        water = severity(replace(_LIKELY, state=state, kind=Kind.PONDING))
+        step = 0 if state is State.REFUTED else 1
+        assert order.index(slide) - order.index(water) == step
+    assert severity(replace(_LIKELY, state=State.REFUTED)) is Severity.MINOR
+
+
+def test_water_alerts_by_the_same_rule() -> None:
+    water = replace(_LIKELY, kind=Kind.PONDING)
+    assert should_alert(water, None) == "suspected"
+    assert should_alert(replace(water, tier=Tier.WATCH), None) is None
+    assert should_alert(water, water) is None

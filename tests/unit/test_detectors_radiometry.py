@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -121,3 +125,41 @@ def test_despeckling_is_that_of_the_training_data() -> None:
     _, noisy = step_with_speckle()
     theirs = to_db(despeckle_one_rtc_arr_with_tv(to_power(noisy)).astype(np.float32))
     np.testing.assert_allclose(despeckle_db(noisy), theirs, atol=1e-3)
+
+
+MIXED = """
+from detectors.flattening import flatten
+from detectors.look_geometry import Viewing
+from detectors.radiometry import Decibel, Power, db_to_logit, despeckle_db, to_db, to_power
+from detectors.types import FloatArray
+
+def right(power: Power, ground: FloatArray) -> Power:
+    flat = flatten(power, ground, 30.0, Viewing(78.0, 39.0))
+    db_to_logit(despeckle_db(to_db(flat)))
+    return to_power(Decibel(to_db(power) + 3))
+
+def wrong(power: Power, decibel: Decibel, ground: FloatArray, plain: FloatArray) -> None:
+    to_db(decibel)
+    to_power(power)
+    despeckle_db(power)
+    db_to_logit(power)
+    to_db(plain)
+    flatten(decibel, ground, 30.0, Viewing(78.0, 39.0))
+"""
+
+
+@pytest.mark.slow
+def test_power_and_decibels_are_not_mixed(tmp_path) -> None:
+    """mypy, as the gate runs it and with its cache, refuses the one where the other is wanted."""
+    root = Path(__file__).resolve().parents[2]
+    snippet = tmp_path / "mixed.py"
+    snippet.write_text(MIXED, encoding="utf-8")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--no-error-summary",
+         str(snippet)],
+        capture_output=True, text=True, cwd=root, check=False,
+    )  # fmt: skip
+    first = MIXED.splitlines().index("    to_db(decibel)") + 1
+    found = [int(line.split(":")[1]) for line in checked.stdout.splitlines() if "error:" in line]
+    assert found == list(range(first, first + 6)), checked.stdout + checked.stderr
+    assert checked.stdout.count("[arg-type]") == 6

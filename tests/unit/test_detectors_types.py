@@ -17,6 +17,7 @@ from detectors.types import (
     Detection,
     Grid,
     LookStack,
+    Observability,
     OrbitState,
     ScoreMap,
     Sensor,
@@ -150,7 +151,10 @@ def test_single_and_dual_polarisation_are_never_mixed() -> None:
 
 def score_map(score: np.ndarray) -> ScoreMap:
     grid = make_grid(*score.shape)
-    return ScoreMap(grid, score, np.zeros_like(score), "d", "none", "c", False, True)
+    return ScoreMap(
+        grid, score, np.zeros_like(score), "d", "none", "c", False, True,
+        Observability.of(grid, np.isfinite(score)),
+    )  # fmt: skip
 
 
 def test_score_map_fits_its_grid_and_knows_what_was_seen() -> None:

@@ -11,7 +11,7 @@ import pytest
 from shapely.geometry import Point, Polygon, box
 
 from detectors.projections import to_lonlat, to_projected
-from detectors.types import Grid, ScoreMap, Tier
+from detectors.types import Grid, Observability, ScoreMap, Tier
 from detectors.vectorize import Levels, Outline, outlines, patches
 from tests.scenes import make_grid
 
@@ -31,6 +31,7 @@ def score_map(score: np.ndarray, grid: Grid | None = None, **changes: Any) -> Sc
         config_hash="c",
         wet_scene=False,
         complete=True,
+        observability=Observability.of(grid or make_grid(*score.shape), np.isfinite(score)),
     )
     return replace(made, **changes)
 
