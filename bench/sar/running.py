@@ -15,7 +15,8 @@ from detectors.simulation.parameters import Parameters
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".scarpwatch" / "bench-sar"
 #: Seeds by use; the simulator's rule: tune under 1000, calibrate under 2000, report from there on.
-TUNING, CALIBRATION, HELD_BACK = 0, 1000, 2000
+#: Nothing over 3000 was looked at before the weather of looks was told apart in the page.
+TUNING, CALIBRATION, HELD_BACK = 0, 1000, 3000
 #: Files whose change makes kept looks void.
 _SOURCES = (
     "bench/sar/judging.py", "bench/sar/series.py", "bench/sar/filters.py", "detectors/normalise.py",
@@ -36,11 +37,11 @@ class Job:
 class Plan:
     """How much is judged."""
 
-    calibration: int = 10
+    calibration: int = 6
     """Simulated events that levels and scores are found on."""
-    held_back: int = 12
+    held_back: int = 8
     """Simulated events that figures come from."""
-    tuning: int = 2
+    tuning: int = 1
     """Simulated events that filters are compared on."""
     size: int = 300
     """Pixels on each side of an event."""
