@@ -25,7 +25,8 @@ demo: setup  ## Run the main job on real Sentinel-1 data, from polling to the al
 	@$(BIN)/scarpwatch demo
 
 test: setup  ## Run the tests with branch coverage
-	@$(BIN)/python -m pytest -m 'not data' --cov --cov-report=term
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not data' --cov --cov-report=term \
+	  -n auto --maxprocesses 4 --dist loadfile
 
 check: setup  ## Style, types, layers, lock, notices, file sizes
 	$(BIN)/ruff check .

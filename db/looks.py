@@ -1,7 +1,7 @@
 """Looks as work: claimed under a lease, finished, given back. Part of ``db.store``.
 
-Two workers never hold the same look: claiming locks the row and skips rows that others have locked,
-and every later step asks for the owner's name again.
+Two workers never hold the same look, nor two looks of one sensor in one region: claims in a region
+wait for each other, and every later step asks for the owner's name again.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import Update, delete, literal, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, Update, delete, exists, literal, select, update
+from sqlalchemy.orm import Session, aliased
 
 from db import leases, queries, tables
 from db.records import ClaimedLook
-from db.tables import Look
+from db.tables import Look, Region
 from detectors.errors import LeaseLost
 from detectors.types import Sensor, require_utc
 
@@ -34,8 +34,11 @@ def claim_look(
 ) -> ClaimedLook | None:
     """Take the oldest sensed look of a region that is due, or whose worker let its lease run out.
 
+    A region's looks of one sensor are judged one after the other: what an earlier look found is
+    left out of a later one's history, so that judging both at once would tell other landslides.
+
     Args:
-        s: Session; commit soon, so that others see the claim.
+        s: Session; commit soon, since other claims in the region wait for it.
         region_id: Watched region.
         now: Wall clock, aware.
         owner: Name of this worker, unlike that of any other (process and start).
@@ -44,16 +47,12 @@ def claim_look(
         look_id: Only this look; None takes any.
 
     Returns:
-        The look, or None where nothing is due.
+        The look, or None where nothing is due or another look of the region is being judged.
     """
+    # Two claims at once would not see each other; writers of looks need no such lock.
+    s.execute(select(Region.id).where(Region.id == region_id).with_for_update(key_share=True))
     due = (
-        select(Look.id)
-        .join(tables.Acquisition)
-        .where(
-            Look.region_id == region_id,
-            tables.Acquisition.sensor == sensor,
-            leases.is_due(Look, HELD, now),
-        )
+        _claimable(select(Look.id), region_id, sensor, now)
         .order_by(tables.Acquisition.sensed_at, tables.Acquisition.published_at, Look.id)
         .limit(1)
         .with_for_update(of=Look, skip_locked=True)
@@ -81,18 +80,32 @@ def claim_look(
 
 def any_look_due(s: Session, region_id: str, now: datetime, sensor: Sensor = Sensor.SAR) -> bool:
     """Tell whether ``claim_look`` would find something."""
-    query = (
-        select(literal(1))
-        .select_from(Look)
+    query = _claimable(select(literal(1)), region_id, sensor, now).limit(1)
+    return s.scalar(query) is not None
+
+
+def _claimable[T](
+    chosen: Select[tuple[T]], region_id: str, sensor: Sensor, now: datetime
+) -> Select[tuple[T]]:
+    """Restrict to the looks of a region that are due, none while one of them is being judged."""
+    held, its = aliased(Look), aliased(tables.Acquisition)
+    being_judged = exists().where(
+        held.region_id == region_id,
+        held.state == HELD,
+        held.lease_until > now,
+        its.id == held.acquisition_id,
+        its.sensor == sensor,
+    )
+    return (
+        chosen.select_from(Look)
         .join(tables.Acquisition)
         .where(
             Look.region_id == region_id,
             tables.Acquisition.sensor == sensor,
             leases.is_due(Look, HELD, now),
+            ~being_judged,
         )
-        .limit(1)
     )
-    return s.scalar(query) is not None
 
 
 def look_owners(s: Session) -> set[str]:

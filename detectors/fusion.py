@@ -196,8 +196,16 @@ def merged(checks: Iterable[RadarCheck]) -> list[RadarCheck]:
     return sorted(best.values(), key=lambda c: (c.sensed_at, c.landslide_id, c.acquisition_id))
 
 
-def _weight(check: RadarCheck) -> tuple[bool, bool, float]:
-    return check.tier is not None, check.tier is Tier.LIKELY, check.evidence or 0.0
+def _weight(check: RadarCheck) -> tuple[bool, bool, float, bool, bool, str]:
+    """Return what one check of a look outweighs another with: total, so that order means nothing."""
+    return (
+        check.tier is not None,
+        check.tier is Tier.LIKELY,
+        check.evidence or 0.0,
+        check.finding is Finding.AGREES,
+        check.finding is Finding.DISAGREES,
+        check.reason,
+    )
 
 
 def vote(checks: Iterable[RadarCheck], rule: Rule = RULE) -> Vote:

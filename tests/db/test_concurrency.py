@@ -12,6 +12,7 @@ import pytest
 
 from db import outbox, queries, store
 from db.engine import transaction
+from db.records import ClaimedLook
 from detectors.errors import LeaseLost, PermanentError
 
 LEASE = timedelta(minutes=10)
@@ -50,14 +51,25 @@ def busy(engine, make):
     return engine
 
 
-def test_two_open_transactions_claim_different_looks(busy, make) -> None:
-    with transaction(busy) as one, transaction(busy) as two:
-        first = store.claim_look(one, "san-rafael", make.now, "w1", LEASE)
-        second = store.claim_look(two, "san-rafael", make.now, "w2", LEASE)
-        assert first is not None
-        assert second is not None
-        assert first.id != second.id
-        assert first.acquisition.sensed_at < second.acquisition.sensed_at
+def test_the_looks_of_a_region_are_judged_one_after_the_other(busy, make) -> None:
+    later = make.now + LEASE
+    claimed: list[ClaimedLook | None] = []
+
+    def claim(number: int) -> None:
+        with transaction(busy) as s:
+            claimed.append(store.claim_look(s, "san-rafael", make.now, f"w{number}", LEASE))
+
+    at_once(claim)
+    (first,) = [look for look in claimed if look]
+    with transaction(busy) as s:
+        assert not store.any_look_due(s, "san-rafael", make.now)
+        taken = store.claim_look(s, "san-rafael", later, "other", LEASE)
+        assert taken is not None
+        assert taken.id == first.id
+        store.finish_look(s, taken.id, "other", "processed", None, 1.0, None, later)
+        then = store.claim_look(s, "san-rafael", later, "other", LEASE)
+        assert then is not None
+        assert then.acquisition.sensed_at > first.acquisition.sensed_at
 
 
 def test_every_look_is_worked_on_exactly_once(busy, make) -> None:

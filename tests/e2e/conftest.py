@@ -23,7 +23,7 @@ from tests.optical_watch import OpticalWatch
 from tests.watching import Watch
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 60) -> None:
+def wait_until(true: Callable[[], Any], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "took too long"
@@ -54,7 +54,7 @@ class Operator:
     def command(self, *words: str, status: int = 0) -> Any:
         """Type a command to its end; returns its JSON document."""
         process = self.start("-m", "flows.cli", *words, "--json")
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == status, err
         return json.loads(out) if out else None
 

@@ -137,17 +137,12 @@ def test_two_workers_share_the_work(served, files, operate, receiver, undisturbe
     operator = operate(w, {"duty": receiver.url})
     w.reach()
     workers = [operator.start("-m", "flows.cli", "poll", "--json") for _ in range(2)]
-    said = [json.loads(worker.communicate(timeout=120)[0]) for worker in workers]
+    said = [json.loads(worker.communicate(timeout=300)[0]) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0]
     looks = [look["item_id"] for one in said for look in one["regions"][0]["looks"]]
     assert sorted(looks) == sorted(w.item(date) for date in DAYS[6:])
     assert sum(len(one["messages"]) for one in said) == len(receiver.received()) == 1
-    mine, theirs = stored_rows(w.services.engine), undisturbed()
-    # Which of two looks finishes first is chance; what they say together is not.
-    for table in ("landslides", "landslide_versions", "landslide_detections", "alerts"):
-        assert len(mine[table]) == len(theirs[table])
-    for table in ("acquisitions", "looks", "detections"):
-        assert mine[table] == theirs[table]
+    assert stored_rows(w.services.engine) == undisturbed()
 
 
 def test_the_database_killed_while_a_scene_is_judged(
@@ -163,7 +158,7 @@ def test_the_database_killed_while_a_scene_is_judged(
     wait_until(lambda: any(w.item(FIRST) in asked for asked in files.seen()))
     os.kill(mortal_cluster.status().pid, signal.SIGKILL)
     files.release()
-    out, err = worker.communicate(timeout=60)
+    out, err = worker.communicate(timeout=300)
     assert (worker.returncode, out) == (1, "")
     assert "scarpwatch db status" in err
     assert "Traceback" not in err

@@ -217,7 +217,7 @@ def test_two_workers_have_judged_the_same_pair(suspected, receiver, wait_until, 
         workers = [scene.start() for _ in range(2)]
         wait_until(lambda: waiting(scene.engine) == 2, STARTED)
     for worker in workers:
-        _, err = worker.communicate(timeout=120)
+        _, err = worker.communicate(timeout=300)
         assert worker.returncode == 0, err
     scene.finish()
     if clear:

@@ -49,18 +49,21 @@ def test_serve_until_told_to_stop(archive_folder: Path, database_url: str, home:
         stdout=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "SCARPWATCH_DATABASE_URL": database_url},
     ) as process:  # fmt: skip
-        assert process.stdout is not None
-        said = ""
-        deadline = time.monotonic() + 60
-        while "sources" not in said and time.monotonic() < deadline:
-            if select.select([process.stdout], [], [], 1)[0]:
-                said += process.stdout.readline()
-        url = next(word for word in said.split() if word.startswith("http://127.0.0.1:"))
-        assert "opera-rtc-s1  6 looks" in said
-        found = httpx.get(f"{url}/collections/opera-rtc-s1/items").json()
-        assert len(found["features"]) == 6
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        try:
+            assert process.stdout is not None
+            said = ""
+            deadline = time.monotonic() + 180
+            while "sources" not in said and time.monotonic() < deadline:
+                if select.select([process.stdout], [], [], 1)[0]:
+                    said += process.stdout.readline()
+            url = next(word for word in said.split() if word.startswith("http://127.0.0.1:"))
+            assert "opera-rtc-s1  6 looks" in said
+            found = httpx.get(f"{url}/collections/opera-rtc-s1/items", timeout=60).json()
+            assert len(found["features"]) == 6
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)
 
