@@ -197,7 +197,7 @@ def merged(checks: Iterable[RadarCheck]) -> list[RadarCheck]:
 
 
 def _weight(check: RadarCheck) -> tuple[bool, bool, float, bool, bool, str]:
-    """Return what one check of a look outweighs another with: total, so that order means nothing."""
+    """Return what a check outweighs others of its look with: total, so that order means nothing."""
     return (
         check.tier is not None,
         check.tier is Tier.LIKELY,
