@@ -25,13 +25,15 @@ from db.engine import transaction
 from detectors.errors import ConfigurationError, TransientError
 from flows.services import Services
 from flows.settings import Settings
-from flows.workers import end_with_parent
+from flows.workers import end_with_parent, end_within
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
+#: From SIGTERM on; runs under way are taken up again at the next start.
+END_SECONDS = 40
 
 
 def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
@@ -174,6 +176,7 @@ def serve(services: Services) -> None:
     class Served(Runner):
         def handle_sigterm(self, *_args: Any, **_options: Any) -> None:
             # Prefect's own answer exits from inside the event loop, which prints tracebacks.
+            end_within(END_SECONDS)
             signal.raise_signal(signal.SIGINT)
 
     deployments = make_deployments(services)

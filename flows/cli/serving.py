@@ -40,6 +40,9 @@ def serve(
 
 
 def _leave(*_: Any) -> None:
+    from flows import deployments, workers
+
+    workers.end_within(deployments.END_SECONDS)
     sys.exit(128 + signal.SIGTERM)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ from detectors.types import (
 )
 from flows.archive.build import build
 from flows.cli import app
+from tests.begun import Begun
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SENSED = datetime(2023, 11, 21, 1, 59, 9, tzinfo=UTC)
@@ -308,3 +310,18 @@ def slope(drill_archive: Path, region_file: Callable[..., Path]) -> Path:
         "slope", geometry=json.loads(shown), sources=["local/opera-rtc-s1"], simulated=True,
         detectors=["sar_log_ratio"], watch_from="2023-01-01T00:00:00Z", tags=["drill"],
     )  # fmt: skip
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Iterator[Callable[..., Begun]]:
+    """Starts a command of ours as a process; killed at the end of the test."""
+    under_way: list[Begun] = []
+
+    def begin(*words: str) -> Begun:
+        command = [sys.executable, "-m", "flows.cli", *words]
+        under_way.append(Begun(command, tmp_path / "said"))
+        return under_way[-1]
+
+    yield begin
+    for one in under_way:
+        one.kill()

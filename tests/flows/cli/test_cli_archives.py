@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import select
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +12,7 @@ import pytest
 from shapely.geometry import shape
 
 from db.cluster import Cluster
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.begun import Begun
 
 
 def test_build_says_what_was_left_out(cli: Any, read: Any, products: Path, tmp_path: Path) -> None:
@@ -43,27 +36,18 @@ def test_build_of_nothing(cli: Any, tmp_path: Path) -> None:
     assert "holds no GeoTIFF" in told
 
 
-def test_serve_until_told_to_stop(archive_folder: Path, database_url: str, home: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "archive", "serve", str(archive_folder), "--port", "0"],
-        stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        env={**os.environ, "SCARPWATCH_DATABASE_URL": database_url},
-    ) as process:  # fmt: skip
-        try:
-            assert process.stdout is not None
-            said = ""
-            deadline = time.monotonic() + 180
-            while "sources" not in said and time.monotonic() < deadline:
-                if select.select([process.stdout], [], [], 1)[0]:
-                    said += process.stdout.readline()
-            url = next(word for word in said.split() if word.startswith("http://127.0.0.1:"))
-            assert "opera-rtc-s1  6 looks" in said
-            found = httpx.get(f"{url}/collections/opera-rtc-s1/items", timeout=60).json()
-            assert len(found["features"]) == 6
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
-        finally:
-            process.kill()
+def test_serve_until_told_to_stop(
+    archive_folder: Path, database_url: str, home: Path, begun: Callable[..., Begun],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("SCARPWATCH_DATABASE_URL", database_url)
+    serving = begun("archive", "serve", str(archive_folder), "--port", "0")
+    said = serving.until("sources")
+    url = next(word for word in said.split() if word.startswith("http://127.0.0.1:"))
+    assert "opera-rtc-s1  6 looks" in said
+    found = httpx.get(f"{url}/collections/opera-rtc-s1/items", timeout=60).json()
+    assert len(found["features"]) == 6
+    assert serving.end() == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)
 
