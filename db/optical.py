@@ -6,13 +6,12 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from shapely.geometry.base import BaseGeometry
 from sqlalchemy import and_, delete, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import INTERVAL, insert
 from sqlalchemy.orm import Session, aliased
 
 from db import convert, tables
-from db.selecting import landslides, latest_landslides, over, rows
+from db.selecting import landslides, latest_landslides, rows
 from db.tables import LandslideVersion, OpticalAttempt
 from detectors.types import SAME_PASS, Acquisition, Landslide, OpticalCheck, Sensor, State
 from detectors.verdicts import OPEN
@@ -84,43 +83,6 @@ def optical_pending(
         (convert.to_landslide(latest, region), convert.to_acquisition(acquisition))
         for latest, region, acquisition in found
     ]
-
-
-def optical_looks(
-    s: Session,
-    geometry: BaseGeometry,
-    *,
-    since: datetime,
-    until: datetime,
-    published_until: datetime,
-    sources: Collection[str],
-) -> list[Acquisition]:
-    """Return all optical looks at some ground in a time, the newest first.
-
-    Args:
-        s: Session.
-        geometry: The ground, EPSG:4326, lon/lat.
-        since: Sensed at this time or later.
-        until: Sensed at this time or earlier.
-        published_until: Published no later than this, so that a replay knows no future.
-        sources: ``catalogue/collection`` of the looks, so that a drill and the world never mix.
-
-    Returns:
-        Acquisitions of any tile, known through any region.
-    """
-    row = tables.Acquisition
-    query = (
-        select(row)
-        .where(
-            row.sensor == Sensor.OPTICAL,
-            row.source.in_(sources),
-            row.sensed_at.between(since, until),
-            row.published_at <= published_until,
-            over(geometry),
-        )
-        .order_by(row.sensed_at.desc(), row.item_id)
-    )
-    return [convert.to_acquisition(stored) for stored in rows(s, query)]
 
 
 def optical_checks(s: Session, landslide_id: uuid.UUID) -> list[OpticalCheck]:

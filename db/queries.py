@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
+from shapely.geometry.base import BaseGeometry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -118,6 +120,45 @@ def previous_acquisitions(
         .order_by(row.sensed_at.desc(), row.item_id)
     )
     return of_passes(s, query, limit_passes)
+
+
+def looks_over(
+    s: Session,
+    geometry: BaseGeometry,
+    sensor: Sensor,
+    *,
+    since: datetime,
+    until: datetime,
+    published_until: datetime,
+    sources: Collection[str],
+) -> list[Acquisition]:
+    """Return all looks of one kind at some ground in a time, the newest first.
+
+    Args:
+        s: Session.
+        geometry: The ground, EPSG:4326, lon/lat.
+        sensor: Radar or optical.
+        since: Sensed at this time or later.
+        until: Sensed at this time or earlier.
+        published_until: Published no later than this, so that a replay knows no future.
+        sources: ``catalogue/collection`` of the looks, so that a drill and the world never mix.
+
+    Returns:
+        Acquisitions of any tile or track, known through any region.
+    """
+    row = tables.Acquisition
+    query = (
+        select(row)
+        .where(
+            row.sensor == sensor,
+            row.source.in_(sources),
+            row.sensed_at.between(since, until),
+            row.published_at <= published_until,
+            over(geometry),
+        )
+        .order_by(row.sensed_at.desc(), row.item_id)
+    )
+    return [convert.to_acquisition(stored) for stored in rows(s, query)]
 
 
 def list_looks(

@@ -203,8 +203,8 @@ def around(
     sources = {*region.sources, look.source}
     with transaction(services.engine) as s:
         before, after = (
-            optical.optical_looks(
-                s, landslide.geometry, since=since, until=until,
+            queries.looks_over(
+                s, landslide.geometry, Sensor.OPTICAL, since=since, until=until,
                 published_until=services.clock.now(), sources=sources,
             )
             for since, until in spans

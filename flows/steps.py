@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.orm import Session
 
-from db import optical, queries, store
+from db import queries, store
 from db.engine import transaction
 from db.records import ClaimedLook
 from detectors.errors import (
@@ -302,8 +302,8 @@ def _survey(
     from flows.surveying import survey
 
     with transaction(services.engine) as s:
-        before = optical.optical_looks(
-            s, look.footprint, since=look.sensed_at - REACH_BACK,
+        before = queries.looks_over(
+            s, look.footprint, Sensor.OPTICAL, since=look.sensed_at - REACH_BACK,
             until=look.sensed_at - SAME_PASS, published_until=services.clock.now(),
             sources=region.sources,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import typer
 
 from detectors.errors import ConfigurationError
 from flows.cli.options import AsJson, OnlyRegion, date_option, open_world, require_folder
-from flows.cli.output import aside, emit, screen, some
+from flows.cli.output import aside, emit, progress, screen, some
 
 if TYPE_CHECKING:
     import uuid
@@ -106,6 +106,39 @@ def picture(
             drawn = draw_landslide(services, wanted, out, eye)
     seen = "radar" if drawn is Sensor.SAR else "optical"
     screen().print(f"Written: {out} ({seen})")
+
+
+@app.command()
+def date(
+    landslide_id: LandslideId,
+    png: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.png", help="Draw the history that tells most."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell when it happened: between which looks, and by the history of its own pixels.
+
+    Reads two years of radar looks again. *Unknown* is an answer: seasons, rain and crops step, too.
+    """
+    from db.engine import transaction
+    from flows.cli import dating_view as view
+    from flows.dating import date_landslide, plan_dating
+
+    if png is not None:
+        require_folder(png)
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            wanted = find(s, landslide_id)
+        plan = plan_dating(services, wanted)
+        with progress(plan.total, "passes", hidden=as_json, what="reading") as done:
+            dated = date_landslide(services, plan, done)
+    if png is not None:
+        png.write_bytes(view.draw(dated))
+    if as_json:
+        emit(view.document(dated))
+    else:
+        view.print_dated(screen(), dated)
 
 
 def find(s: Session, digits: str) -> uuid.UUID:

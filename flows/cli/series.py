@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.dating_view import bands, dated_document, day_span
 from flows.cli.options import AsJson, date_option, require_folder
 from flows.cli.output import aside, details, emit, plain, progress, screen, some, table
 
@@ -130,12 +131,12 @@ def date_series(
         emit(documents.as_json(_dated_document(looks.name, looks.track, dated)))
         return
     screen().print(f"[name]{plain(looks.name)}[/]  {plain(looks.track)}")
-    step_db = ", ".join(f"{name} {db:+.1f} dB" for name, db in _bands(dated))
+    step_db = ", ".join(f"{name} {db:+.1f} dB" for name, db in bands(dated))
     screen().print(
         details(
             [
                 ("date", f"unknown: {dated.unknown}" if dated.unknown else _day(dated.best)),
-                ("90 % between", f"{_day(dated.not_before)} and {_day(dated.not_after)}"),
+                ("90 % between", day_span(dated)),
                 ("step", step_db),
                 ("evidence", f"10^{dated.evidence:.1f} against no step"),
                 ("looks", str(len(dated.looks))),
@@ -145,32 +146,7 @@ def date_series(
 
 
 def _dated_document(name: str, track: str, dated: Dated) -> dict[str, Any]:
-    """Return what is known; without an answer date and interval are null."""
-    known = dated.unknown is None
-    return {
-        "series": name,
-        "track": track,
-        "looks": len(dated.looks),
-        "known": known,
-        "reason": dated.unknown,
-        "date": dated.best if known else None,
-        "not_before": dated.not_before if known else None,
-        "not_after": dated.not_after if known else None,
-        "credible": 0.9,
-        "log10_bayes_factor": dated.evidence,
-        "step_db": dict(_bands(dated)),
-        "posterior": [
-            {"from": before, "to": after, "probability": share}
-            for before, after, share in zip(
-                dated.looks[:-1], dated.looks[1:], map(float, dated.probability), strict=True
-            )
-            if share >= 0.001
-        ],
-    }
-
-
-def _bands(dated: Dated) -> list[tuple[str, float]]:
-    return list(zip(("VV", "VH"), dated.step_db, strict=True))
+    return {"series": name, "track": track} | dated_document(dated)
 
 
 def _day(moment: datetime | None) -> str:

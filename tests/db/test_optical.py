@@ -277,12 +277,16 @@ def test_looks_at_some_ground_come_newest_first(world, make, record) -> None:
     with world.open() as s:
 
         def found(**changed):
-            return optical.optical_looks(s, ground, **(asked | changed))
+            return queries.looks_over(s, ground, Sensor.OPTICAL, **(asked | changed))
 
         assert found() == list(looks[::-1])
         assert found(until=looks[2].sensed_at, since=looks[1].sensed_at) == [looks[2], looks[1]]
         assert found(sources=()) == []
         assert found(published_until=looks[1].published_at) == [looks[1], looks[0]]
+        radar = queries.looks_over(
+            s, ground, Sensor.SAR, **(asked | {"sources": {strangers[0].source}})
+        )
+        assert radar == [strangers[0]]
 
 
 def test_radar_and_optical_looks_are_claimed_apart(world, make, record) -> None:
