@@ -202,7 +202,8 @@ the 90 days after the change. *Around an alarm*: the step is looked for in the 9
 `series_step` alarm that found the change, with looks up to 30 days after the alarm; the peers get
 the same looks of one year. *Whole series*: nobody says which change is meant. The rule was set on
 simulated steps; half of these series were seen while it was designed. Errors are medians in days
-against `change_time`, when an optical image first showed the change; *overlaps* counts intervals that touch the time between the optical look before and that
+against `change_time`, when an optical image first showed the change;
+*overlaps* counts intervals that touch the time between the optical look before and that
 one. `ruptures` gives no interval and always answers (Binseg) or names any number of changes (Pelt,
 the largest; in brackets how often there was one).""",
         [
