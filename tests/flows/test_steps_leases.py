@@ -247,7 +247,7 @@ def test_a_slow_worker_goes_on_after_losing_a_look(polled, files, stac, ends) ->
         (outcome,) = w.detect(limit=1)
         assert (outcome.item_id, outcome.state) == (w.item(SECOND), "processed")
         files.release()
-        lines = slow.communicate(timeout=60)[0].splitlines()
+        lines = slow.communicate(timeout=300)[0].splitlines()
     said = [json.loads(line[5:]) for line in lines if line.startswith("said ")]
     assert slow.returncode == 0
     lost = [w.item(SECOND), "due", "taken over by another worker"]
@@ -256,7 +256,7 @@ def test_a_slow_worker_goes_on_after_losing_a_look(polled, files, stac, ends) ->
     assert {w.states()[date] for date in DAYS[6:]} == {"processed"}
 
 
-def _wait(until, seconds: float = 30) -> None:
+def _wait(until, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < deadline, "took too long"
