@@ -19,9 +19,7 @@ from detectors.types import BoolArray, FloatArray
 
 #: Shift against the stack from which wet snow is mapped (Nagler & Rott 2000), dB.
 SNOW_SHIFT_DB = -3.0
-#: Bands of equal area in which the shift is read against elevation.
-ELEVATION_BANDS = 8
-#: Fewest pixels that speak for a band of elevation, or for open water.
+#: Fewest pixels that speak for open water.
 ENOUGH_PIXELS = 200
 #: Co-polarised rise of open water that is called wind, dB.
 WIND_RISE_DB = 3.0
@@ -34,9 +32,10 @@ class Conditions:
     wet: bool
     """A wide shift (``normalise.WET_SHIFT_DB``): wet soil, snow, frost."""
     snow: bool
-    """The ground lost 3 dB and more in every polarisation, as a whole or above ``snow_line_m``."""
+    """The ground as a whole lost 3 dB and more in every polarisation."""
     snow_line_m: float | None
-    """Elevation from which up it did, metres; None for the whole look, or without elevations."""
+    """Elevation from which up the look shows wet snow and is not judged, metres; None for none, or
+    without elevations."""
     wind: bool
     """Open water is rougher than before."""
 
@@ -49,9 +48,7 @@ class Conditions:
         """
         wet = bool((np.abs(shifts_db) > wet_over_db).any())
         snow = bool((shifts_db <= SNOW_SHIFT_DB).all())
-        if snow:
-            return replace(self, wet=wet, snow=True, snow_line_m=None)
-        return replace(self, wet=wet)
+        return replace(self, wet=wet, snow=snow)
 
     @property
     def steady(self) -> bool:
@@ -60,23 +57,18 @@ class Conditions:
 
 
 def conditions(
-    change_db: FloatArray,
-    judged: BoolArray,
-    water: BoolArray,
-    elevation: FloatArray | None = None,
+    change_db: FloatArray, water: BoolArray, snow_line_m: float | None = None
 ) -> Conditions:
-    """Read snow above an elevation, and wind, from a look against its stack.
+    """Read wind from a look against its stack, and carry what ``snow`` found.
 
     Args:
         change_db: (polarisation, y, x), look minus level, wide shifts still in it, NaN = no data,
             co-polarised first.
-        judged: (y, x), pixels of land observed now and before.
         water: (y, x), pixels observed now and before that were at the noise level before.
-        elevation: (y, x), metres, NaN = not known; None where there is none.
+        snow_line_m: elevation from which up the look shows wet snow, metres; None for none.
     """
-    line = None if elevation is None else _snow_line(change_db, judged, elevation)
     return Conditions(
-        wet=False, snow=line is not None, snow_line_m=line, wind=_wind(change_db[0], water)
+        wet=False, snow=False, snow_line_m=snow_line_m, wind=_wind(change_db[0], water)
     )
 
 
@@ -85,23 +77,3 @@ def _wind(change_db: FloatArray, water: BoolArray) -> bool:
     if water.sum() < ENOUGH_PIXELS:
         return False
     return float(np.median(change_db[water])) >= WIND_RISE_DB
-
-
-def _snow_line(change_db: FloatArray, judged: BoolArray, elevation: FloatArray) -> float | None:
-    """Return the elevation from which up every band of equal area lost 3 dB, None for none.
-
-    One band could be a landslide or a clear-cut: there must be two, and one below without.
-    """
-    known = judged & np.isfinite(elevation)
-    if known.sum() < ENOUGH_PIXELS * ELEVATION_BANDS:
-        return None
-    edges = np.quantile(elevation[known], np.linspace(0, 1, ELEVATION_BANDS + 1))
-    band = np.clip(np.searchsorted(edges[1:-1], elevation[known]), 0, ELEVATION_BANDS - 1)
-    weakest = np.array(
-        [np.median(change_db[:, known][:, band == k], axis=1).max() for k in range(ELEVATION_BANDS)]
-    )
-    dark = weakest <= SNOW_SHIFT_DB
-    lowest = ELEVATION_BANDS - int(np.argmin(dark[::-1])) if not dark.all() else 0
-    if lowest == 0 or lowest > ELEVATION_BANDS - 2:
-        return None
-    return float(edges[lowest])

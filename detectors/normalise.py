@@ -9,15 +9,17 @@ which the detectors divide by (``standardise``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.conditions import Conditions, conditions
 from detectors.errors import IncomparableLooks, NotEnoughLooks, NothingObserved
-from detectors.radiometry import Power, despeckle_db, to_db
+from detectors.radiometry import Power, average_db, despeckle_db, to_db
+from detectors.snow import snow_lines, under_snow
 from detectors.types import BoolArray, FloatArray, LookStack, Unseen, ensure_comparable
 
 #: Strata of the pre-event level, per polarisation (SCIENCE: quartiles).
@@ -48,6 +50,10 @@ class NormalisedStack:
     more looks than count, a pixel's newest ones that show it."""
     post_db: FloatArray
     """(polarisation, y, x), dB, shifts removed, NaN = no data."""
+    pre_mean_db: FloatArray
+    """As ``pre_db``, but speckle averaged instead of taken out (``radiometry.average_db``)."""
+    post_mean_db: FloatArray
+    """As ``post_db``, but averaged."""
     level_db: FloatArray
     """(polarisation, y, x), median of the pre stack, dB."""
     change_db: FloatArray
@@ -130,33 +136,25 @@ def normalise(
         post: exactly one look after them.
         unseen: uint8 (y, x), codes of ``Unseen`` as the source or the terrain tells (layover,
             shadow); what is not SEEN is not judged. None where nobody tells.
-        elevation: float (y, x), metres, NaN = not known; tells snow from wet ground. None without.
+        elevation: float (y, x), metres, NaN = not known. With it, ground under wet snow is left out
+            of every look (``snow``). None without.
 
     Raises:
         IncomparableLooks: grids, polarisations, tracks or times do not fit; post is not one look.
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` in the pre stack.
         NothingObserved: no pixel was observed both now and often enough before.
     """
-    if len(pre) < MINIMUM_LOOKS:
-        raise NotEnoughLooks(
-            f"{len(pre)} earlier looks of track {post.track}, {MINIMUM_LOOKS} needed"
-        )
-    ensure_comparable(pre, post)
-    if len(post) != 1:
-        raise IncomparableLooks(f"one look is judged at a time, not {len(post)}")
-    for name, layer in (("mask", unseen), ("elevation", elevation)):
-        if layer is not None and layer.shape != post.grid.shape:
-            raise IncomparableLooks(f"{name} {layer.shape} does not fit {post.grid.shape}")
-    gamma0, newest = _newest(pre.gamma0)
-    all_db = np.stack([[despeckle_db(band) for band in to_db(look)] for look in gamma0])
-    post_db = np.stack([despeckle_db(band) for band in to_db(post.gamma0[0])])
-
-    pre_db = newest(all_db)
-    seen = np.isfinite(pre_db).all(axis=1)
-    codes = np.where(seen.sum(axis=0) >= MINIMUM_LOOKS, Unseen.SEEN, Unseen.TOO_FEW_LOOKS)
-    codes[~np.isfinite(post_db).all(axis=0)] = Unseen.NO_DATA
-    if unseen is not None:
-        codes = np.where(unseen == Unseen.SEEN, codes, unseen)
+    _refuse_incomparable(pre, post, {"mask": unseen, "elevation": elevation})
+    before, now, line = pre.gamma0, post.gamma0, None
+    if elevation is not None:
+        before, now, line = _without_snow(before, now, elevation)
+    gamma0, newest = _newest(before)
+    looks = Power(np.concatenate([gamma0, now]))
+    sharp = np.stack([[despeckle_db(band) for band in to_db(Power(look))] for look in looks])
+    means = np.stack([[average_db(Power(band)) for band in look] for look in looks])
+    pre_db, post_db = newest(sharp[:-1]), sharp[-1]
+    snow = under_snow(elevation, line) if elevation is not None else None
+    codes = _codes(pre_db, post.gamma0[0], snow, unseen)
     judged: BoolArray = codes == Unseen.SEEN
     if not judged.any():
         raise NothingObserved(
@@ -175,26 +173,68 @@ def normalise(
                 f"track {post.track} sees nothing above the noise here (water)",
                 codes.astype(np.uint8),
             )
-    weather = conditions(post_db - level, judged, water, elevation)
+    weather = conditions(post_db - level, water, line)
 
     strata = np.stack([_strata(band, judged) for band in level])
-    raw = to_db(Power(np.concatenate([gamma0[:, 0], post.gamma0[0, :1]])))
+    raw = to_db(Power(looks[:, 0]))
     shifts = np.zeros(len(strata), dtype=np.float32)
     for band, cut in enumerate(strata):
-        for number, look in enumerate((*all_db, post_db)):
-            shift = wide_shift(look[band] - level[band], cut)
-            look[band] -= per_pixel(shift, cut)
+        for number in range(len(looks)):
+            shift = wide_shift(sharp[number, band] - level[band], cut)
+            moved = per_pixel(shift, cut)
+            sharp[number, band] -= moved
+            means[number, band] -= moved
             if band == 0:
-                raw[number] -= per_pixel(shift, cut)
+                raw[number] -= moved
         # The last one was the post look's.
         shifts[band] = float(np.median(shift))
-    pre_db = newest(all_db)
     change = np.full_like(raw[-1], np.nan)
     change[judged] = raw[-1][judged] - np.nanmean(newest(raw[:-1, None])[:, 0, judged], axis=0)
     return NormalisedStack(
-        post, pre_db, post_db, level, change, strata, judged,
-        weather.moved(shifts, WET_SHIFT_DB), codes.astype(np.uint8),
+        post, newest(sharp[:-1]), sharp[-1], newest(means[:-1]), means[-1], level, change, strata,
+        judged, weather.moved(shifts, WET_SHIFT_DB), codes.astype(np.uint8),
     )  # fmt: skip
+
+
+def _refuse_incomparable(
+    pre: LookStack, post: LookStack, layers: Mapping[str, NDArray[Any] | None]
+) -> None:
+    """Raise what ``normalise`` does where its arguments do not fit."""
+    if len(pre) < MINIMUM_LOOKS:
+        raise NotEnoughLooks(
+            f"{len(pre)} earlier looks of track {post.track}, {MINIMUM_LOOKS} needed"
+        )
+    ensure_comparable(pre, post)
+    if len(post) != 1:
+        raise IncomparableLooks(f"one look is judged at a time, not {len(post)}")
+    for name, layer in layers.items():
+        if layer is not None and layer.shape != post.grid.shape:
+            raise IncomparableLooks(f"{name} {layer.shape} does not fit {post.grid.shape}")
+
+
+def _codes(
+    pre_db: FloatArray, post: FloatArray, snow: BoolArray | None, unseen: NDArray[np.uint8] | None
+) -> NDArray[Any]:
+    """Return why each pixel (y, x) cannot be judged, codes of ``Unseen``; water comes later."""
+    shown = np.isfinite(pre_db).all(axis=1).sum(axis=0)
+    codes = np.where(shown >= MINIMUM_LOOKS, Unseen.SEEN, Unseen.TOO_FEW_LOOKS)
+    if snow is not None:
+        codes[snow] = Unseen.SNOW
+    codes[~np.isfinite(post).all(axis=0)] = Unseen.NO_DATA
+    return codes if unseen is None else np.where(unseen == Unseen.SEEN, codes, unseen)
+
+
+def _without_snow(
+    pre: FloatArray, post: FloatArray, elevation: FloatArray
+) -> tuple[FloatArray, FloatArray, float | None]:
+    """Leave out of (look, polarisation, y, x) what lies under snow; the line of the post look."""
+    *earlier, line = snow_lines(np.concatenate([pre, post]), elevation)
+    snowy = [number for number, one in enumerate(earlier) if one is not None]
+    if snowy:
+        pre = pre.copy()
+    for number in snowy:
+        pre[number][:, under_snow(elevation, earlier[number])] = np.nan
+    return pre, np.where(under_snow(elevation, line), np.float32(np.nan), post), line
 
 
 def _newest(gamma0: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:

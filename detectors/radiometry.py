@@ -29,6 +29,8 @@ POWER_CEILING = 0.999
 
 #: Weight of the total-variation term; ``distmetrics`` despeckled its training data with it.
 TV_REGULARISATION = 5.0
+#: Side of the square that ``average_db`` averages, pixels.
+AVERAGED_PIXELS = 3
 
 
 def to_db(power: Power) -> Decibel:
@@ -89,3 +91,22 @@ def despeckle_db(decibel: Decibel) -> Decibel:
         fill_nearest(decibel), weight=1.0 / TV_REGULARISATION, isotropic=True, eps=1e-3
     )
     return Decibel(np.where(missing, np.nan, smooth).astype(np.float32))
+
+
+def average_db(power: Power) -> Decibel:
+    """Average the power of 3 x 3 pixels.
+
+    Linear: a patch keeps its contrast but for its edge, while total variation flattens patches of
+    few pixels (bench/sar.md, "Speckle filter").
+
+    Args:
+        power: (y, x), linear, NaN = no data.
+
+    Returns:
+        (y, x), dB, NaN where the input was NaN.
+    """
+    missing = np.isnan(power)
+    if missing.all():
+        return to_db(power)
+    mean = ndimage.uniform_filter(fill_nearest(power), AVERAGED_PIXELS, mode="nearest")
+    return to_db(Power(np.where(missing, np.float32(np.nan), mean)))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from detectors import normalise, radiometry
+from detectors import normalise, radiometry, snow
 from detectors.errors import ConfigurationError
 from detectors.normalise import NormalisedStack
 from detectors.sar_disturbance import SarDisturbance
@@ -37,6 +37,10 @@ class SarDetector(Protocol):
     def minimum_polarisations(self) -> int:
         """How many polarisations the detector needs."""
 
+    @property
+    def weight(self) -> float:
+        """How much its score counts beside those of others."""
+
     def score(self, stack: NormalisedStack) -> FloatArray:
         """Return float32 (y, x), sigma of quiet ground, positive = brighter, NaN = not judged."""
 
@@ -53,6 +57,9 @@ PREPARATION: Mapping[str, float] = {
     "maximum_looks": normalise.MAXIMUM_LOOKS,
     "noise_level_db": normalise.NOISE_LEVEL_DB,
     "tail_limit": normalise.TAIL_LIMIT,
+    "averaged_pixels": radiometry.AVERAGED_PIXELS,
+    "snow_db": snow.SNOW_DB,
+    "snow_edge_m": snow.EDGE_M,
     "tv_regularisation": radiometry.TV_REGULARISATION,
     "power_floor": radiometry.POWER_FLOOR,
     "power_ceiling": radiometry.POWER_CEILING,
@@ -85,8 +92,15 @@ def configuration_hash(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def fused(scores: Sequence[FloatArray], detectors: Sequence[SarDetector]) -> FloatArray:
+    """Return the mean of the detectors' scores, each by its weight, float32 (y, x)."""
+    weights = [d.weight for d in detectors]
+    mean: FloatArray = np.average(scores, axis=0, weights=weights).astype(np.float32)
+    return mean
+
+
 def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
-    """Score a look by several detectors and take the mean: what only one sees counts half.
+    """Score a look by several detectors and take their mean: what only one sees counts in part.
 
     Their false alarms differ (the log ratio's sit on bright urban targets, the transformer's on
     texture edges), while a landslide moves both.
@@ -104,7 +118,7 @@ def judge(stack: NormalisedStack, detectors: Sequence[SarDetector]) -> ScoreMap:
     if not able:
         wanted = ", ".join(d.name for d in detectors)
         raise ConfigurationError(f"{wanted}: none works on {polarisations} polarisation(s)")
-    score = np.mean([d.score(stack) for d in able], axis=0, dtype=np.float32)
+    score = fused([d.score(stack) for d in able], able)
     return ScoreMap(
         grid=stack.looks.grid,
         score=score,

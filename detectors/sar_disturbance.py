@@ -63,6 +63,8 @@ class SarDisturbance:
     """Scatter of quiet ground in predicted standard deviations."""
     batch: int = 32
     """Windows judged at once; memory, not result."""
+    weight: float = 0.4
+    """Share beside ``sar_log_ratio``."""
 
     name: ClassVar[str] = "sar_disturbance"
     minimum_polarisations: ClassVar[int] = 2

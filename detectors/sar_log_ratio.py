@@ -5,6 +5,9 @@ by its own variability over the looks, so that a ploughed field or a car park ha
 than a rock face. With at most ten looks a pixel's variance is a poor estimate: it is shrunk towards
 the variance typical of the scene (Smyth 2004, moderated variance, with a fixed prior weight).
 
+Speckle is averaged, not taken out: total variation, which the transformer was trained on, flattens
+patches of few pixels.
+
 Unit of the score: sigma of quiet ground, signed (positive = brighter).
 """
 
@@ -29,6 +32,9 @@ class SarLogRatio:
     """Least scatter that is believed, dB: no calibration is steadier, and it keeps the score finite
     where a stack repeats one value."""
 
+    weight: float = 0.6
+    """Share beside ``sar_disturbance``: averaged speckle shows small patches better."""
+
     name: ClassVar[str] = "sar_log_ratio"
     weights_version: ClassVar[str] = "none"
     minimum_polarisations: ClassVar[int] = 1
@@ -37,7 +43,7 @@ class SarLogRatio:
         """Return the signed score, float32 (y, x), sigma of quiet ground, NaN = not judged."""
         scores = []
         for band, strata in enumerate(stack.strata):
-            pre = stack.pre_db[:, band]
+            pre = stack.pre_mean_db[:, band]
             looks = np.isfinite(pre).sum(axis=0)
             degrees = np.maximum(looks - 1, 1)
             mean = np.nanmean(np.where(stack.judged, pre, 0.0), axis=0)
@@ -46,7 +52,7 @@ class SarLogRatio:
             variance = (squares + self.prior_looks * typical) / (degrees + self.prior_looks)
             variance = np.maximum(variance, self.least_sigma_db**2)
             prediction = np.sqrt(variance * (1.0 + 1.0 / np.maximum(looks, 1)))
-            score = ((stack.post_db[band] - mean) / prediction).astype(np.float32)
+            score = ((stack.post_mean_db[band] - mean) / prediction).astype(np.float32)
             score[~stack.judged] = np.nan
             scores.append(standardise(score, strata))
         fused: FloatArray = np.mean(scores, axis=0, dtype=np.float32)

@@ -31,12 +31,15 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 class Levels:
     """Thresholds from scores to tiers; every change is a change of who is alerted."""
 
-    grow: float = 2.5
+    grow: float = 2.25
     """A patch is made of pixels whose absolute score exceeds this, sigma."""
-    seed: float = 3.5
+    seed: float = 3.25
     """A patch needs at least one pixel over this, sigma."""
     ceiling: float = 4.0
     """What one pixel can contribute to evidence, sigma: a corner reflector is no landslide."""
+    least_mean: float = 3.0
+    """Least mean of a patch, each pixel cut at the ceiling, sigma: half-dried ground makes patches
+    that are large and weak."""
     watch: float = 12.0
     """Evidence from which a patch is stored."""
     watch_incomplete: float = 20.0
@@ -110,6 +113,8 @@ def outlines(
             continue
         strength = np.abs(scores.score[window][patch])
         area = pixels * pixel_area
+        if np.minimum(strength, levels.ceiling).mean() < levels.least_mean:
+            continue
         evidence = evidence_of(strength, area, levels.ceiling)
         if evidence < (levels.watch if scores.complete else levels.watch_incomplete):
             continue

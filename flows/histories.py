@@ -23,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from detectors.errors import ImageryUnavailable, QuotaSpent, UnreadableRaster
 from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS
 from detectors.projections import to_lonlat, to_projected
+from detectors.snow import snow_lines
 from detectors.types import Acquisition, BoolArray, FloatArray, Landslide, LookStack
 from flows.catalogs.base import Catalogue
 from flows.imagery import read_pass, stack_looks
@@ -106,6 +107,7 @@ def read_history(
     *,
     forgiving: bool,
     changed: Sequence[Changed] = (),
+    elevation: FloatArray | None = None,
 ) -> LookStack:
     """Read the newest passes that can be read; a broken old file must not silence a new look.
 
@@ -118,9 +120,12 @@ def read_history(
         forgiving: do without what cannot be fetched just now, while enough remain. What only serves
             known landslides is done without in any case.
         changed: ground that needs older passes.
+        elevation: (y, x), metres, NaN = not known; None where there is none. Above the snow line of
+            a pass an older one takes its place.
 
     Returns:
-        ``MAXIMUM_LOOKS`` passes, or as many more as show the changed ground before it changed.
+        ``MAXIMUM_LOOKS`` passes, or as many more as show the changed ground before it changed, or
+        twice as many where some show snow.
 
     Raises:
         ImageryUnavailable: a pass could not be fetched, or too few remain.
@@ -128,11 +133,18 @@ def read_history(
     looks: list[FloatArray] = []
     used: list[Sequence[Acquisition]] = []
     unavailable: ImageryUnavailable | None = None
+    snowy = False
     since = min((one.since for one in changed), default=None)
     for items in passes:
+        if len(used) == MAXIMUM_LOOKS and elevation is not None and not snowy:
+            snowy = any(one is not None for one in snow_lines(np.stack(looks), elevation))
         if len(used) >= MAXIMUM_LOOKS and (
-            since is None
-            or sum(one[0].sensed_at <= since for one in used) >= MAXIMUM_LOOKS
+            (
+                not snowy
+                and (
+                    since is None or sum(one[0].sensed_at <= since for one in used) >= MAXIMUM_LOOKS
+                )
+            )
             or len(used) == 2 * MAXIMUM_LOOKS
         ):
             break

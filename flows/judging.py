@@ -26,15 +26,18 @@ from detectors.types import (
     SAME_PASS,
     Acquisition,
     Detection,
+    FloatArray,
     Kind,
     Landslide,
     LookStack,
     RadarCheck,
     ScoreMap,
+    Tier,
     WatchedRegion,
 )
 from detectors.vectorize import Levels, Outline, middle, outlines
 from flows.catalogs.base import Catalogue
+from flows.heights import Heights, NoHeights
 from flows.histories import Changed, changed_ground, read_history, without_changes
 from flows.imagery import group_passes, plan_blocks, read_mask, read_pass, stack_looks
 from flows.rasters import Block
@@ -43,6 +46,7 @@ LEVELS = Levels()
 PONDING = PondingLevels()
 WET_SCENE = "wet scene: soil moisture, snow or frost moved the whole look"
 SNOW = "snow: the ground lost 3 dB and more"
+SNOW_ABOVE = "wet snow above {:.0f} m: not judged there"
 WIND = "wind: open water is rougher than before; new water would hide"
 INCOMPLETE = "one polarisation, or a detector stood back: stored as watch at most, never alerted"
 
@@ -65,6 +69,10 @@ class ScoredBlock:
     """Looks before, without what is known to have changed meanwhile: NaN there."""
     changed: tuple[Changed, ...] = ()
     """Known landslides of this block that were left out."""
+    elevation: FloatArray | None = None
+    """float32 (y, x), metres, NaN = not known; None where there is no elevation model."""
+    careful: str | None = None
+    """Why it was judged without the elevation that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,7 @@ def scored_blocks(
     forgiving: bool = False,
     known: Sequence[Landslide] = (),
     tally: Tally | None = None,
+    heights: Heights | None = None,
 ) -> Iterator[ScoredBlock]:
     """Read and score a look block by block.
 
@@ -112,6 +121,7 @@ def scored_blocks(
         known: landslides that are left out of their ground's history
             (``detectors.tracking.kept_out``).
         tally: counts what could be seen, of blocks without anything to judge as well.
+        heights: tell snow from change, and basins from slopes; None without.
 
     Raises:
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` readable passes.
@@ -121,6 +131,7 @@ def scored_blocks(
     detectors = [registry.create(name) for name in region.detectors]
     polarisations = acquisition.polarisations
     tally = Tally() if tally is None else tally
+    heights = NoHeights() if heights is None else heights
     same = [a for a in earlier if set(polarisations) <= set(a.polarisations)]
     passes = group_passes(same)[::-1]
     if len(passes) < MINIMUM_LOOKS:
@@ -138,12 +149,14 @@ def scored_blocks(
         post = stack_looks([gamma0], [[acquisition]], polarisations, block.grid)
         unseen = read_mask(acquisition, block.grid, catalogue)
         changed = changed_ground(known, passes, block)
+        elevation, careful = heights.on(block.grid)
         pre = read_history(
-            passes, polarisations, block, catalogue, left_out, forgiving=forgiving, changed=changed
-        )
+            passes, polarisations, block, catalogue, left_out,
+            forgiving=forgiving, changed=changed, elevation=elevation,
+        )  # fmt: skip
         clean = without_changes(pre, changed)
         try:
-            stack = normalise(clean, post, unseen)
+            stack = normalise(clean, post, unseen, elevation)
         except NothingObserved as error:
             reason = str(error)
             tally.add_blind(block.grid, answering, error.unseen)
@@ -151,7 +164,7 @@ def scored_blocks(
         judged = True
         scores = registry.judge(stack, detectors)
         tally.add(scores.observability, answering)
-        yield ScoredBlock(block, stack, scores, pre, post, clean, changed)
+        yield ScoredBlock(block, stack, scores, pre, post, clean, changed, elevation, careful)
     if not judged:
         raise NothingObserved(reason)
 
@@ -165,6 +178,7 @@ def judge(
     forgiving: bool = False,
     at_work: Callable[[], None] = lambda: None,
     known: Sequence[Landslide] = (),
+    heights: Heights | None = None,
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
 
@@ -177,9 +191,10 @@ def judge(
     advice: set[str] = set()
     for scored in scored_blocks(
         region, acquisition, earlier, catalogue, left_out,
-        forgiving=forgiving, known=known, tally=tally,
+        forgiving=forgiving, known=known, tally=tally, heights=heights,
     ):  # fmt: skip
         at_work()
+        advice |= {scored.careful} if scored.careful else set()
         advice |= advisories(scored.scores, scored.stack.conditions, whole=True)
         detections.extend(_detections(region, acquisition, earlier, scored))
         checks.extend(_checks(acquisition, scored))
@@ -196,7 +211,8 @@ def advisories(scores: ScoreMap, weather: Conditions, *, whole: bool = False) ->
     """
     line = weather.snow_line_m
     reasons = (
-        (SNOW if line is None else f"{SNOW} above {line:.0f} m", weather.snow),
+        (SNOW, weather.snow),
+        (SNOW_ABOVE.format(line or 0.0), whole and line is not None),
         (WET_SCENE, scores.wet_scene and not weather.snow),
         (WIND, whole and weather.wind),
         (INCOMPLETE, not scores.complete),
@@ -241,11 +257,15 @@ def _detections(
         find_ponding(
             scored.clean, scored.stack, PONDING,
             inside=block.inside, core=block.core, min_area_m2=region.min_area_m2,
+            elevation=scored.elevation,
         )
     )  # fmt: skip
     found: list[Outline] = list(
         outlines(scores, LEVELS, region.min_area_m2, block.inside, block.core)
     )
+    if scored.stack.conditions.snow:
+        # Snow over the whole ground: what darkened there more than the rest need not have moved.
+        found = [replace(o, tier=Tier.WATCH) if o.change_db < 0 else o for o in found]
     for outline in (*without_water(found, ponds), *ponds):
         advice = advisories(scores, scored.stack.conditions)
         before = last_without(scored, outline)

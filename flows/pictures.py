@@ -92,8 +92,9 @@ def _radar(services: Services, landslide: Landslide, region: WatchedRegion) -> b
         )  # fmt: skip
     catalogue = services.catalogue_of(look)
     for scored in scored_blocks(
-        region, look, earlier, catalogue, set(), forgiving=True, known=[landslide]
-    ):
+        region, look, earlier, catalogue, set(), forgiving=True, known=[landslide],
+        heights=services.heights,
+    ):  # fmt: skip
         outline = to_projected(landslide.geometry, scored.block.grid.epsg)
         if _holds(scored, outline.representative_point()):
             return draw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -18,6 +19,9 @@ from flows.catalogs.registry import known_catalogues, make_catalogue, split_sour
 from flows.clock import Clock, FileClock, SystemClock
 from flows.settings import Settings
 from flows.workers import worker_name
+
+if TYPE_CHECKING:
+    from flows.heights import Heights
 
 #: Name of the production database inside the private cluster.
 DATABASE = "scarpwatch"
@@ -53,6 +57,14 @@ class Services:
                 )
             self._catalogues[name] = make_catalogue(name, known[name], known)
         return self._catalogues[name]
+
+    @property
+    def heights(self) -> Heights:
+        """Where heights come from, as the settings name it."""
+        # Loads the numerical libraries, which an idle poll can do without.
+        from flows.heights import ConfiguredHeights
+
+        return ConfiguredHeights(self.settings.elevation, self.catalogue)
 
     def catalogue_of(self, acquisition: Acquisition) -> Catalogue:
         """Return the catalogue an acquisition came from.

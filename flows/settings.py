@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """Catalogues by name, beside the ready-made ones."""
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     """Where alerts go, by name."""
+    elevation: tuple[str, ...] = ()
+    """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     clock_file: Path | None = None
     """Replay: a file that holds the time to believe in; None = the system clock."""
     exercise: bool = False

@@ -286,7 +286,7 @@ def judge_acquisition(
         known = known_changes(s, region, acquisition)
     return judge(
         region, acquisition, earlier, services.catalogue_of(acquisition),
-        forgiving=forgiving, at_work=at_work, known=known,
+        forgiving=forgiving, at_work=at_work, known=known, heights=services.heights,
     )  # fmt: skip
 
 

@@ -35,23 +35,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with the data sets that are not shipped")
     parser.add_argument("--quick", action="store_true", help="small: shows that it runs")
     parser.add_argument("--again", action="store_true", help="judge anew what is kept")
+    parser.add_argument(
+        "--processes", type=int, default=min(2, os.cpu_count() or 1), help="side by side"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="where sar.md and results/ go")
     given = parser.parse_args()
     torch.set_num_threads(1)
     parameters = load_parameters()
     plan = running.Plan.quick() if given.quick else running.Plan()
     todo = list(running.jobs(plan, parameters, given.data))
-    folder = running.KEPT / running.fingerprint(parameters)
     looks: dict[str, list[Record]] = {}
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     ) as bar:
         task = bar.add_task("looks", total=len(todo))
-        for job in todo:
-            bar.update(task, description=job.name)
-            looks[job.name] = running.done(job, folder, again=given.again)
-            bar.advance(task)
-    write(looks, plan, parameters.sha256, given.out, quick=given.quick)
+        for name, judged in running.run(todo, parameters, given.processes, again=given.again):
+            looks[name] = judged
+            bar.update(task, description=name, advance=1)
+    write(running.with_peer(looks), plan, parameters.sha256, given.out, quick=given.quick)
 
 
 def write(

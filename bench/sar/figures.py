@@ -88,13 +88,16 @@ class Level:
 
 
 def quiet_evidence(records: Iterable[Record], name: str) -> tuple[np.ndarray, float]:
-    """Return the evidence of every patch on quiet looks that a detector judged, and the km2."""
+    """Return the evidence of every patch on quiet looks that a detector judged, and the km2.
+
+    Patches on what the simulator's look-alikes changed are left out: nothing is quiet there.
+    """
     evidence: list[float] = []
     km2 = 0.0
     for record in records:
         if record["kind"] == "quiet" and name in record["patches"]:
             km2 += record["km2"]
-            evidence += [patch["evidence"] for patch in record["patches"][name]]
+            evidence += [p["evidence"] for p in record["patches"][name] if p["alike"] < 0]
     return np.sort(np.array(evidence))[::-1], km2
 
 
@@ -122,8 +125,8 @@ def false_rate(records: Sequence[Record], name: str, level: float) -> tuple[int,
 def steady(records: Iterable[Record]) -> list[Record]:
     """Return the looks that the product calls neither wet nor snowy, and that lie under no snow.
 
-    The product knows the former when it judges. Snow above a line it can only tell with a DEM,
-    which is not given here: of simulated looks the simulator knows, real ones had none.
+    The product knows the former when it judges. Snow is left out for the peer's sake, which knows
+    no elevation: of simulated looks the simulator knows it, real ones had none.
     """
     return [
         record

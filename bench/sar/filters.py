@@ -75,20 +75,21 @@ def _refined(power: np.ndarray) -> np.ndarray:
     return _weighted(power, mean, np.take_along_axis(squares, chosen, 0)[0])
 
 
-#: The shipped filter is total variation.
-FILTERS: Mapping[str, Filter] = {
-    "total variation": despeckle_db, "none": none, "boxcar 3x3": boxcar, "Lee 5x5": lee,
-    "refined Lee 7x7": refined_lee,
+#: By name; the same for both detectors, but as they ship.
+FILTERS: Mapping[str, Filter | None] = {
+    "as shipped": None, "total variation": despeckle_db, "none": none, "boxcar 3x3": boxcar,
+    "Lee 5x5": lee, "refined Lee 7x7": refined_lee,
 }  # fmt: skip
 
 
 def event(seed: int, name: str, parameters: Parameters, *, size: int = 300) -> Iterator[Record]:
     """Judge the quiet and planted looks of one event with another filter."""
     scene = simulate(seed, parameters, size=size, looks_before=series.BEFORE, looks_after=1)
+    judging = series.Own(scene.elevation)
     for track in scene.tracks:
         origin = {
             "source": "simulated", "seed": seed, "orbit": str(track.orbit_state), "filter": name,
         }  # fmt: skip
         with remembering(FILTERS[name]):
-            yield from series.quiet_looks(track, origin, None)
-            yield from series.planted_looks(scene, track, seed, parameters, origin, None)
+            yield from series.quiet_looks(scene, track, origin, judging)
+            yield from series.planted_looks(scene, track, seed, parameters, origin, judging)

@@ -7,7 +7,7 @@ here sets a level either: every patch is kept with its evidence, and levels are 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ from detectors import normalise as normalising
 from detectors import registry
 from detectors.normalise import MAXIMUM_LOOKS, NormalisedStack, normalise
 from detectors.prediction import predict
-from detectors.radiometry import POWER_CEILING, fill_nearest
+from detectors.radiometry import POWER_CEILING, fill_nearest, to_db
 from detectors.sar_disturbance import load_model
 from detectors.types import LookStack
 from detectors.vectorize import EIGHT_NEIGHBOURS, REFERENCE_PIXEL_M2, Levels, patches
@@ -59,35 +59,38 @@ def remembering(function: Callable[[np.ndarray], np.ndarray] | None = None) -> I
     """Despeckle each band of each look once while a series is judged look after look.
 
     Args:
-        function: another filter than the shipped one, (y, x) dB to (y, x) dB, NaN kept.
+        function: another filter than the shipped ones for all detectors, (y, x) dB to (y, x) dB,
+            NaN kept.
     """
-    shipped = normalising.despeckle_db
+    despeckle, average = normalising.despeckle_db, normalising.average_db
     kept: dict[bytes, np.ndarray] = {}
 
     def once(band: np.ndarray) -> np.ndarray:
         key = band.tobytes()
         if key not in kept:
-            kept[key] = (function or shipped)(band)
+            kept[key] = (function or despeckle)(band)
         return kept[key]
 
     normalising.despeckle_db = once
+    if function is not None:
+        normalising.average_db = lambda power: once(to_db(power))
     try:
         yield
     finally:
-        normalising.despeckle_db = shipped
+        normalising.despeckle_db, normalising.average_db = despeckle, average
 
 
 def scores(
-    pre: LookStack, post: LookStack, unseen: np.ndarray | None
+    pre: LookStack, post: LookStack, unseen: np.ndarray | None, elevation: np.ndarray | None = None
 ) -> tuple[NormalisedStack, dict[str, np.ndarray]]:
     """Score a look by each detector, and as it is shipped: their mean.
 
     Raises:
         NothingObserved: see ``normalise``.
     """
-    stack = normalise(pre, post, unseen=unseen)
+    stack = normalise(pre, post, unseen=unseen, elevation=elevation)
     each = {detector.name: detector.score(stack) for detector in DETECTORS}
-    each[SHIPPED] = np.mean(list(each.values()), axis=0, dtype=np.float32)
+    each[SHIPPED] = registry.fused(list(each.values()), DETECTORS)
     return stack, each
 
 
@@ -162,7 +165,10 @@ def found(
     total = np.bincount(labels[inside], weights=counted[inside])
     sizes = np.bincount(truth.ravel())
     result = []
-    for label in np.flatnonzero(pixels >= LEVELS.minimum_pixels):
+    enough = pixels >= LEVELS.minimum_pixels
+    if peer_level is None:
+        enough &= total >= LEVELS.least_mean * pixels
+    for label in np.flatnonzero(enough):
         patch = labels == label
         covered = truth[patch & (truth > 0)]
         slide, iou = -1, 0.0
@@ -185,45 +191,67 @@ def judge(
     truth: np.ndarray,
     *,
     unseen: np.ndarray | None = None,
+    elevation: np.ndarray | None = None,
     alike: np.ndarray | None = None,
-    peer: Peer | None = None,
 ) -> dict[str, Any]:
-    """Judge one look by all.
+    """Judge one look by each detector and as shipped.
 
     Args:
         pre: looks before.
         post: the look.
         truth: (y, x), number of the landslide that covers a pixel, 0 = none.
         unseen: (y, x), codes of ``Unseen``.
+        elevation: (y, x), metres; None where there is none.
         alike: (y, x), number of the look-alike that covers a pixel, 0 = none.
-        peer: judges too where given.
 
     Returns:
-        ``km2`` judged, ``wet`` and ``snow`` (as the product says), and ``patches`` by detector.
+        ``km2`` judged, ``wet``, ``snow`` and ``snow_line_m`` (as the product says), and ``patches``
+        by detector.
     """
-    stack, by_name = scores(pre, post, unseen)
+    stack, by_name = scores(pre, post, unseen, elevation)
     pixel = post.grid.pixel_area_m2
     others = np.zeros_like(truth) if alike is None else alike
-    raised: Mapping[str, list[Patch]] = {
-        name: found(score, pixel, truth, others) for name, score in by_name.items()
-    }
-    if peer is not None:
-        distance = peer.distance(pre, post)
-        if unseen is not None:
-            distance = np.where(unseen > 0, np.nan, distance)
-        raised = {**raised, **{
-            name: found(distance, pixel, truth, others, peer_level=level)
-            for name, level in zip(PEERS, PEER_LEVELS, strict=True)
-        }}  # fmt: skip
     return {
         "km2": float(stack.judged.sum()) * pixel / 1e6,
         "wet": bool(stack.conditions.wet),
         "snow": bool(stack.conditions.snow),
+        "snow_line_m": stack.conditions.snow_line_m,
         "truth_pixels": int((truth > 0).sum()),
-        "patches": {name: [asdict(patch) for patch in each] for name, each in raised.items()},
+        "patches": {
+            name: [asdict(patch) for patch in found(score, pixel, truth, others)]
+            for name, score in by_name.items()
+        },
+    }
+
+
+def peer_judge(
+    peer: Peer,
+    pre: LookStack,
+    post: LookStack,
+    truth: np.ndarray,
+    *,
+    unseen: np.ndarray | None = None,
+    alike: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Judge one look by the peer; arguments as ``judge``, returns its ``patches`` by level."""
+    distance = peer.distance(pre, post)
+    if unseen is not None:
+        distance = np.where(unseen > 0, np.nan, distance)
+    others = np.zeros_like(truth) if alike is None else alike
+    pixel = post.grid.pixel_area_m2
+    return {
+        "patches": {
+            name: [asdict(p) for p in found(distance, pixel, truth, others, peer_level=level)]
+            for name, level in zip(PEERS, PEER_LEVELS, strict=True)
+        }
     }
 
 
 def fingerprint() -> str:
     """Return what changes with any parameter of what is judged."""
     return registry.configuration_hash(registry.PREPARATION, LEVELS, *DETECTORS, PEER_LEVELS)
+
+
+def peer_fingerprint() -> str:
+    """Return what changes with any parameter of the peer's looks."""
+    return registry.configuration_hash(PEER_LEVELS, PEER_STRIDE, HIT_IOU, LEVELS.minimum_pixels)

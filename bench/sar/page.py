@@ -48,10 +48,11 @@ land cover, one storm look in three is wet. Counted per track that could see it.
         _quiet(found["quiet"]),
         "## SIMULATED quiet looks, by weather",
         _table(
-            ["weather", "looks", "km2", "flagged wet or snow", "watch", "of these likely"],
+            ["weather", "looks", "km2 judged", "flagged wet or snow", "with a snow line", "watch",
+             "of these likely", "besides, on look-alikes"],
             [
-                [q["weather"], q["looks"], q["km2"], q["called_wet_or_snow"], q["watch"],
-                 q["likely"]]
+                [q["weather"], q["looks"], q["km2"], q["called_wet_or_snow"], q["snow_lines"],
+                 q["watch"], q["likely"], q["on_look_alikes"]]
                 for q in found["quiet_simulated"]
             ],
         ),
@@ -84,8 +85,13 @@ def _how(found: Mapping[str, Any]) -> str:
 directions, made by `detectors.simulation` with parameters {stated["parameters"][:12]} (sha256,
 frozen before any tuning). Seeds of {seeds}. Each event gives three quiet looks of each track, three
 with planted landslides of stated contrast, and the one after what the simulator let happen.
+Our looks are judged with the simulator's elevation, as a site with an elevation model is, the real
+series without; up to twenty looks before are given, of which ten count.
 *Contrast* is the noiseless mean change of VV inside, either sign; *visible* is at least 60 %
-observable and 1.5 dB or more in the mean, computed by the simulator. A landslide is found by an
+observable, which is out of layover, shadow and simulated snow, and 1.5 dB or more in the mean, all
+computed by the simulator. Quiet looks hold no landslide, but fires, harvest and other look-alikes
+of the months before: a patch that touches one is no false object of quiet ground, and is counted
+apart (the first page of this bench counted them as false). A landslide is found by an
 object that overlaps it by an IoU of {HIT_IOU} or more; objects have six pixels and more. Brackets
 hold the exact binomial interval of 95 % and the number of landslides; those of one look are not
 quite independent, so that intervals are rather narrow.
@@ -93,8 +99,8 @@ quite independent, so that intervals are rather narrow.
 The level of each detector is the evidence that one object per {RATE_KM2:.0f} km2 and look exceeds
 on the quiet looks of the calibration events and of California; the landslides are those of the
 held-back events. Both are of *steady* looks unless the line says otherwise: those that the product
-itself calls neither wet nor snowy, and that lie under no simulated snow (without a DEM nothing
-tells a snow line from a change). The peer is the metric of `distmetrics` (stride 4, its own
+itself calls neither wet nor snowy, and that show no simulated snow, because the peer knows nothing
+of elevation. The peer is the metric of `distmetrics` (stride 4, its own
 despeckling, no wide shift removed), its objects over 2.5 or 4.5, ranked by mean times root of size
 to reach the rate."""
 
@@ -137,8 +143,12 @@ def _aims(found: Mapping[str, Any]) -> str:
          "0.85", _share(at_rate), _met(at_rate["trials"] and at_rate["value"] >= 0.85)],
         [whatever, "0.85", _share(snow["found"]),
          _met(snow["found"]["trials"] and snow["found"]["value"] >= 0.85)],
-        ["the same at the shipped *likely* level", "-", _share(wanted["shipped, likely"]), ""],
-        ["the same at the shipped *watch* level", "-", _share(wanted["shipped, watch"]), ""],
+        ["at the shipped *watch* level, wet looks and snow included", "-",
+         _share(snow["shipped"]["watch"]), ""],
+        ["at the shipped *likely* level, wet looks and snow included", "-",
+         _share(snow["shipped"]["likely"]), ""],
+        ["at the shipped *likely* level, steady looks", "-", _share(wanted["shipped, likely"]), ""],
+        ["at the shipped *watch* level, steady looks", "-", _share(wanted["shipped, watch"]), ""],
     ]  # fmt: skip
     if real:
         rows += [
@@ -234,7 +244,8 @@ def _filters(found: Mapping[str, Any]) -> str:
     return f"""On the tuning events, the same for all; POD of visible landslides of 15 pixels and
 more at 3 dB over the level of one false object per 1000 km2 and look, which each filter has for
 itself ({some["km2"]} km2, {some["allowed"]} objects allowed). The transformer was trained on total
-variation. Scores of other filters are in sigma as they come, the patches' levels unchanged.
+variation, and has it as shipped, where the log ratio has a 3 x 3 mean; other lines have one filter
+for both. Scores are in sigma as they come, the patches' levels unchanged.
 
 {_table(["filter", *(_word(n) for n in OWN)], rows)}"""
 

@@ -23,7 +23,8 @@ from bench.sar.figures import (
     watch,
 )  # fmt: skip
 from bench.sar.judging import OWN, PEERS, SHIPPED
-from bench.sar.series import CALIFORNIA, CONTRASTS_DB, REAL, SIZES, YAMBALI
+from bench.sar.planting import CONTRASTS_DB, SIZES
+from bench.sar.series import CALIFORNIA, REAL, YAMBALI
 
 Figures = dict[str, Any]
 Want = Callable[[Record, Record], bool]
@@ -106,6 +107,10 @@ def figures(
     for name, level in levels.items():
         result["levels"][name] = _level(level, steady(held_back))
     result["all_looks"] = {
+        "shipped": {
+            tier: detected(everywhere, SHIPPED, raised, lambda _, s: _target(s)).plain()
+            for tier, raised in (("watch", watch), ("likely", likely))
+        },
         "level": _level(all_looks, held_back),
         "found": detected(
             everywhere, SHIPPED, over(all_looks.evidence), lambda _, s: _target(s)
@@ -240,12 +245,15 @@ def _quiet_simulated(held_back: Sequence[Record]) -> list[Figures]:
     lines = []
     for weather in ("dry", "wet", "snow"):
         looks = [r for r in held_back if r["kind"] == "quiet" and r["weather"] == weather]
-        patches = [p for r in looks for p in r["patches"][SHIPPED]]
+        everything = [p for r in looks for p in r["patches"][SHIPPED]]
+        patches = [p for p in everything if p["alike"] < 0]
         km2 = sum(r["km2"] for r in looks)
         lines.append({
             "weather": weather, "looks": len(looks), "km2": round(km2),
             "called_wet_or_snow": sum(r["wet"] or r["snow"] for r in looks),
+            "snow_lines": sum(r["snow_line_m"] is not None for r in looks),
             "watch": sum(watch(p) for p in patches), "likely": sum(likely(p) for p in patches),
+            "on_look_alikes": sum(watch(p) for p in everything if p["alike"] >= 0),
         })  # fmt: skip
     return lines
 

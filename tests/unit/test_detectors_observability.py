@@ -86,20 +86,61 @@ def test_without_gaps_older_looks_count_for_nothing() -> None:
     np.testing.assert_array_equal(normalise(pre, post).pre_db, ten.pre_db)
 
 
-def test_snow_above_an_elevation_is_told_from_wet_ground() -> None:
-    pre, post = split(made_series(looks=9, height=64, width=64))
-    rows = np.linspace(2000.0, 1000.0, 64, dtype=np.float32)
-    elevation = np.repeat(rows[:, None], 64, axis=1)
-    snowed = post.gamma0.copy()
-    snowed[:, :, :24] *= 10.0**-0.45
-    snow = normalise(pre, replace(post, gamma0=snowed), elevation=elevation).conditions
-    assert snow.snow
-    assert snow.snow_line_m is not None
-    assert 1500.0 < snow.snow_line_m < 1800.0
-    assert not snow.steady
-    # Without elevations, a part of the scene that darkens is no scene-wide snow.
-    assert not normalise(pre, replace(post, gamma0=snowed)).conditions.snow
-    assert not normalise(pre, post, elevation=elevation).conditions.snow
+def sloping(top_m: float = 2000.0) -> np.ndarray:
+    """Elevation of 96 x 96 pixels that falls by a kilometre from north to south."""
+    rows = np.linspace(top_m, top_m - 1000.0, 96, dtype=np.float32)
+    return np.repeat(rows[:, None], 96, axis=1)
+
+
+def snowed(looks: LookStack, which: slice, rows: slice, decibel: float = -4.5) -> LookStack:
+    gamma0 = looks.gamma0.copy()
+    gamma0[which, :, rows] *= 10.0 ** (decibel / 10.0)
+    return replace(looks, gamma0=gamma0)
+
+
+def test_ground_under_snow_is_not_judged() -> None:
+    pre, post = split(made_series(looks=9, height=96, width=96))
+    white = snowed(post, slice(None), slice(0, 36))  # from 1621 m up
+    stack = normalise(pre, white, elevation=sloping())
+    line = stack.conditions.snow_line_m
+    assert line is not None
+    assert 1450.0 <= line <= 1600.0
+    assert (stack.unseen[:36] == Unseen.SNOW).all()
+    assert stack.judged[60:].all()
+    assert not stack.judged[stack.unseen == Unseen.SNOW].any()
+    # What is left speaks for itself.
+    assert (stack.conditions.snow, stack.conditions.steady) == (False, True)
+    # Without elevations a part of the scene that darkens is no snow; nor does any other ground.
+    assert (normalise(pre, white).unseen == Unseen.SEEN).all()
+    assert normalise(pre, post, elevation=sloping()).conditions.snow_line_m is None
+
+
+def test_thaw_is_no_brightening() -> None:
+    """Most of the stack under snow: what is left of it is compared with, not the snow."""
+    pre, post = split(made_series(looks=MAXIMUM_LOOKS + 7, height=96, width=96))
+    white = snowed(pre, slice(-7, None), slice(0, 36))
+    stack = normalise(white, post, elevation=sloping())
+    assert stack.judged.all(), "older looks take their place"
+    assert abs(np.median(stack.change_db[:30])) < 0.3
+    bare = normalise(series_of(white, MAXIMUM_LOOKS), post, elevation=sloping())
+    assert (bare.unseen[:30] == Unseen.TOO_FEW_LOOKS).all()
+
+
+def test_unknown_heights_and_flat_ground_have_no_snow_line() -> None:
+    pre, post = split(made_series(looks=9, height=96, width=96))
+    white = snowed(post, slice(None), slice(0, 36))
+    for elevation in (np.full((96, 96), np.nan), np.full((96, 96), 30.0)):
+        stack = normalise(pre, white, elevation=elevation.astype(np.float32))
+        assert stack.judged.all()
+        assert stack.conditions.snow_line_m is None
+
+
+@pytest.mark.parametrize("decibel", [3.0, -4.0])
+def test_a_shift_of_the_whole_scene_is_no_snow_line(decibel: float) -> None:
+    pre, post = split(made_series(looks=9, height=96, width=96))
+    stack = normalise(pre, times_db(post, decibel), elevation=sloping())
+    assert stack.conditions.snow_line_m is None
+    assert stack.judged.all()
 
 
 def test_snow_everywhere_and_rain() -> None:

@@ -26,6 +26,7 @@ class Constant:
     minimum_polarisations: int = 1
     name: str = "constant"
     weights_version: str = "none"
+    weight: float = 1.0
 
     def score(self, stack: NormalisedStack) -> FloatArray:
         return np.where(stack.judged, np.float32(self.value), np.float32(np.nan))
@@ -59,16 +60,20 @@ def test_score_is_the_mean(dual: NormalisedStack) -> None:
     assert scores.complete
 
 
-def test_what_one_detector_alone_sees_counts_half(dual: NormalisedStack) -> None:
-    alone = registry.judge(dual, [Constant(6.0)])
-    beside = registry.judge(dual, [Constant(6.0), Constant(0.0)])
-    np.testing.assert_allclose(beside.score, alone.score / 2)
+@pytest.mark.parametrize("weight", [1.0, 3.0])
+def test_what_one_detector_alone_sees_counts_its_share(
+    dual: NormalisedStack, weight: float
+) -> None:
+    alone = registry.judge(dual, [Constant(6.0, weight=weight)])
+    beside = registry.judge(dual, [Constant(6.0, weight=weight), Constant(0.0)])
+    np.testing.assert_allclose(alone.score, 6.0)
+    np.testing.assert_allclose(beside.score, alone.score * weight / (weight + 1))
 
 
-def test_mean_of_the_shipped_two_is_their_mean(dual: NormalisedStack) -> None:
+def test_mean_of_the_shipped_two_is_weighted(dual: NormalisedStack) -> None:
     detectors = [registry.create(name) for name in registry.names()]
     scores = registry.judge(dual, detectors)
-    expected = np.mean([d.score(dual) for d in detectors], axis=0)
+    expected = 0.6 * detectors[0].score(dual) + 0.4 * detectors[1].score(dual)
     np.testing.assert_allclose(scores.score, expected, atol=1e-5)
     assert scores.score.dtype == np.float32
     assert scores.grid == dual.looks.grid

@@ -17,7 +17,7 @@ from tests.scenes import make_grid
 
 LEVELS = Levels()
 #: Everything that is a patch at all.
-LOW = Levels(watch=0.0)
+LOW = Levels(watch=0.0, least_mean=0.0)
 
 
 def score_map(score: np.ndarray, grid: Grid | None = None, **changes: Any) -> ScoreMap:
@@ -183,9 +183,17 @@ def test_levels_make_tiers(pixels: int, value: float, tier: Tier | None) -> None
 
 def test_levels_are_the_ones_the_figures_were_measured_with() -> None:
     assert Levels() == Levels(
-        grow=2.5, seed=3.5, ceiling=4.0, watch=12.0, watch_incomplete=20.0, likely=12.5,
-        likely_area_m2=10_000.0, minimum_pixels=6,
+        grow=2.25, seed=3.25, ceiling=4.0, least_mean=3.0, watch=12.0,
+        watch_incomplete=20.0, likely=12.5, likely_area_m2=10_000.0, minimum_pixels=6,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "kept"), [(2.95, 0), (3.05, 1)])
+def test_large_and_weak_is_half_dried_ground(value: float, kept: int) -> None:
+    score = blank()
+    score[3:13, 3:13] = value
+    score[5, 5] = 3.6
+    assert len(found(score_map(score))) == kept
 
 
 def test_incomplete_judgement_never_rises_above_watch() -> None:
@@ -213,7 +221,7 @@ def test_patch_grows_from_a_seed() -> None:
     assert outline.score_max == pytest.approx(3.6)
 
 
-@pytest.mark.parametrize("value", [2.5, 2.4])
+@pytest.mark.parametrize("value", [2.25, 2.2])
 def test_patch_stops_at_the_lower_level(value: float) -> None:
     score = blank()
     score[3:6, 3:6] = 4.0
@@ -224,7 +232,7 @@ def test_patch_stops_at_the_lower_level(value: float) -> None:
 
 def test_seed_must_be_exceeded() -> None:
     score = blank()
-    score[3:8, 3:8] = 3.5
+    score[3:8, 3:8] = 3.25
     assert found(score_map(score), LOW) == []
     labels, count = patches(score_map(score), LOW)
     assert count == 1
