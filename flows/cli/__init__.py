@@ -19,6 +19,7 @@ from flows.cli.health import doctor, status
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
 from flows.cli.looks import app as looks_app
+from flows.cli.metrics import metrics
 from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
 from flows.cli.regions import app as regions_app
@@ -98,6 +99,7 @@ app.command(rich_help_panel=ARCHIVES)(simulate)
 app.command(rich_help_panel=ARCHIVES)(terrain)
 app.command(rich_help_panel=LEARN)(evaluate)
 app.command(rich_help_panel=LEARN)(train)
+app.command(rich_help_panel=LEARN)(metrics)
 app.command(rich_help_panel=LEARN)(evaluate_series)
 app.command(rich_help_panel=READ)(date_series)
 app.command(rich_help_panel=KEEP)(doctor)
