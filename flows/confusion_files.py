@@ -56,7 +56,7 @@ def read_confusion(path: Path) -> Confusion:
 
 def _ids(path: Path, cells: list[str]) -> list[str]:
     if not cells or "" in cells:
-        raise InvalidMatrix(f"{path}: a column has no class id; the first row names them, with commas between")
+        raise InvalidMatrix(f"{path}: a column lacks its class id; commas part the ids")
     if twice := {name for name in cells if cells.count(name) > 1}:
         raise InvalidMatrix(f"{path}: class {min(twice)!r} comes twice; name each class once")
     return cells
