@@ -1,4 +1,4 @@
-"""The recipe ``landslide-change``: learnt from a table of segments, scored at points on a raster."""
+"""The recipe ``landslide-change``: learnt from a table of segments, scored at points."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pandas as pd
 
 from detectors.errors import InvalidSamples, InvalidWeights
 from detectors.learning import change, ranking
-from detectors.learning.change import NAME, ChangeModel, Groups, Values
+from detectors.learning.change import MODELS, NAME, ChangeModel, Groups, Values
 from detectors.learning.ranking import Ranking
 from detectors.types import BoolArray, FloatArray
-from detectors.weights import DESCRIPTION, MODELS, SHA256
+from detectors.weights import DESCRIPTION, SHA256
 from flows.stacks import Stack, pixels_of_points
 
 WEIGHTS = "weights.json"
@@ -38,6 +38,8 @@ class Segments:
     """(segment,)"""
     scenes: Groups
     """(segment,), what their id begins with."""
+    area_m2: Values
+    """(segment,)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +66,18 @@ def read_segments(path: Path) -> Segments:
     Raises:
         InvalidSamples: no such table, a column or a number is missing, or a type is not 0 or 1.
     """
-    wanted = ("segment_id", *COLUMNS, "Type")
+    wanted = ("segment_id", "area_m2", *COLUMNS, "Type")
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InvalidSamples(f"{path}: cannot be read ({error})") from None
     if lacking := [name for name in wanted if name not in table.columns]:
         raise InvalidSamples(f"{path}: no column {lacking[0]!r}; wanted are {', '.join(wanted)}")
-    values = table[list(COLUMNS)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    if not np.isfinite(values).all() or not table["Type"].isin([0, 1]).all():
-        raise InvalidSamples(f"{path}: a change is no number, or a Type neither 0 nor 1")
+    numbers = table[["area_m2", *COLUMNS]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    if not np.isfinite(numbers).all() or not table["Type"].isin([0, 1]).all():
+        raise InvalidSamples(f"{path}: an area or change is no number, or a Type neither 0 nor 1")
     scenes = table["segment_id"].astype(str).str.split("_").str[0].to_numpy(dtype=str)
-    return Segments(values, table["Type"].to_numpy() == 1, scenes)
+    return Segments(numbers[:, 1:], table["Type"].to_numpy() == 1, scenes, numbers[:, 0])
 
 
 def train(segments: Segments, out: Path) -> tuple[ChangeModel, Ranking]:
@@ -84,7 +86,7 @@ def train(segments: Segments, out: Path) -> tuple[ChangeModel, Ranking]:
     Raises:
         InvalidSamples: the segments cannot be learnt from.
     """
-    parts = (segments.values, segments.landslide, segments.scenes)
+    parts = (segments.values, segments.landslide, segments.scenes, segments.area_m2)
     model, score = change.fit(*parts), change.held_out(*parts)
     found = ranking.rank(score[segments.landslide], score[~segments.landslide])
     out.mkdir(parents=True, exist_ok=True)
@@ -137,7 +139,7 @@ def evaluate_points(model: ChangeModel, stack: Stack, points: Path) -> Ranked:
         largest = ranking.local_maximum(np.where(valid, score, np.nan), WINDOW).astype(np.float64)
         return largest[places], largest[others]
 
-    ours = both(model.map(scene))
+    ours = both(model.map(scene, stack.pixel_m))
     if len(ours[0]) < 2:
         raise InvalidSamples(
             f"{points}: {len(ours[0])} points lie on pixels of {stack.path} with data; two at least"
@@ -175,7 +177,7 @@ def _description(
         "properties": {
             "datetime": None,
             "mlm:name": NAME,
-            "mlm:architecture": "logistic regression on distances from the scene's usual change",
+            "mlm:architecture": "logistic regression on distances from the usual change",
             "mlm:tasks": ["semantic-segmentation"],
             "mlm:framework": "scikit-learn",
             "mlm:pretrained": False,
@@ -191,9 +193,8 @@ def _description(
                         "dim_order": ["bands", "height", "width"],
                         "data_type": "float32",
                     },
-                    "description": f"mean of {change.SMOOTHED} x {change.SMOOTHED} pixels; "
-                    "distance from the scene's median in units of its spread; NDVI and brightness "
-                    "before minus after",
+                    "description": "distance from the surroundings in units of the scene's own "
+                    "spread; NDVI and brightness before minus after",
                 }
             ],
             "mlm:output": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio import features
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
+from scipy import ndimage
 
 from detectors.errors import InvalidSamples, UnreadableRaster
 from detectors.types import FloatArray
@@ -42,6 +44,17 @@ class Stack:
     """From pixels to the map."""
     crs: CRS
     """Of the map."""
+
+    @property
+    def pixel_m(self) -> float:
+        """Side of a pixel, metres.
+
+        Raises:
+            InvalidSamples: the grid is not projected in metres.
+        """
+        if not self.crs.is_projected or self.crs.linear_units_factor[1] != 1.0:
+            raise InvalidSamples(f"{self.path}: not projected in metres; warp it, to UTM for one")
+        return float(math.sqrt(abs(self.transform.determinant)))
 
     def select(self, wanted: Sequence[str]) -> FloatArray:
         """Return bands by name, (band, y, x); a file without names is taken as in order.
@@ -143,6 +156,8 @@ def pixels_of_points(path: Path, stack: Stack) -> tuple[NDArray[np.intp], NDArra
 def _read_vectors(path: Path, stack: Stack) -> gpd.GeoDataFrame:
     try:
         frame = gpd.read_file(path)
+        if not isinstance(frame, gpd.GeoDataFrame):
+            raise InvalidSamples(f"{path}: a table without places; wanted are points or polygons")
         if frame.crs is None:
             raise InvalidSamples(f"{path}: no coordinate reference system; assign one")
         return frame.to_crs(stack.crs)
@@ -170,9 +185,11 @@ def _codes(values: NDArray[Any], path: Path) -> Codes:
 
 
 def _connected(codes: Codes) -> Codes:
-    from skimage.measure import label
-
-    objects: Codes = label(codes, background=0, connectivity=1).astype(np.int64)
+    """Number the patches of one class, sides in common, from 1 on."""
+    objects = np.zeros_like(codes)
+    for code in np.unique(codes[codes > 0]):
+        numbers, _ = ndimage.label(codes == code)
+        objects = np.where(numbers > 0, numbers + objects.max(), objects)
     return objects
 
 

@@ -54,9 +54,7 @@ def rank(known: Scores, others: Scores) -> Ranking:
     return Ranking(auc, low, high)
 
 
-def gain(
-    known: tuple[Scores, Scores], others: tuple[Scores, Scores]
-) -> tuple[float, float, float]:
+def gain(known: tuple[Scores, Scores], others: tuple[Scores, Scores]) -> tuple[float, float, float]:
     """Return how much larger one score's area is than another's, and its 95 % interval.
 
     Args:
@@ -71,20 +69,6 @@ def gain(
     difference = float(above.mean())
     error = math.sqrt(_variance(above) + _variance(below))
     return difference, difference - _SIDES * error, difference + _SIDES * error
-
-
-def local_mean(values: FloatArray, side: int) -> FloatArray:
-    """Return the mean of the valid pixels of a square window, NaN where the pixel itself is.
-
-    Args:
-        values: (y, x), NaN = no data.
-        side: of the window, pixels, odd.
-    """
-    valid = np.isfinite(values)
-    total = ndimage.uniform_filter(np.where(valid, values, 0.0).astype(np.float64), side)
-    share = ndimage.uniform_filter(valid.astype(np.float64), side)
-    mean = np.divide(total, share, out=np.full(values.shape, np.nan), where=valid)
-    return mean.astype(np.float32)
 
 
 def local_maximum(score: FloatArray, side: int) -> FloatArray:

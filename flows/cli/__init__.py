@@ -26,6 +26,8 @@ from flows.cli.regions import app as regions_app
 from flows.cli.replaying import demo, replay
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
+from flows.cli.shallow import app as shallow_app
+from flows.cli.shallow import evaluate_points
 from flows.cli.simulating import simulate
 from flows.cli.terrain import terrain
 
@@ -33,7 +35,7 @@ __all__ = ["app", "main"]
 
 NAME = "scarpwatch"
 WATCH, READ, ARCHIVES, KEEP = "Watch", "Read", "Archives and trials", "Keep running"
-LEARN = "Ensembles"
+LEARN = "Learning"
 
 app = typer.Typer(
     name=NAME,
@@ -85,6 +87,7 @@ for group, name, panel in (
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
     (archive_app, "archive", ARCHIVES),
+    (shallow_app, "shallow", LEARN),
     (catalogs_app, "catalogs", KEEP),
     (database_app, "db", KEEP),
 ):
@@ -100,6 +103,7 @@ app.command(rich_help_panel=ARCHIVES)(terrain)
 app.command(rich_help_panel=LEARN)(evaluate)
 app.command(rich_help_panel=LEARN)(train)
 app.command(rich_help_panel=LEARN)(metrics)
+app.command(rich_help_panel=LEARN)(evaluate_points)
 app.command(rich_help_panel=LEARN)(evaluate_series)
 app.command(rich_help_panel=READ)(date_series)
 app.command(rich_help_panel=KEEP)(doctor)
