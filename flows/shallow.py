@@ -54,7 +54,7 @@ def train(
         raise InvalidSamples(
             f"{len(rasters)} rasters and {len(labels)} label files; name one for each"
         )
-    samples, codes, bands = [], [], None
+    samples, codes, weights, bands = [], [], [], None
     for raster, label in zip(rasters, labels, strict=True):
         stack = read_stack(raster)
         names, values = _bands(recipe, stack)
@@ -65,15 +65,18 @@ def train(
         bands = names
         known, _ = read_labels(label, stack, attribute)
         if recipe == cart.NAME:
-            points, classes = cart.sample(values, known, seed)
+            points, classes, counts = cart.sample(values, known, seed)
             samples.append(points.astype(np.float64))
+            weights.append(counts)
         else:
             scene = segments.cut(values)
             classes = segments.classes_of(scene.numbers, known)
             samples.append(scene.attributes)
         codes.append(classes)
-    fit = cart.fit if recipe == cart.NAME else segments.fit
-    return fit(bands or (), np.concatenate(samples), np.concatenate(codes), seed)
+    every, known = np.concatenate(samples), np.concatenate(codes)
+    if recipe == cart.NAME:
+        return cart.fit(bands or (), every, known, np.concatenate(weights), seed)
+    return segments.fit(bands or (), every, known, seed)
 
 
 def load(path: Path) -> Forest:

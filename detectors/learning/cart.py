@@ -19,7 +19,8 @@ from detectors.learning.trees import Forest, of_sklearn
 from detectors.types import FloatArray
 
 NAME = "cart"
-#: Points sampled of each class at most, so that the frequent one does not drown the rare one.
+#: Points sampled of each class at most. The rare class is sampled in full, and weights give each
+#: class back its share of the ground: a tree taught on as many of both calls far too much.
 POINTS = 5000
 #: Least share of the sampled points that a leaf must hold: what one speckled point says is no rule.
 LEAF = 0.005
@@ -32,7 +33,7 @@ Values = NDArray[np.float64]
 
 def sample(
     values: FloatArray, codes: Codes, seed: int, points: int = POINTS
-) -> tuple[FloatArray, Codes]:
+) -> tuple[FloatArray, Codes, Values]:
     """Return random points with known class and data in all bands, as many of each class if it has.
 
     Args:
@@ -42,26 +43,30 @@ def sample(
         points: of each class, at most.
 
     Returns:
-        float32 (n, band) and int64 (n,).
+        float32 (n, band), int64 (n,), and how many pixels each point stands for, float64 (n,).
     """
     usable = np.flatnonzero((np.isfinite(values).all(axis=0) & (codes > 0)).ravel())
     known = codes.ravel()[usable]
     draw = np.random.default_rng(seed)
-    drawn = []
+    drawn, weights = [usable[:0]], [np.zeros(0)]
     for code in np.unique(known):
         here = usable[known == code]
-        drawn.append(draw.choice(here, min(points, len(here)), replace=False))
-    chosen = np.concatenate(drawn) if drawn else usable
-    return values.reshape(len(values), -1).T[chosen], codes.ravel()[chosen]
+        taken = min(points, len(here))
+        drawn.append(draw.choice(here, taken, replace=False))
+        weights.append(np.full(taken, len(here) / taken))
+    chosen = np.concatenate(drawn)
+    samples = values.reshape(len(values), -1).T[chosen]
+    return samples, codes.ravel()[chosen], np.concatenate(weights)
 
 
-def fit(bands: Sequence[str], samples: Values, codes: Codes, seed: int) -> Forest:
+def fit(bands: Sequence[str], samples: Values, codes: Codes, weights: Values, seed: int) -> Forest:
     """Learn a tree.
 
     Args:
         bands: names of the columns of ``samples``.
         samples: (n, band), without gaps.
         codes: (n,), 1 and more.
+        weights: (n,), how much each counts.
         seed: of ties between bands.
 
     Raises:
@@ -70,9 +75,8 @@ def fit(bands: Sequence[str], samples: Values, codes: Codes, seed: int) -> Fores
     from sklearn.tree import DecisionTreeClassifier
 
     require_classes(codes)
-    tree = DecisionTreeClassifier(
-        min_samples_leaf=LEAF, class_weight="balanced", random_state=seed
-    ).fit(samples, codes)
+    tree = DecisionTreeClassifier(min_samples_leaf=LEAF, random_state=seed)
+    tree.fit(samples, codes, sample_weight=weights)
     return of_sklearn(NAME, bands, [tree], tree.classes_)
 
 

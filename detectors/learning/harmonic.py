@@ -98,7 +98,7 @@ class HarmonicBreak:
 
     def _ready(self, at: Values, start: int) -> int | None:
         """Return the first look with past enough since ``start``; None where no run follows."""
-        enough = np.flatnonzero(at - at[start] >= self.minimum_days)
+        enough = np.flatnonzero(at - at[start : start + 1] >= self.minimum_days)
         ready = max(int(enough[0]), start + self.minimum_looks) if len(enough) else len(at)
         return ready if ready + self.run <= len(at) else None
 

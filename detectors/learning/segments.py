@@ -26,7 +26,7 @@ CHANGES = ("d_brightness", "d_ndvi", "d_gndvi")
 #: Pixels of a segment, on average: slides of a few pixels need small ones.
 PIXELS = 40
 #: Weight of place against bands of unit spread in the k-means.
-COMPACTNESS = 0.3
+COMPACTNESS = 2.0
 #: Trees of the forest, and segments a leaf holds at least.
 TREES, LEAF = 100, 3
 #: Segments that a mean distance from the surroundings is taken over: pixels around.
@@ -156,9 +156,9 @@ def fit(bands: Sequence[str], attributes: Values, codes: Codes, seed: int) -> Fo
 
     known = codes > 0
     require_classes(codes[known])
-    forest = RandomForestClassifier(
-        TREES, min_samples_leaf=LEAF, class_weight="balanced_subsample", random_state=seed
-    ).fit(attributes[known], codes[known])
+    forest = RandomForestClassifier(TREES, min_samples_leaf=LEAF, random_state=seed).fit(
+        attributes[known], codes[known]
+    )
     return of_sklearn(NAME, names_of(bands), forest.estimators_, forest.classes_)
 
 
