@@ -6,9 +6,8 @@ chance allows. Looks that agree carry the fit on. The fit is robust (Huber), the
 about it and never less than ``floor``, and what is told is the first look of the run, so that a
 break is dated to a gap between two looks.
 
-JRC's ``nrt`` (0.3.0) has the same monitors; as published it does not import beside our packages
-(it needs fiona without asking for it, and numba on a release candidate of llvmlite), so that the
-fit is made here of ``seasons``.
+JRC's ``nrt`` (0.3.0) has such monitors for whole scenes; it would bring 320 MB, numba on a release
+candidate of llvmlite among them, for this one fit, which is made here of ``seasons`` instead.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from detectors.seasons import YEAR, Values, days, harmonics
 NAME = "time-series"
 #: Weights of Huber fall from so many sigma on; passes of reweighting.
 HUBER, PASSES = 1.5, 5
-#: Ridge on trend and seasons, in units of the noise's variance per squared unit of the series: a
-#: short past does not prove a season.
+#: Ridge on trend and seasons, in looks that say nought: a short past does not prove a season.
 RIDGE = 0.5
 
 
