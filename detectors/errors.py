@@ -21,6 +21,8 @@
     │   ├── InvalidArchive          a folder that is no archive or holds nothing usable
     │   ├── InvalidPatches          labelled pictures that cannot be scored or learnt from
     │   ├── InvalidSeries           a series of looks, or its labels, that cannot be read
+    │   ├── InvalidMatrix           a confusion matrix that cannot be read
+    │   ├── InvalidSamples          bands, labels, points or segments that cannot be learnt from
     │   └── InvalidWeights          a trained network that is missing, changed or of another shape
     └── ConfigurationError        a setting, channel, detector or catalogue name is wrong
 
@@ -133,6 +135,14 @@ class InvalidPatches(PermanentError):
 
 class InvalidSeries(PermanentError):
     """A series of looks, or the labels of its site, that cannot be read; names the file."""
+
+
+class InvalidMatrix(PermanentError):
+    """A confusion matrix that is not square, names classes twice, or holds what is no count."""
+
+
+class InvalidSamples(PermanentError):
+    """Bands, labels, points or segments that cannot be learnt from or scored; names the file."""
 
 
 class InvalidWeights(PermanentError):

@@ -19,12 +19,15 @@ from flows.cli.health import doctor, status
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
 from flows.cli.looks import app as looks_app
+from flows.cli.metrics import metrics
 from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
 from flows.cli.regions import app as regions_app
 from flows.cli.replaying import demo, replay
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
+from flows.cli.shallow import app as shallow_app
+from flows.cli.shallow import evaluate_points
 from flows.cli.simulating import simulate
 from flows.cli.terrain import terrain
 
@@ -32,7 +35,7 @@ __all__ = ["app", "main"]
 
 NAME = "scarpwatch"
 WATCH, READ, ARCHIVES, KEEP = "Watch", "Read", "Archives and trials", "Keep running"
-LEARN = "Ensembles"
+LEARN = "Learning"
 
 app = typer.Typer(
     name=NAME,
@@ -84,6 +87,7 @@ for group, name, panel in (
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
     (archive_app, "archive", ARCHIVES),
+    (shallow_app, "shallow", LEARN),
     (catalogs_app, "catalogs", KEEP),
     (database_app, "db", KEEP),
 ):
@@ -98,6 +102,8 @@ app.command(rich_help_panel=ARCHIVES)(simulate)
 app.command(rich_help_panel=ARCHIVES)(terrain)
 app.command(rich_help_panel=LEARN)(evaluate)
 app.command(rich_help_panel=LEARN)(train)
+app.command(rich_help_panel=LEARN)(metrics)
+app.command(rich_help_panel=LEARN)(evaluate_points)
 app.command(rich_help_panel=LEARN)(evaluate_series)
 app.command(rich_help_panel=READ)(date_series)
 app.command(rich_help_panel=KEEP)(doctor)

@@ -1,0 +1,1 @@
+"""Recipes that need no network: trees, forests, linear scores and breaks in a series."""
