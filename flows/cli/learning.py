@@ -13,7 +13,7 @@ from flows.cli.output import emit, plain, progress, screen, some, table
 
 if TYPE_CHECKING:
     from flows.evaluating import Evaluation
-    from flows.training import Result
+    from flows.training_results import Result
 
 RecipeName = Annotated[str, typer.Option("--recipe", metavar="NAME", help="Such as landslide-rgb.")]
 Images = Annotated[Path, typer.Option(metavar="DIR", help="PNG or GeoTIFF pictures: R, G, B.")]
@@ -85,30 +85,57 @@ def train(
     images: Images,
     masks: Masks,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for weights and results.")],
+    grid: Annotated[
+        bool,
+        typer.Option(
+            "--grid", help="Every architecture with every loss and rate instead of its members."
+        ),
+    ] = False,
     members: Annotated[
         list[str] | None,
-        typer.Option("--member", metavar="NAME", help="Only this one, repeatable; else all."),
+        typer.Option(
+            "--member", metavar="NAME", help="Only this one, repeatable; * stands for anything."
+        ),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Instead of what the recipe says.")
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Batches in an epoch.")
+    ] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(min=32, metavar="N", help="Learn from squares of so many pixels."),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV, image and group: whole events go to one side."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what was broken off in OUT.")
+    ] = False,
 ) -> None:
     """Train the members of a recipe and put the best ones together as an ensemble.
 
     With --member only some are trained; all that OUT then holds compete for a place. The test
-    patches are not looked at.
+    patches are not looked at. A training that is killed goes on after its last epoch with --resume.
     """
     from detectors.training import recipes
+    from detectors.training.grid import grid_of
     from flows import training
 
-    wanted = training.candidates(recipes.get(recipe), members, epochs)
-    patches = training.read(images, masks)
+    declared = grid_of(recipes.get(recipe)) if grid else recipes.get(recipe)
+    wanted = [
+        training.shortened(spec, epochs, steps, crop)
+        for spec in training.candidates(declared, members)
+    ]
+    patches = training.read(images, masks, declared.window, groups)
     results = []
     for spec in wanted:
         with progress(spec.epochs, "epochs", hidden=False, what=spec.name) as done:
-            results.append(training.train_member(spec, patches, out, done))
-    with progress(len(wanted), "members", hidden=False, what="putting together") as done:
-        model = training.assemble(recipes.get(recipe), patches, out, done)
+            results.append(training.train_member(spec, patches, out, done, resume=resume))
+    with progress(len(declared.members), "members", hidden=False, what="putting together") as done:
+        model = training.assemble(declared, patches, out, done)
     _print_training(results, [member.name for member in model.members])
     screen().print(f"Written to {plain(str(out))}: {plain(model.version)}")
 
