@@ -194,7 +194,10 @@ def _in_8_bits(square: FloatArray) -> NDArray[np.uint8]:
     if square.min() >= 0 and square.max() <= 255 and (square == np.floor(square)).all():
         return square.astype(np.uint8)
     low, high = (f(square, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
-    return (255 * (square - low) / np.maximum(high - low, 1e-12)).round().astype(np.uint8)
+    stretched: NDArray[np.uint8] = (
+        (255 * (square - low) / np.maximum(high - low, 1e-12)).round().astype(np.uint8)
+    )
+    return stretched
 
 
 def _numbers(pairs: Sequence[Pair]) -> NDArray[np.int64]:

@@ -175,7 +175,7 @@ def assemble(
         file = out / f"{spec.name}{SUFFIX}"
         if file.is_file():
             raw = assembly.member_of(spec, file.read_bytes(), file)
-            scores = _scores(raw, recipe, known)
+            scores = scores_of(raw, recipe, known)
             member, probability = _calibrated(raw, scores, known, validating)
             members.append(member)
             probabilities.append(probability)
@@ -187,7 +187,8 @@ def assemble(
     return describe(out.name, out.parent)
 
 
-def _scores(member: Member, recipe: Recipe, patches: Patches) -> FloatArray:
+def scores_of(member: Member, recipe: Recipe, patches: Patches) -> FloatArray:
+    """Return what a member says of patches, not calibrated, float32 (n, y, x)."""
     network = member.load(len(recipe.bands))
     windows = Windows(recipe.window, recipe.window // 2, recipe.orientations, recipe.sides)
     images = patches.images.astype(np.float32)

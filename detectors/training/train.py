@@ -84,7 +84,7 @@ class Training:
         if start is not None:
             known = {k: v.float() if v.is_floating_point() else v for k, v in start.items()}
             network.load_state_dict(network.state_dict() | known)
-        self._network = network.to(self._device, memory_format=torch.channels_last)
+        self._network = network.to(self._device).to(memory_format=torch.channels_last)
         self._kept: Mapping[str, Tensor] = network.state_dict()
         self._begin(0)
 
@@ -186,7 +186,7 @@ class Training:
         self._network.train()
         side = plan.sides[self._epoch_of_cycle * len(plan.sides) // plan.epochs]
         total = 0.0
-        for chosen in self._order(steps * plan.batch).split(plan.batch):
+        for chosen in torch.split(self._order(steps * plan.batch), plan.batch):
             x, y = self._images[chosen] / 255.0, self._masks[chosen].float()
             if plan.crop:
                 x, y = crop(x, y, plan.crop)
