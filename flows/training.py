@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,7 @@ def train_member(
     done: Callable[[], None] = lambda: None,
     *,
     resume: bool = False,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Result:
     """Train one member, keep its best weights so far in ``out``, add a row to the results.
 
@@ -111,6 +112,7 @@ def train_member(
         out: folder, made where it is not there.
         done: called after each epoch.
         resume: go on from that file where there is one, and leave alone what is finished.
+        start: weights to begin with; None = random ones.
 
     Raises:
         ConfigurationError: the member it begins with was not trained.
@@ -122,7 +124,7 @@ def train_member(
     if resume and finished and weights.is_file() and not checkpoint.is_file():
         return finished
     sides = patches.only(Split.TRAIN), patches.only(Split.VALIDATION)
-    training = Training(spec, *sides, _start(spec, out))
+    training = Training(spec, *sides, start or _encoder(spec, out))
     key = checkpoints.key_of(spec, patches)
     if resume and checkpoints.resume(checkpoint, key, training):
         for _ in range(training.epoch):
@@ -143,8 +145,8 @@ def train_member(
     return result
 
 
-def _start(spec: MemberSpec, out: Path) -> dict[str, Tensor] | None:
-    """Return the weights that a member begins with."""
+def _encoder(spec: MemberSpec, out: Path) -> dict[str, Tensor] | None:
+    """Return the encoder of another member, where this one begins with it."""
     if not spec.encoder_of:
         return None
     path = out / f"{spec.encoder_of}{SUFFIX}"
@@ -154,7 +156,11 @@ def _start(spec: MemberSpec, out: Path) -> dict[str, Tensor] | None:
 
 
 def assemble(
-    recipe: Recipe, patches: Patches, out: Path, done: Callable[[], None] = lambda: None
+    recipe: Recipe,
+    patches: Patches,
+    out: Path,
+    done: Callable[[], None] = lambda: None,
+    licence: str = "other",
 ) -> Model:
     """Calibrate the trained members in ``out``, choose among them and write ``model.json``.
 
@@ -163,6 +169,7 @@ def assemble(
         patches: all patches; those of validation are used, and of training every ``EVERY``-th.
         out: folder with the weights of at least one member.
         done: called after each member.
+        licence: of the weights, an SPDX identifier or ``other``.
 
     Raises:
         InvalidWeights: a file in ``out`` does not fit its member.
@@ -182,7 +189,7 @@ def assemble(
         done()
     choice = assembly.choose(probabilities, known.masks, validating, recipe.largest)
     chosen = [members[index] for index in choice.members]
-    document = assembly.describe(recipe, chosen, choice)
+    document = assembly.describe(recipe, chosen, choice, licence)
     write_whole(out / DESCRIPTION, (json.dumps(document, indent=1) + "\n").encode())
     return describe(out.name, out.parent)
 
