@@ -35,6 +35,8 @@ SUFFIX = ".safetensors"
 CHECKPOINT = ".checkpoint"
 #: Of the training patches, how many there are to one that calibration sees.
 EVERY = 4
+#: Of weights nobody stated one for; STAC's word.
+LICENCE = "other"
 
 
 def candidates(recipe: Recipe, only: Sequence[str] | None) -> list[MemberSpec]:
@@ -160,7 +162,7 @@ def assemble(
     patches: Patches,
     out: Path,
     done: Callable[[], None] = lambda: None,
-    licence: str = "other",
+    licence: str = LICENCE,
 ) -> Model:
     """Calibrate the trained members in ``out``, choose among them and write ``model.json``.
 

@@ -136,47 +136,33 @@ def train(
     With --from an inventory of your own becomes a version that `scarpwatch models promote` can put
     to use.
     """
-    from detectors.training import recipes
-    from detectors.training.grid import grid_of
-    from flows import training
+    from flows.training_orders import Order
 
     if grid and begin_with:
         raise typer.BadParameter("--grid begins with random weights, --from with those of a model")
-    declared = grid_of(recipes.get(recipe)) if grid else recipes.get(recipe)
-    beginning = _beginning(begin_with) if begin_with else None
-    if beginning:
-        declared = beginning.recipe(declared)
-    wanted = [
-        training.shortened(spec, epochs, steps, crop)
-        for spec in training.candidates(declared, members)
-    ]
-    patches = training.read(images, masks, declared.window, groups)
-    starts = beginning.weights() if beginning else {}
+    order = Order(
+        recipe, str(images), str(masks), str(out), grid, members, epochs, steps, crop,
+        str(groups) if groups else None, str(_find(begin_with)) if begin_with else None,
+    )  # fmt: skip
     results = []
-    for spec in wanted:
-        with progress(spec.epochs, "epochs", hidden=False, what=spec.name) as done:
-            results.append(
-                training.train_member(
-                    spec, patches, out, done, resume=resume, start=starts.get(spec.name)
-                )
-            )
-    with progress(len(declared.members), "members", hidden=False, what="putting together") as done:
-        model = training.assemble(declared, patches, out, done, licence)
+    for name in order.names():
+        with progress(order.spec(name).epochs, "epochs", hidden=False, what=name) as done:
+            results.append(order.train(name, done, resume=resume))
+    total = len(order.declared.members)
+    with progress(total, "members", hidden=False, what="putting together") as done:
+        model = order.assemble(done, licence)
     _print_training(results, [member.name for member in model.members])
     screen().print(f"Written to {plain(str(out))}: {plain(model.version)}")
-    if beginning:
-        _register(beginning, model, patches, out)
+    if order.beginning:
+        _register(order.beginning, model, order.patches, out)
 
 
-def _beginning(name: str) -> Beginning:
-    """Load what a fine-tuning begins with."""
-    from detectors import ensemble
+def _find(model: str) -> Path:
+    """Return the folder of a model by name or version."""
     from flows import settings
-    from flows.fine_tuning import Beginning
     from flows.model_registry import Registry
 
-    found = Registry(settings.load().models).find(name)
-    return Beginning(ensemble.load(found.name, found.parent))
+    return Registry(settings.load().models).find(model)
 
 
 def _register(beginning: Beginning, model: Model, patches: Patches, out: Path) -> None:
