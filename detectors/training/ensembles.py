@@ -91,7 +91,11 @@ def rank(
         test: of each member, (m, y, x).
         seen: truth of the test, (m, y, x).
     """
-    alone = [_judged(v, truth, t, seen) for v, t in zip(validation, test, strict=True)]
+    # In 16 bits a tally would round: they are for keeping only.
+    alone = [
+        _judged(v.astype(np.float32), truth, t.astype(np.float32), seen)
+        for v, t in zip(validation, test, strict=True)
+    ]
     order = sorted(range(len(alone)), key=lambda index: -alone[index].validation_f1)
     by_size = []
     sums = np.zeros(truth.shape, np.float32), np.zeros(seen.shape, np.float32)
