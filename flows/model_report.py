@@ -74,7 +74,7 @@ def report(
         recipe: what was trained.
         folder: with weights.
         patches: all; validation decides, the test is counted.
-        against: another ensemble, asked as it runs in production, to compare with.
+        against: another ensemble to compare with, in its own sizes and one orientation.
         done: called after each member.
 
     Raises:
@@ -157,7 +157,7 @@ def _gain(ours: Judged, theirs: Counts, threshold: float, test: Patches) -> tupl
 def _against(ours: Judged, asked: Ensemble, test: Patches) -> dict[str, Any]:
     tallies = np.stack(
         [
-            metrics.tally(asked.predict(image.astype(np.float32)).mean, mask)
+            metrics.tally(asked.predict(image.astype(np.float32), orientations=1).mean, mask)
             for image, mask in zip(test.images, test.masks, strict=True)
         ]
     )

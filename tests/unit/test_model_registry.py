@@ -10,6 +10,7 @@ import pytest
 
 from detectors import weights
 from detectors.errors import ConfigurationError, InvalidWeights
+from flows import doctor
 from flows.model_registry import Registry, check
 from flows.services import Services
 from flows.settings import load
@@ -154,6 +155,8 @@ def test_the_commands(registry: Registry, tmp_path: Path, monkeypatch: pytest.Mo
         result = typed(*words)
         assert result.exit_code == 0, result.output
     assert "broken" in typed("models", "list").stdout
+    seen = next(one for one in doctor.examine(load()) if one.name == "models")
+    assert (seen.state, "was changed" in seen.said) == (doctor.FAIL, True)
     assert json.loads(typed("models", "rollback", NAME, "--json").stdout)["in_use"] == shipped
     assert typed("models", "rollback", NAME).exit_code == 2
     assert typed("models", "promote", f"{NAME}/0123").exit_code == 2
