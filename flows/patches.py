@@ -130,8 +130,8 @@ def stack(pairs: Sequence[Pair], side: int, groups: Mapping[str, str] | None = N
     """Read pairs into memory, for training: larger pictures in squares, those with gaps left out.
 
     Whole events go to one side of the split where ``groups`` says what they are. Otherwise
-    neighbours by number do, and where these are too few for that, or have no numbers, a seventh of
-    the pictures in order of their names.
+    blocks of neighbours by number do, and where these are too few for that, or have no numbers,
+    sevenths of the pictures in order of their numbers or names.
 
     Args:
         pairs: at least one.
@@ -171,11 +171,14 @@ def _split(
             raise InvalidPatches(f"{lacking[0]} has no group; name one for each picture")
         ids = np.unique([groups[p.image.name] for p in pairs], return_inverse=True)[1]
         return ids.astype(np.int64), split_of_groups(ids)
+    order = np.arange(len(pairs))
     if None not in (numbers := [pair.number for pair in pairs]):
         known = np.array(numbers, dtype=np.int64)
         if set(sides := split_of(known)) >= {Split.TRAIN, Split.VALIDATION}:
             return block_of(known), sides
-    runs = np.arange(len(pairs)) * TURN // len(pairs)
+        order = np.argsort(known, kind="stable")
+    runs = np.empty(len(pairs), dtype=np.int64)
+    runs[order] = np.arange(len(pairs)) * TURN // len(pairs)
     return runs, split_of_groups(runs)
 
 
