@@ -73,7 +73,7 @@ def test_events_decide_where_they_are_named(tmp_path: Path) -> None:
     for group in np.unique(patches.groups):
         assert len(set(patches.sides[patches.groups == group])) == 1
     assert set(patches.sides) == set(Split)
-    with pytest.raises(InvalidPatches, match="p_9[.]png has no group"):
+    with pytest.raises(InvalidPatches, match="has no group"):
         read(tmp_path, 32, {f"p_{number}.png": "a" for number in range(1, 9)})
 
 
