@@ -11,7 +11,7 @@ DATA ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-data bench-sar lock notices clean
+.PHONY: help setup demo test check check-data bench-sar bench-models lock notices clean
 
 help:  ## List the targets
 	@echo 'Scarpwatch: make TARGET'
@@ -41,6 +41,9 @@ check-data: setup  ## Checks on data that may not be shipped: DATA=folder
 
 bench-sar: setup  ## Measure the radar detectors: DATA=folder adds real series; QUICK=1
 	@$(BIN)/python -m bench.sar $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
+
+bench-models: setup  ## Measure the loops around the networks against the bare networks
+	@OMP_NUM_THREADS=1 $(BIN)/python -m bench.models
 
 lock: setup  ## Resolve the dependencies again; UPGRADE=1 takes newer versions
 	@sh infra/lock.sh $(if $(UPGRADE),--upgrade)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,12 +101,16 @@ def calibrated(score: FloatArray, member: Member) -> FloatArray:
 
 
 @cache
-def load(name: str) -> Ensemble:
-    """Return a shipped ensemble, each file of it checked; loaded once per process.
+def load(name: str, folder: Path = weights.MODELS) -> Ensemble:
+    """Return an ensemble, each file of it checked; loaded once per process.
+
+    Args:
+        name: of its folder.
+        folder: that this is in; the shipped ones are the default.
 
     Raises:
         ConfigurationError: there is no ensemble of that name.
         InvalidWeights: a file is missing or was changed.
     """
-    model = weights.describe(name)
+    model = weights.describe(name, folder)
     return Ensemble(model, tuple(m.load(len(model.bands)) for m in model.members))

@@ -52,11 +52,20 @@ def parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-def half_precision() -> AbstractContextManager[object]:
+def training_device() -> str:
+    """Return where networks are trained: on a GPU where there is one, else on all cores."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def half_precision(device: str = "cpu") -> AbstractContextManager[object]:
     """Return a context in which processors that are built for it multiply in bfloat16.
 
-    It is twice as fast there; a mean over members and orientations moves by less than 0.01.
+    It is twice as fast there; a mean over members and orientations moves by less than 0.01. Its
+    exponent is that of single precision, so that a training needs no scaling of gradients.
     """
     import torch
 
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported())
+    built_for_it = device == "cuda" or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device, torch.bfloat16, enabled=built_for_it)

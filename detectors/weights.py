@@ -25,6 +25,7 @@ MODELS = Path(__file__).with_name("models")
 DESCRIPTION = "model.json"
 #: Multihash prefix of sha256, as the STAC file extension writes checksums.
 SHA256 = "1220"
+_MEND = "install Scarpwatch again, or roll back a model of your own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ class Member:
         try:
             content = self.file.read_bytes()
         except FileNotFoundError:
-            raise InvalidWeights(f"{self.file} is missing; install Scarpwatch again") from None
+            raise InvalidWeights(f"{self.file} is missing; {_MEND}") from None
         if (found := hashlib.sha256(content).hexdigest()) != self.sha256:
             raise InvalidWeights(
                 f"{self.file} was changed: its sha256 begins with {found[:12]}, not with "
-                f"{self.sha256[:12]}; install Scarpwatch again"
+                f"{self.sha256[:12]}; {_MEND}"
             )
         network = self.network.build(bands)
         try:
@@ -90,6 +91,10 @@ class Model:
     """Mean probability from which the ensemble says landslide, best on validation."""
     members: tuple[Member, ...]
     """The best ones on validation, best first."""
+    validation_f1: float
+    """F1 of their mean on validation, at the best threshold there."""
+    licence: str
+    """Of the weights: an SPDX identifier, or ``other``; empty where nobody stated one."""
 
     @property
     def version(self) -> str:
@@ -117,23 +122,26 @@ def describe(name: str, folder: Path = MODELS) -> Model:
         known = ", ".join(sorted(p.parent.name for p in folder.glob(f"*/{DESCRIPTION}")))
         raise ConfigurationError(f"no model {name!r}; known: {known or 'none'}") from None
     except ValueError as error:
-        raise InvalidWeights(f"{path} is no JSON: {error}; install Scarpwatch again") from None
+        raise InvalidWeights(f"{path} is no JSON: {error}; {_MEND}") from None
     try:
         return _model(document, path.parent)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidWeights(f"{path} lacks or garbles {error}; install Scarpwatch again") from None
+    except (LookupError, TypeError, ValueError) as error:
+        raise InvalidWeights(f"{path} lacks or garbles {error}; {_MEND}") from None
 
 
 def _model(document: Mapping[str, Any], folder: Path) -> Model:
     properties = document["properties"]
     (seen,) = properties["mlm:input"]
+    members = tuple(_members(document["assets"], folder))
     return Model(
         name=properties["mlm:name"],
         bands=tuple(seen["bands"]),
         window=int(seen["input"]["shape"][-1]),
         sides=tuple(int(side) for side in properties["scarpwatch:sides"]),
         threshold=float(properties["scarpwatch:threshold"]),
-        members=tuple(_members(document["assets"], folder)),
+        members=members,
+        validation_f1=float(properties["scarpwatch:validation_f1_by_size"][len(members) - 1]),
+        licence=str(properties.get("license", "")),
     )
 
 

@@ -178,13 +178,16 @@ def examine_pair(services: Services, landslide: Landslide, look: Acquisition) ->
         ScarpwatchError: as ``flows.examining.examine``.
     """
     # Loads the numerical libraries, which an idle poll can do without.
-    from flows.examining import examine
+    from flows.examining import ENSEMBLE, examine
 
     with transaction(services.engine) as s:
         region = queries.get_region(s, landslide.region_id, include_removed=True)
         forgiving = optical.attempts(s, landslide.id, look.id) >= STRICT_ATTEMPTS
     before, after = around(services, region, landslide, look)
-    return examine(landslide, look, before, after, services.catalogue_of, forgiving=forgiving)
+    return examine(
+        landslide, look, before, after, services.catalogue_of,
+        forgiving=forgiving, asked=services.model(ENSEMBLE),
+    )  # fmt: skip
 
 
 def around(

@@ -156,6 +156,7 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
         RunnerDeployment.from_flow(monitor.poll_region, "watched", schedules=schedules, **common),
         RunnerDeployment.from_flow(monitor.detect_sar, "on-demand", **common),
         RunnerDeployment.from_flow(monitor.confirm_optical, "on-demand", **common),
+        RunnerDeployment.from_flow(monitor.train_models, "on-demand", **common),
         RunnerDeployment.from_flow(
             monitor.deliver_alerts,
             "undelivered",

@@ -59,6 +59,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _configuration(settings)
     yield _disk(settings.home)
     yield _guarded("weights", _weights, "run: make setup")
+    yield _models(settings.models)
     regions: list[WatchedRegion] = []
     polls: list[PollRecord] = []
     engine = None
@@ -131,6 +132,18 @@ def _weights() -> Check:
             "run: make setup; other weights change who is alerted",
         )  # fmt: skip
     return Check("weights", OK, found)
+
+
+def _models(folder: Path) -> Check:
+    """Read the models that are asked to their last byte."""
+    from detectors.weights import names
+    from flows.model_registry import Registry, check
+
+    try:
+        found = [check(Registry(folder).in_use(name)).version for name in names()]
+    except ScarpwatchError as error:
+        return Check("models", FAIL, str(error), "see: scarpwatch models list, models rollback")
+    return Check("models", OK, ", ".join(found))
 
 
 def _database_url(settings: Settings) -> str:

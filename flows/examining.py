@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +50,15 @@ from detectors.types import (
     OpticalLook,
     Unseen,
 )
-from detectors.weights import describe
+from detectors.weights import MODELS, describe
 from flows.catalogs.base import Catalogue
 from flows.imagery import group_passes
 from flows.optical_imagery import read_optical, window_grid
 
 RULE = OpticalRule()
-#: The shipped ensemble.
+#: The ensemble that is asked; an operator may have promoted a version of his own.
 ENSEMBLE = "landslide-rgb"
+SHIPPED = MODELS / ENSEMBLE
 #: Looks after the event that make one composite, each of which shows some of the landslide: more
 #: would show ground that is green again.
 POST_LOOKS = 3
@@ -91,6 +93,7 @@ def examine(
     catalogue_of: CatalogueOf,
     *,
     forgiving: bool = False,
+    asked: Path = SHIPPED,
 ) -> Examination:
     """Judge one landslide by one optical look and those around it.
 
@@ -101,6 +104,7 @@ def examine(
         after: looks from ``not_after`` up to ``look``.
         catalogue_of: signs the hrefs.
         forgiving: do without other looks that cannot be fetched just now.
+        asked: folder of the ensemble.
 
     Raises:
         NothingObserved: the look does not reach the outline.
@@ -122,9 +126,11 @@ def examine(
     earlier = readable(chosen, grid, catalogue_of, forgiving=forgiving)
     pre, post = pair(until_clear(earlier, shown), looks)
     compared = compare(landslide.geometry, pre, post, judged.unseen, RULE)
-    evidence = measure(compared, ask(post, own) if compared.change is not None else None, RULE)
+    evidence = measure(
+        compared, ask(post, own, asked) if compared.change is not None else None, RULE
+    )
     # Described, not loaded: most looks show clouds, and then nobody asks the networks.
-    model = describe(ENSEMBLE)
+    model = describe(asked.name, asked.parent)
     since = look.sensed_at - landslide.not_after
     verdict = judge(evidence, model.threshold, since, RULE)
     items = tuple(dict.fromkeys((*pre.item_ids, *post.item_ids, look.item_id)))
@@ -132,10 +138,10 @@ def examine(
     return Examination(check, pre, post, judged.unseen, compared)
 
 
-def ask(post: Composite, own: BoolArray) -> EnsembleMap:
-    """Ask the ensemble about a composite, where it matters: NaN away from the own pixels (y, x)."""
+def ask(post: Composite, own: BoolArray, asked: Path) -> EnsembleMap:
+    """Ask an ensemble about a composite, where it matters: NaN away from the own pixels (y, x)."""
     window = widened(ndimage.find_objects(own.astype(np.uint8))[0], own.shape)
-    said = ensemble.load(ENSEMBLE).predict(picture_of(post)[:, *window])
+    said = ensemble.load(asked.name, asked.parent).predict(picture_of(post)[:, *window])
     mean, spread = (np.full(own.shape, np.nan, dtype=np.float32) for _ in range(2))
     mean[window], spread[window] = said.mean, said.spread
     return replace(said, mean=mean, spread=spread)

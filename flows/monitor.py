@@ -78,6 +78,14 @@ def deliver_task() -> int:
         return sum(outcome.delivered for outcome in delivering.deliver_due(services))
 
 
+@task(name="train", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
+def train_task(order: dict[str, Any], member: str) -> float:
+    """Train one member, or finish what a killed run began; return its F1 on validation."""
+    from flows.training_orders import Order  # brings torch along, which polls can do without
+
+    return Order(**order).train(member).validation_f1
+
+
 def expire_late_runs(parameters: dict[str, str]) -> int:
     """Cancel this deployment's runs that are overdue with the same parameters.
 
@@ -116,6 +124,31 @@ def detect_sar(region_id: str) -> dict[str, int]:
 def confirm_optical(region_id: str) -> dict[str, int]:
     """Confirm or refute what is suspected, and search clear looks for what nobody suspected."""
     return confirm_task(region_id)
+
+
+@flow(name="train-models", flow_run_name="train-models {recipe}")
+def train_models(
+    recipe: str,
+    images: str,
+    masks: str,
+    out: str,
+    grid: bool = False,
+    members: list[str] | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    crop: int | None = None,
+    groups: str | None = None,
+) -> dict[str, float]:
+    """Train members of a recipe, one task each, and put the best together; nothing is promoted."""
+    from flows.training_orders import Order
+
+    order: dict[str, Any] = {
+        "recipe": recipe, "images": images, "masks": masks, "out": out, "grid": grid,
+        "members": members, "epochs": epochs, "steps": steps, "crop": crop, "groups": groups,
+    }  # fmt: skip
+    f1 = {member: train_task(order, member) for member in Order(**order).names()}
+    Order(**order).assemble()
+    return f1
 
 
 @flow(name="deliver-alerts", flow_run_name="deliver-alerts")

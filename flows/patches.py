@@ -6,19 +6,30 @@ a mask, pixel by pixel.
 
 from __future__ import annotations
 
+import csv
+import itertools
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from detectors.errors import InvalidPatches
-from detectors.training.dataset import Patches, Split, split_of
+from detectors.networks import SIDE_MULTIPLE
+from detectors.training.dataset import (
+    TURN,
+    Patches,
+    Split,
+    block_of,
+    split_of,
+    split_of_groups,
+)
 from detectors.types import BoolArray, FloatArray
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff"})
@@ -100,25 +111,99 @@ def find(images: Path, masks: Path, split: Split | None = None) -> list[Pair]:
     return kept
 
 
-def stack(pairs: Sequence[Pair]) -> Patches:
-    """Read pairs of one size into memory, for training.
+def read_groups(path: Path) -> dict[str, str]:
+    """Read which event each picture belongs to: a CSV file with the columns image and group.
 
     Raises:
-        InvalidPatches: as ``Pair.read``; or a picture has another size than the first, is not
-            8-bit, or has no number.
+        InvalidPatches: it is not there, or lacks a column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return {row["image"]: row["group"] for row in csv.DictReader(file)}
+    except OSError as error:
+        raise InvalidPatches(f"{path}: cannot be read ({error.strerror})") from None
+    except KeyError as error:
+        raise InvalidPatches(f"{path}: no column {error}; wanted are image and group") from None
+
+
+def stack(pairs: Sequence[Pair], side: int, groups: Mapping[str, str] | None = None) -> Patches:
+    """Read pairs into memory, for training: larger pictures in squares, those with gaps left out.
+
+    Whole events go to one side of the split where ``groups`` says what they are. Otherwise
+    blocks of neighbours by number do, and where these are too few for that, or have no numbers,
+    sevenths of the pictures in order of their numbers or names.
+
+    Args:
+        pairs: at least one.
+        side: of a patch, pixels; less where the smallest picture is smaller.
+        groups: event of each picture, by file name.
+
+    Raises:
+        InvalidPatches: as ``Pair.read``; or a picture is tiny, has no group, or nothing but gaps
+            is left.
     """
     read = [pair.read() for pair in pairs]
-    size = read[0][1].shape
-    for pair, (image, mask) in zip(pairs, read, strict=True):
-        if mask.shape != size:
-            raise InvalidPatches(f"{pair.image}: {mask.shape} pixels; the first has {size}")
-        if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 255):
-            raise InvalidPatches(f"{pair.image}: not an 8-bit picture without gaps")
-    images = np.stack([image.astype(np.uint8) for image, _ in read])
-    return Patches(images, np.stack([mask for _, mask in read]), _numbers(pairs))
+    smallest = min(min(mask.shape) for _, mask in read)
+    side = min(side, smallest) // SIDE_MULTIPLE * SIDE_MULTIPLE
+    if not side:
+        raise InvalidPatches(f"{pairs[0].image.parent}: a picture has only {smallest} pixels")
+    images: list[NDArray[np.uint8]] = []
+    masks: list[BoolArray] = []
+    origins: list[int] = []
+    for number, (image, mask) in enumerate(read):
+        for cut in _squares(mask.shape, side):
+            if np.isfinite(square := image[:, *cut]).all():
+                images.append(_in_8_bits(square))
+                masks.append(mask[cut])
+                origins.append(number)
+    if not images:
+        raise InvalidPatches(f"{pairs[0].image.parent}: every picture has gaps")
+    ids, sides = _split(pairs, groups)
+    return Patches(np.stack(images), np.stack(masks), ids[origins], sides[origins])
 
 
-def _numbers(pairs: Sequence[Pair]) -> np.ndarray:
+def _split(
+    pairs: Sequence[Pair], groups: Mapping[str, str] | None
+) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+    """Return group and side of each picture."""
+    if groups is not None:
+        if lacking := [p.image.name for p in pairs if p.image.name not in groups]:
+            raise InvalidPatches(f"{lacking[0]} has no group; name one for each picture")
+        ids = np.unique([groups[p.image.name] for p in pairs], return_inverse=True)[1]
+        return ids.astype(np.int64), split_of_groups(ids)
+    order = np.arange(len(pairs))
+    if None not in (numbers := [pair.number for pair in pairs]):
+        known = np.array(numbers, dtype=np.int64)
+        if set(sides := split_of(known)) >= {Split.TRAIN, Split.VALIDATION}:
+            return block_of(known), sides
+        order = np.argsort(known, kind="stable")
+    runs = np.empty(len(pairs), dtype=np.int64)
+    runs[order] = np.arange(len(pairs)) * TURN // len(pairs)
+    return runs, split_of_groups(runs)
+
+
+def _squares(shape: tuple[int, ...], side: int) -> Iterator[tuple[slice, slice]]:
+    """Yield squares that touch, the last ones moved back to end with the picture."""
+    for top, left in itertools.product(*(_starts(length, side) for length in shape)):
+        yield slice(top, top + side), slice(left, left + side)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    return sorted({*range(0, length - side, side), length - side})
+
+
+def _in_8_bits(square: FloatArray) -> NDArray[np.uint8]:
+    """Return 8-bit pictures as they are, others stretched band by band between their extremes."""
+    if square.min() >= 0 and square.max() <= 255 and (square == np.floor(square)).all():
+        return square.astype(np.uint8)
+    low, high = (f(square, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
+    stretched: NDArray[np.uint8] = (
+        (255 * (square - low) / np.maximum(high - low, 1e-12)).round().astype(np.uint8)
+    )
+    return stretched
+
+
+def _numbers(pairs: Sequence[Pair]) -> NDArray[np.int64]:
     numbers = [pair.number for pair in pairs]
     if None in numbers:
         name = pairs[numbers.index(None)].image

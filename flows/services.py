@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -17,6 +18,7 @@ from detectors.types import Acquisition
 from flows.catalogs.base import Catalogue
 from flows.catalogs.registry import known_catalogues, make_catalogue, split_source
 from flows.clock import Clock, FileClock, SystemClock
+from flows.model_registry import Registry
 from flows.settings import Settings
 from flows.workers import worker_name
 
@@ -65,6 +67,15 @@ class Services:
         from flows.heights import ConfiguredHeights
 
         return ConfiguredHeights(self.settings.elevation, self.catalogue)
+
+    def model(self, name: str) -> Path:
+        """Return the folder of the version of a model that is in use.
+
+        Raises:
+            ConfigurationError: there is no such model.
+            InvalidWeights: what the operator promoted is gone.
+        """
+        return Registry(self.settings.models).in_use(name)
 
     def catalogue_of(self, acquisition: Acquisition) -> Catalogue:
         """Return the catalogue an acquisition came from.

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     runs_at_once: int = Field(default=2, ge=1)
     """Flow runs that ``serve`` lets run side by side."""
 
+    @property
+    def models(self) -> Path:
+        """Folder of the operator's own models."""
+        return self.home / "models"
+
     @field_validator("channels")
     @classmethod
     def _name_channels(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:

@@ -299,6 +299,7 @@ def _survey(
     at_work: Callable[[], None],
 ) -> Judgement:
     """Search one optical look for what no radar look has suspected; nothing is stored."""
+    from flows.examining import ENSEMBLE
     from flows.surveying import survey
 
     with transaction(services.engine) as s:
@@ -307,7 +308,10 @@ def _survey(
             until=look.sensed_at - SAME_PASS, published_until=services.clock.now(),
             sources=region.sources,
         )  # fmt: skip
-    return survey(region, look, before, services.catalogue_of, forgiving=forgiving, at_work=at_work)
+    return survey(
+        region, look, before, services.catalogue_of,
+        forgiving=forgiving, at_work=at_work, asked=services.model(ENSEMBLE),
+    )  # fmt: skip
 
 
 def rejudge(services: Services, region_id: str, item_id: str) -> LookOutcome:

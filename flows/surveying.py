@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -31,7 +32,16 @@ from detectors.types import (
     WatchedRegion,
 )
 from detectors.weights import describe
-from flows.examining import ENSEMBLE, PRE_LOOKS, RULE, CatalogueOf, in_order, read, readable
+from flows.examining import (
+    ENSEMBLE,
+    PRE_LOOKS,
+    RULE,
+    SHIPPED,
+    CatalogueOf,
+    in_order,
+    read,
+    readable,
+)
 from flows.judging import Judgement
 from flows.optical_imagery import plan_optical_blocks
 
@@ -49,6 +59,7 @@ def survey(
     *,
     forgiving: bool = False,
     at_work: Callable[[], None] = lambda: None,
+    asked: Path = SHIPPED,
 ) -> Judgement:
     """Return what one optical look shows that nothing was known of.
 
@@ -60,19 +71,20 @@ def survey(
         forgiving: do without earlier looks that cannot be fetched just now.
         at_work: called before each block and each question to the ensemble, which take seconds; may
             raise to end the work.
+        asked: folder of the ensemble.
 
     Raises:
         NotEnoughLooks: no look before.
         NothingObserved: the look shows no clear pixel inside the region.
         UnreadableRaster, ImageryUnavailable: the look cannot be read, or an earlier one just now.
     """
-    version = describe(ENSEMBLE).version
+    version = describe(asked.name, asked.parent).version
     preferred = in_order(before, look.sensed_at - SAME_PASS, look.sensed_at)
 
     def ask(picture: FloatArray) -> EnsembleMap:
         """Ask the networks, which are loaded only once there is something to ask about."""
         at_work()
-        return ensemble.load(ENSEMBLE).predict(picture, ORIENTATIONS)
+        return ensemble.load(asked.name, asked.parent).predict(picture, ORIENTATIONS)
 
     finds: list[Detection] = []
     tally = Tally()

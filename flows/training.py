@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
+import fnmatch
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.torch import load_file
@@ -18,111 +18,151 @@ from detectors.errors import ConfigurationError, InvalidPatches
 from detectors.inference import Windows
 from detectors.networks import parameters
 from detectors.training import assembly, metrics
-from detectors.training.dataset import Patches, Split, split_of
+from detectors.training.dataset import Patches, Split
 from detectors.training.recipes import MemberSpec, Recipe
-from detectors.training.train import train
+from detectors.training.train import Training
 from detectors.types import BoolArray, FloatArray
 from detectors.weights import DESCRIPTION, Member, Model, describe
-from flows.patches import find, stack
+from flows import checkpoints, training_results
+from flows.files import write_whole
+from flows.patches import find, read_groups, stack
+from flows.training_results import Result
 
-RESULTS = "results.csv"
+if TYPE_CHECKING:
+    from torch import Tensor
+
 SUFFIX = ".safetensors"
+CHECKPOINT = ".checkpoint"
 #: Of the training patches, how many there are to one that calibration sees.
 EVERY = 4
+#: Of weights nobody stated one for; STAC's word.
+LICENCE = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How the training of one member ended."""
-
-    member: str
-    """Name."""
-    architecture: str
-    """Of the network."""
-    encoder: str
-    """Of the network."""
-    parameters: int
-    """Trained numbers."""
-    loss: str
-    """Name."""
-    epochs: int
-    """That were run."""
-    best_epoch: int
-    """Whose weights were kept."""
-    validation_f1: float
-    """Of these weights, patches as they are, at their best threshold."""
-
-
-def candidates(recipe: Recipe, only: Sequence[str] | None, epochs: int | None) -> list[MemberSpec]:
-    """Return the members to train.
+def candidates(recipe: Recipe, only: Sequence[str] | None) -> list[MemberSpec]:
+    """Return the members to train: all, or those whose names fit one of the patterns (``*``).
 
     Raises:
-        ConfigurationError: a name is not in the recipe.
+        ConfigurationError: a pattern fits no name.
     """
-    known = {member.name: member for member in recipe.members}
-    if unknown := set(only or ()) - set(known):
-        raise ConfigurationError(
-            f"{recipe.name} has no member {min(unknown)!r}; it has {', '.join(known)}"
-        )
-    chosen = [known[name] for name in only] if only else list(recipe.members)
-    return [_shortened(m, epochs) for m in chosen] if epochs else chosen
+    names = [member.name for member in recipe.members]
+    for pattern in only or ():
+        if not fnmatch.filter(names, pattern):
+            raise ConfigurationError(
+                f"{recipe.name} has no member {pattern!r}; it has {', '.join(names[:9])}"
+                + (f" and {len(names) - 9} more" if len(names) > 9 else "")
+            )
+    return [
+        member
+        for member in recipe.members
+        if not only or any(fnmatch.fnmatchcase(member.name, pattern) for pattern in only)
+    ]
 
 
-def _shortened(spec: MemberSpec, epochs: int) -> MemberSpec:
-    return dataclasses.replace(spec, cycles=(dataclasses.replace(spec.cycles[0], epochs=epochs),))
+def shortened(
+    spec: MemberSpec, epochs: int | None = None, steps: int | None = None, crop: int | None = None
+) -> MemberSpec:
+    """Return a member with one cycle of so many epochs and batches, on squares of that side."""
+    if not (epochs or steps or crop):
+        return spec
+    cycle = spec.cycles[0]
+    cycle = dataclasses.replace(
+        cycle,
+        epochs=epochs or cycle.epochs,
+        steps=steps or cycle.steps,
+        crop=crop or cycle.crop,
+        sides=(crop,) if crop else cycle.sides,
+    )
+    return dataclasses.replace(spec, cycles=(cycle,))
 
 
-def read(images: Path, masks: Path) -> Patches:
+def read(images: Path, masks: Path, side: int, groups: Path | None = None) -> Patches:
     """Read all patches of two folders.
+
+    Args:
+        images: folder of pictures.
+        masks: folder of masks with the same names.
+        side: of a patch, pixels.
+        groups: table of the event of each picture, which then decides on the split.
 
     Raises:
         InvalidPatches: a file cannot be used, or one side of the split is empty.
     """
-    patches = stack(find(images, masks))
-    for side in (Split.TRAIN, Split.VALIDATION):
-        if not len(patches.only(side)):
-            raise InvalidPatches(f"{images} holds no patch of the {side.value} split")
+    patches = stack(find(images, masks), side, read_groups(groups) if groups else None)
+    for needed in (Split.TRAIN, Split.VALIDATION):
+        if not len(patches.only(needed)):
+            raise InvalidPatches(f"{images} holds no patch of the {needed.value} split")
     return patches
 
 
 def train_member(
-    spec: MemberSpec, patches: Patches, out: Path, done: Callable[[], None] = lambda: None
+    spec: MemberSpec,
+    patches: Patches,
+    out: Path,
+    done: Callable[[], None] = lambda: None,
+    *,
+    resume: bool = False,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Result:
     """Train one member, keep its best weights so far in ``out``, add a row to the results.
+
+    After each epoch all that the next one hangs on is in a file beside the weights.
 
     Args:
         spec: the member; one that begins with another's encoder comes after it.
         patches: all patches; only those of training and validation are used.
         out: folder, made where it is not there.
         done: called after each epoch.
+        resume: go on from that file where there is one, and leave alone what is finished.
+        start: weights to begin with; None = random ones.
 
     Raises:
         ConfigurationError: the member it begins with was not trained.
+        InvalidWeights: there is something else to go on from than this training.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if spec.encoder_of and not (out / f"{spec.encoder_of}{SUFFIX}").is_file():
-        raise ConfigurationError(f"{spec.name} begins with {spec.encoder_of}: train that first")
-    best, f1 = 0, 0.0
-    encoder = load_file(out / f"{spec.encoder_of}{SUFFIX}") if spec.encoder_of else None
+    weights, checkpoint = (out / f"{spec.name}{end}" for end in (SUFFIX, CHECKPOINT))
+    finished = training_results.read(out).get(spec.name)
+    if resume and finished and weights.is_file() and not checkpoint.is_file():
+        return finished
     sides = patches.only(Split.TRAIN), patches.only(Split.VALIDATION)
-    for progress in train(spec, *sides, encoder):
-        if progress.improved is not None and progress.validation_f1 is not None:
-            best, f1 = progress.epoch, progress.validation_f1
-            (out / f"{spec.name}{SUFFIX}").write_bytes(
-                assembly.in_half_precision(progress.improved)
-            )
+    training = Training(spec, *sides, start or _encoder(spec, out))
+    key = checkpoints.key_of(spec, patches)
+    if resume and checkpoints.resume(checkpoint, key, training):
+        for _ in range(training.epoch):
+            done()
+    for progress in training:
+        if progress.improved is not None:
+            write_whole(weights, assembly.in_half_precision(progress.improved))
+        checkpoints.keep(checkpoint, key, training)
         done()
     network = spec.network.build(patches.images.shape[1])
     result = Result(
         spec.name, spec.network.architecture, spec.network.encoder, parameters(network),
-        spec.loss, spec.epochs, best, round(f1, 4),
+        spec.loss, spec.cycles[-1].learning_rate, training.epoch, training.best_epoch,
+        round(training.best_f1, 4),
     )  # fmt: skip
-    _add_row(out / RESULTS, result)
+    training_results.add(out, result)
+    checkpoint.unlink()
     return result
 
 
+def _encoder(spec: MemberSpec, out: Path) -> dict[str, Tensor] | None:
+    """Return the encoder of another member, where this one begins with it."""
+    if not spec.encoder_of:
+        return None
+    path = out / f"{spec.encoder_of}{SUFFIX}"
+    if not path.is_file():
+        raise ConfigurationError(f"{spec.name} begins with {spec.encoder_of}: train that first")
+    return {k: v for k, v in load_file(path).items() if k.startswith("encoder.")}
+
+
 def assemble(
-    recipe: Recipe, patches: Patches, out: Path, done: Callable[[], None] = lambda: None
+    recipe: Recipe,
+    patches: Patches,
+    out: Path,
+    done: Callable[[], None] = lambda: None,
+    licence: str = LICENCE,
 ) -> Model:
     """Calibrate the trained members in ``out``, choose among them and write ``model.json``.
 
@@ -131,33 +171,35 @@ def assemble(
         patches: all patches; those of validation are used, and of training every ``EVERY``-th.
         out: folder with the weights of at least one member.
         done: called after each member.
+        licence: of the weights, an SPDX identifier or ``other``.
 
     Raises:
         InvalidWeights: a file in ``out`` does not fit its member.
     """
     training = patches.only(Split.TRAIN)
     known = patches.only(Split.VALIDATION).and_those_of(training.every(EVERY))
-    validating = split_of(known.numbers) == Split.VALIDATION
+    validating = known.sides == Split.VALIDATION
     members, probabilities = [], []
     for spec in recipe.members:
         file = out / f"{spec.name}{SUFFIX}"
         if file.is_file():
             raw = assembly.member_of(spec, file.read_bytes(), file)
-            scores = _scores(raw, recipe, known)
+            scores = scores_of(raw, recipe, known)
             member, probability = _calibrated(raw, scores, known, validating)
             members.append(member)
             probabilities.append(probability)
         done()
     choice = assembly.choose(probabilities, known.masks, validating, recipe.largest)
     chosen = [members[index] for index in choice.members]
-    document = assembly.describe(recipe, chosen, choice)
-    (out / DESCRIPTION).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    document = assembly.describe(recipe, chosen, choice, licence)
+    write_whole(out / DESCRIPTION, (json.dumps(document, indent=1) + "\n").encode())
     return describe(out.name, out.parent)
 
 
-def _scores(member: Member, recipe: Recipe, patches: Patches) -> FloatArray:
+def scores_of(member: Member, recipe: Recipe, patches: Patches) -> FloatArray:
+    """Return what a member says of patches, not calibrated, float32 (n, y, x)."""
     network = member.load(len(recipe.bands))
-    windows = Windows(recipe.window, recipe.window // 2, sides=recipe.sides)
+    windows = Windows(recipe.window, recipe.window // 2, recipe.orientations, recipe.sides)
     images = patches.images.astype(np.float32)
     return np.stack([inference.predict(network, image, windows) for image in images])
 
@@ -173,12 +215,3 @@ def _calibrated(
         metrics.tally(probability[validating], patches.masks[validating])
     )
     return dataclasses.replace(member, threshold=threshold, validation_f1=f1), probability
-
-
-def _add_row(path: Path, result: Result) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(Result)])
-        if new:
-            writer.writeheader()
-        writer.writerow(dataclasses.asdict(result))

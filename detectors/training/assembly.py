@@ -84,13 +84,16 @@ def choose(
     return Choice(tuple(ranked[:best]), threshold, tuple(reached))
 
 
-def describe(recipe: Recipe, members: Sequence[Member], choice: Choice) -> dict[str, Any]:
+def describe(
+    recipe: Recipe, members: Sequence[Member], choice: Choice, licence: str
+) -> dict[str, Any]:
     """Return ``model.json``: a STAC item in the words of the MLM extension.
 
     Args:
         recipe: what was trained.
         members: the chosen ones, best first.
         choice: how they were chosen.
+        licence: of the weights, an SPDX identifier or ``other``.
     """
     window = [recipe.window, recipe.window]
     return {
@@ -104,6 +107,7 @@ def describe(recipe: Recipe, members: Sequence[Member], choice: Choice) -> dict[
         "geometry": None,
         "properties": {
             "datetime": None,
+            "license": licence,
             "mlm:name": recipe.name,
             "mlm:architecture": f"mean of {len(members)} encoder-decoder networks",
             "mlm:tasks": ["semantic-segmentation"],

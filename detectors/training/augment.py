@@ -14,6 +14,33 @@ from torch import Tensor
 from torch.nn import functional
 
 
+def crop(x: Tensor, y: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Cut a square out of each patch of a batch, with a landslide pixel in it where there is one.
+
+    Args:
+        x: float (n, band, y, x).
+        y: float (n, 1, y, x), 0 or 1.
+        side: of the squares, pixels, at most that of the patches.
+
+    Returns:
+        (n, band, side, side) and (n, 1, side, side).
+    """
+    height, width = y.shape[2:]
+    # Of equally likely pixels among those that are wanted, one: all of them where none is.
+    wanted = y.flatten(1) + (y.flatten(1).sum(dim=1, keepdim=True) == 0)
+    pixel = torch.multinomial(wanted, 1)[:, 0]
+    within = torch.randint(side, (2, len(y)))
+    tops = (pixel // width - within[0]).clamp(0, height - side).tolist()
+    lefts = (pixel % width - within[1]).clamp(0, width - side).tolist()
+    cuts = [
+        (slice(t, t + side), slice(left, left + side)) for t, left in zip(tops, lefts, strict=True)
+    ]
+    return (
+        torch.stack([patch[:, *cut] for patch, cut in zip(x, cuts, strict=True)]),
+        torch.stack([patch[:, *cut] for patch, cut in zip(y, cuts, strict=True)]),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Augmentation:
     """How far a training patch may be changed."""
@@ -34,6 +61,11 @@ class Augmentation:
     """Spread of what each band takes from each other one."""
     mixed: float = 0.0
     """Share of patches into which a rectangle of another one is pasted."""
+
+    @classmethod
+    def quarters(cls) -> Augmentation:
+        """Return one that turns patches by quarters and mirrors them, and nothing else."""
+        return cls(zoom=0.0, shift=0.0, gamma=0.0, band_gamma=0.0, noise=0.0, crosstalk=0.0)
 
     def __call__(self, x: Tensor, y: Tensor, side: int | None = None) -> tuple[Tensor, Tensor]:
         """Change a batch.

@@ -22,6 +22,10 @@ def _bce(smoothing: float = 0.0) -> Loss:
 
 _LOSSES: Mapping[str, Callable[[], Loss]] = {
     "bce": _bce,
+    "dice": lambda: smp.DiceLoss("binary"),
+    "focal": lambda: smp.FocalLoss("binary"),
+    "jaccard": lambda: smp.JaccardLoss("binary"),
+    "lovasz": lambda: smp.LovaszLoss("binary"),
     "bce+dice": lambda: _sum(_bce(), smp.DiceLoss("binary")),
     "bce+jaccard": lambda: _sum(_bce(0.02), smp.JaccardLoss("binary")),
     "bce+lovasz": lambda: _sum(_bce(), smp.LovaszLoss("binary")),

@@ -7,10 +7,12 @@ Adding one is one entry in ``_RECIPES``; adding a member is one line in its reci
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from detectors.errors import ConfigurationError
+from detectors.inference import ORIENTATIONS
 from detectors.networks import Network
+from detectors.training.augment import Augmentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,18 @@ class Cycle:
     sides: tuple[int, ...] = (80, 96) * 12 + (80, 96, 128) * 4
     """Sizes patches are shown in, their side in pixels, each for as many epochs as the others, in
     this order. Coarse ones cost less and teach as much."""
+    crop: int = 0
+    """Side of what is cut out of each patch, around a landslide pixel where it has one, pixels;
+    0 = the whole patch."""
+    steps: int = 0
+    """Batches in an epoch; 0 = as many as the training patches fill."""
+    constant: bool = False
+    """Whether the learning rate stays as it is instead of rising and falling."""
+    patience: int = 0
+    """Epochs without a better F1 on validation after which the cycle ends; 0 = never before its
+    time."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How far patches are changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ class Recipe:
     """Candidates."""
     largest: int
     """At most so many of them make the ensemble: the best on validation."""
+    orientations: int = ORIENTATIONS
+    """Turns and mirror images that are averaged when members are compared, 1 to 8."""
 
 
 _RESNET = Network("Unet", "tu-resnet18", {"encoder_depth": 4, "decoder_channels": (32, 32, 24, 16)})
@@ -115,6 +131,22 @@ _RECIPES: Mapping[str, Recipe] = {
         ),
     ),
 }
+
+#: An inventory of a hundred pictures moves weights that work; it must not wash them away.
+_FINE = Cycle(epochs=12, batch=8, learning_rate=5e-4, sides=_SIDES * 3)
+
+
+def continued(recipe: Recipe, networks: Mapping[str, Network]) -> Recipe:
+    """Return a recipe that trains other members on: the networks of a model, by name.
+
+    A member that the recipe knows by that name keeps its loss; others take the first one's.
+    """
+    losses = {member.name: member.loss for member in recipe.members}
+    members = tuple(
+        MemberSpec(name, network, losses.get(name, recipe.members[0].loss), number, (_FINE,))
+        for number, (name, network) in enumerate(networks.items(), start=1)
+    )
+    return replace(recipe, members=members)
 
 
 def names() -> tuple[str, ...]:

@@ -1,29 +1,30 @@
 """Training of one member.
 
-AdamW under cycles of the learning rate, weights averaged over the last few hundred steps, and the
-average judged on the validation patches every third epoch: the best one is kept. Patches are shown
-in several sizes, as they will be at run time. What is random hangs on the member's seed alone, so
-that the same machine repeats a training.
+AdamW, weights averaged over the last few hundred steps, and the average judged on the validation
+patches every third epoch: the best one is kept. The learning rate runs through cycles, or stays as
+it is until the judgements stop improving. What is random hangs on the member's seed alone, so that
+the same machine repeats a training; and all that the next epoch hangs on can be taken out after
+each one (``Training.state``) and put back into another process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detectors.networks import half_precision
+from detectors.networks import half_precision, training_device
 from detectors.stretch import standardise_windows
 from detectors.training import losses, metrics
-from detectors.training.augment import Augmentation
+from detectors.training.augment import crop
 from detectors.training.dataset import Patches
-from detectors.training.losses import Loss
 from detectors.training.recipes import Cycle, MemberSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.optim.lr_scheduler import LRScheduler
 
 WEIGHT_DECAY = 0.02
 #: Share of the epochs in which the learning rate rises.
@@ -50,100 +51,184 @@ class Progress:
     """The averaged weights, where they are the best so far."""
 
 
-def train(
-    spec: MemberSpec,
-    training: Patches,
-    validation: Patches,
-    encoder: Mapping[str, Tensor] | None = None,
-) -> Iterator[Progress]:
-    """Train one member, one item per epoch; the last ``improved`` weights are the result.
+class Training:
+    """One member on its way; iterate over it, one item an epoch.
 
-    Args:
-        spec: the member.
-        training: what is learnt from.
-        validation: what decides which epoch is kept.
-        encoder: weights of the member whose encoder it begins with.
+    The last ``improved`` weights are the result.
     """
-    import torch
 
-    torch.manual_seed(spec.seed)
-    network = spec.network.build(training.images.shape[1])
-    if encoder is not None:
-        shared = {k: v.float() for k, v in encoder.items() if k.startswith("encoder.")}
-        network.load_state_dict(network.state_dict() | shared)
-    best, epoch, kept = -1.0, 0, network.state_dict()
-    for cycle in spec.cycles:
-        for error, average in _cycle(network, cycle, losses.create(spec.loss), training):
-            epoch += 1
-            f1, improved = None, None
-            if epoch % INTERVAL == 0 or epoch == spec.epochs:
-                _, f1 = metrics.best_threshold(_examine(average, validation))
-                if f1 > best:
-                    best, improved = f1, {k: v.clone() for k, v in average.state_dict().items()}
-                    kept = improved
-            yield Progress(epoch, error, f1, improved)
-        network.load_state_dict(kept)
+    def __init__(
+        self,
+        spec: MemberSpec,
+        training: Patches,
+        validation: Patches,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Begin.
 
+        Args:
+            spec: the member.
+            training: what is learnt from.
+            validation: what decides which epoch is kept.
+            start: weights to begin with, all or some; the others are random.
+        """
+        import torch
 
-def _cycle(
-    network: nn.Module, cycle: Cycle, loss: Loss, training: Patches
-) -> Iterator[tuple[float, nn.Module]]:
-    """Train through one cycle; yield after each epoch the mean loss and the averaged network."""
-    import torch
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+        torch.manual_seed(spec.seed)
+        self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
+        self._spec, self._validation, self._device = spec, validation, training_device()
+        self._images = torch.from_numpy(training.images)
+        self._masks = torch.from_numpy(training.masks[:, None])
+        self._loss = losses.create(spec.loss)
+        network = spec.network.build(training.images.shape[1])
+        if start is not None:
+            known = {k: v.float() if v.is_floating_point() else v for k, v in start.items()}
+            network.load_state_dict(network.state_dict() | known)
+        self._network = network.to(self._device).to(memory_format=torch.channels_last)
+        self._kept: Mapping[str, Tensor] = network.state_dict()
+        self._begin(0)
 
-    network = network.to(memory_format=torch.channels_last)
-    images = torch.from_numpy(training.images)
-    masks = torch.from_numpy(training.masks[:, None])
-    steps = max(len(images) // cycle.batch, 1)
-    averaging = get_ema_multi_avg_fn(AVERAGING ** (1 / steps))  # type: ignore[no-untyped-call]
-    average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
-    rate = cycle.learning_rate
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, rate, total_steps=cycle.epochs * steps, pct_start=WARM_UP
-    )
-    augment = Augmentation()
-    for epoch in range(cycle.epochs):
-        network.train()
-        side = cycle.sides[epoch * len(cycle.sides) // cycle.epochs]
+    def _begin(self, cycle: int) -> None:
+        """Set up optimiser, learning rate and average of a cycle."""
+        from torch.optim import AdamW, lr_scheduler
+        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+        self._number, self._epoch_of_cycle = cycle, 0
+        plan = self._cycle
+        steps = self._steps
+        averaging = get_ema_multi_avg_fn(AVERAGING ** (1 / steps))  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(self._network, multi_avg_fn=averaging, use_buffers=True)
+        rate = plan.learning_rate
+        self._optimiser = AdamW(
+            self._network.parameters(), lr=rate, weight_decay=WEIGHT_DECAY, fused=True
+        )
+        self._schedule: LRScheduler = (
+            lr_scheduler.ConstantLR(self._optimiser, factor=1.0)
+            if plan.constant
+            else lr_scheduler.OneCycleLR(
+                self._optimiser, rate, total_steps=plan.epochs * steps, pct_start=WARM_UP
+            )
+        )
+
+    @property
+    def _cycle(self) -> Cycle:
+        return self._spec.cycles[self._number]
+
+    @property
+    def _steps(self) -> int:
+        return self._cycle.steps or max(len(self._images) // self._cycle.batch, 1)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next epoch hangs on: tensors, numbers, lists and mappings of them."""
+        import torch
+
+        return {
+            "numbers": [
+                self.epoch, self.best_epoch, self.best_f1, self._number, self._epoch_of_cycle,
+            ],
+            "kept": dict(self._kept),
+            "parts": [part.state_dict() for part in self._parts()],
+            "random": torch.get_rng_state(),
+            "random_gpu": torch.cuda.get_rng_state() if self._device == "cuda" else None,
+        }  # fmt: skip
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from where ``state`` was taken, on the same kind of device."""
+        import torch
+
+        numbers = state["numbers"]
+        self._begin(numbers[3])
+        self.epoch, self.best_epoch, self.best_f1, _, self._epoch_of_cycle = numbers
+        self._kept = state["kept"]
+        for part, kept in zip(self._parts(), state["parts"], strict=True):
+            part.load_state_dict(kept)
+        torch.set_rng_state(state["random"])
+        if state["random_gpu"] is not None:
+            torch.cuda.set_rng_state(state["random_gpu"])
+
+    def _parts(self) -> tuple[Any, ...]:
+        return self._network, self._average, self._optimiser, self._schedule
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Train to the end, one item an epoch."""
+        while True:
+            while not self._over():
+                yield self._one_epoch()
+            self._network.load_state_dict(self._kept)
+            if self._number + 1 == len(self._spec.cycles):
+                return
+            self._begin(self._number + 1)
+
+    def _over(self) -> bool:
+        """Tell whether the cycle has come to its end, or nothing has come of it for too long."""
+        plan = self._cycle
+        waited = min(self.epoch - self.best_epoch, self._epoch_of_cycle)
+        return self._epoch_of_cycle == plan.epochs or 0 < plan.patience <= waited
+
+    def _one_epoch(self) -> Progress:
+        error = self._learn()
+        self.epoch += 1
+        self._epoch_of_cycle += 1
+        f1, improved = None, None
+        if self.epoch % INTERVAL == 0 or self.epoch == self._spec.epochs:
+            _, f1 = metrics.best_threshold(self._examine())
+            if f1 > self.best_f1:
+                now = self._average.module.state_dict()
+                improved = {k: v.to("cpu", copy=True) for k, v in now.items()}
+                self.best_f1, self.best_epoch, self._kept = f1, self.epoch, improved
+        return Progress(self.epoch, error, f1, improved)
+
+    def _learn(self) -> float:
+        """Show the training patches once, or as many batches as are asked for; return the loss."""
+        import torch
+
+        plan, steps = self._cycle, self._steps
+        self._network.train()
+        side = plan.sides[self._epoch_of_cycle * len(plan.sides) // plan.epochs]
         total = 0.0
-        order = torch.randperm(len(images))[: steps * cycle.batch]
-        for chosen in torch.split(order, cycle.batch):
-            x, y = augment(images[chosen] / 255.0, masks[chosen].float(), side)
-            error = loss(_judge(network, x), y)
-            optimiser.zero_grad()
+        for chosen in torch.split(self._order(steps * plan.batch), plan.batch):
+            x, y = self._images[chosen] / 255.0, self._masks[chosen].float()
+            if plan.crop:
+                x, y = crop(x, y, plan.crop)
+            with torch.device(self._device):
+                x, y = plan.augmentation(x.to(self._device), y.to(self._device), side)
+            error = self._loss(self._judge(self._network, x), y)
+            self._optimiser.zero_grad()
             error.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            average.update_parameters(network)
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+            self._optimiser.step()
+            self._schedule.step()
+            self._average.update_parameters(self._network)
             total += float(error.detach())
-        yield total / steps, average.module
+        return total / steps
 
+    def _order(self, number: int) -> Tensor:
+        """Return that many indices of patches in random order, each as often as the others."""
+        import torch
 
-def _examine(network: nn.Module, patches: Patches) -> metrics.Counts:
-    """Tally the scores of a network, each patch as it is."""
-    import torch
+        rounds = -(-number // len(self._images))
+        return torch.cat([torch.randperm(len(self._images)) for _ in range(rounds)])[:number]
 
-    network.eval()
-    total = np.zeros((2, metrics.STEPS), dtype=np.int64)
-    with torch.inference_mode():
-        for start in range(0, len(patches), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            x = torch.from_numpy(patches.images[part]) / 255.0
-            score = torch.sigmoid(_judge(network, x))[:, 0].numpy()
-            total += metrics.tally(score, patches.masks[part])
-    return total
+    def _examine(self) -> metrics.Counts:
+        """Tally the scores of the averaged network, each patch as it is."""
+        import torch
 
+        network, patches = self._average.module, self._validation
+        network.eval()
+        total = np.zeros((2, metrics.STEPS), dtype=np.int64)
+        with torch.inference_mode():
+            for start in range(0, len(patches), _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                x = torch.from_numpy(patches.images[part]).to(self._device) / 255.0
+                score = torch.sigmoid(self._judge(network, x))[:, 0].cpu().numpy()
+                total += metrics.tally(score, patches.masks[part])
+        return total
 
-def _judge(network: nn.Module, x: Tensor) -> Tensor:
-    """Return float32 logits of pictures that are standardised first."""
-    import torch
+    def _judge(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Return float32 logits of pictures that are standardised first."""
+        import torch
 
-    seen = standardise_windows(x).contiguous(memory_format=torch.channels_last)
-    with half_precision():
-        logits: Tensor = network(seen)
-    return logits.float()
+        seen = standardise_windows(x).contiguous(memory_format=torch.channels_last)
+        with half_precision(self._device):
+            logits: Tensor = network(seen)
+        return logits.float()

@@ -20,6 +20,7 @@ from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
 from flows.cli.looks import app as looks_app
 from flows.cli.metrics import metrics
+from flows.cli.models import app as models_app
 from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
 from flows.cli.regions import app as regions_app
@@ -88,6 +89,7 @@ for group, name, panel in (
     (alerts_app, "alerts", READ),
     (archive_app, "archive", ARCHIVES),
     (shallow_app, "shallow", LEARN),
+    (models_app, "models", LEARN),
     (catalogs_app, "catalogs", KEEP),
     (database_app, "db", KEEP),
 ):

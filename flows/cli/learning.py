@@ -12,8 +12,11 @@ from flows.cli.options import AsJson
 from flows.cli.output import emit, plain, progress, screen, some, table
 
 if TYPE_CHECKING:
+    from detectors.training.dataset import Patches
+    from detectors.weights import Model
     from flows.evaluating import Evaluation
-    from flows.training import Result
+    from flows.fine_tuning import Beginning
+    from flows.training_results import Result
 
 RecipeName = Annotated[str, typer.Option("--recipe", metavar="NAME", help="Such as landslide-rgb.")]
 Images = Annotated[Path, typer.Option(metavar="DIR", help="PNG or GeoTIFF pictures: R, G, B.")]
@@ -37,18 +40,20 @@ def evaluate(
     ] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Score a shipped ensemble, and its best member alone, against pictures with masks.
+    """Score the ensemble in use, and its best member alone, against pictures with masks.
 
     The best member is the one that was best on the validation patches of its training.
     """
     from detectors import ensemble
     from detectors.training.dataset import Split
-    from flows import evaluating, patches
+    from flows import evaluating, patches, settings
+    from flows.model_registry import Registry
 
     if split is not None and split not in SIDES:
         raise typer.BadParameter(f"no side {split!r}; known: {', '.join(SIDES)}")
     pairs = patches.find(images, masks, Split(split) if split else None)
-    asked = ensemble.load(recipe)
+    in_use = Registry(settings.load().models).in_use(recipe)
+    asked = ensemble.load(in_use.name, in_use.parent)
     with progress(len(pairs), "pictures", hidden=as_json) as done:
         evaluation = evaluating.evaluate(asked, pairs, orientations, done)
     if as_json:
@@ -85,32 +90,95 @@ def train(
     images: Images,
     masks: Masks,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for weights and results.")],
+    grid: Annotated[
+        bool,
+        typer.Option(
+            "--grid", help="Every architecture with every loss and rate instead of its members."
+        ),
+    ] = False,
     members: Annotated[
         list[str] | None,
-        typer.Option("--member", metavar="NAME", help="Only this one, repeatable; else all."),
+        typer.Option(
+            "--member", metavar="NAME", help="Only this one, repeatable; * stands for anything."
+        ),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Instead of what the recipe says.")
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Batches in an epoch.")
+    ] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(min=32, metavar="N", help="Learn from squares of so many pixels."),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV, image and group: whole events go to one side."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what was broken off in OUT.")
+    ] = False,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="MODEL", help="Begin with the weights of this model; register."
+        ),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="SPDX", help="Of the weights that come out.")
+    ] = "other",
 ) -> None:
     """Train the members of a recipe and put the best ones together as an ensemble.
 
     With --member only some are trained; all that OUT then holds compete for a place. The test
-    patches are not looked at.
+    patches are not looked at. A training that is killed goes on after its last epoch with --resume.
+    With --from an inventory of your own becomes a version that `scarpwatch models promote` can put
+    to use.
     """
-    from detectors.training import recipes
-    from flows import training
+    from flows.training_orders import Order
 
-    wanted = training.candidates(recipes.get(recipe), members, epochs)
-    patches = training.read(images, masks)
+    if grid and begin_with:
+        raise typer.BadParameter("--grid begins with random weights, --from with those of a model")
+    order = Order(
+        recipe, str(images), str(masks), str(out), grid, members, epochs, steps, crop,
+        str(groups) if groups else None, str(_find(begin_with)) if begin_with else None,
+    )  # fmt: skip
     results = []
-    for spec in wanted:
-        with progress(spec.epochs, "epochs", hidden=False, what=spec.name) as done:
-            results.append(training.train_member(spec, patches, out, done))
-    with progress(len(wanted), "members", hidden=False, what="putting together") as done:
-        model = training.assemble(recipes.get(recipe), patches, out, done)
+    for name in order.names():
+        with progress(order.spec(name).epochs, "epochs", hidden=False, what=name) as done:
+            results.append(order.train(name, done, resume=resume))
+    total = len(order.declared.members)
+    with progress(total, "members", hidden=False, what="putting together") as done:
+        model = order.assemble(done, licence)
     _print_training(results, [member.name for member in model.members])
     screen().print(f"Written to {plain(str(out))}: {plain(model.version)}")
+    if order.beginning:
+        _register(order.beginning, model, order.patches, out)
+
+
+def _find(model: str) -> Path:
+    """Return the folder of a model by name or version."""
+    from flows import settings
+    from flows.model_registry import Registry
+
+    return Registry(settings.load().models).find(model)
+
+
+def _register(beginning: Beginning, model: Model, patches: Patches, out: Path) -> None:
+    """Write the card of a fine-tuned model, add it to the registry, say what may come next."""
+    from flows import fine_tuning, settings
+    from flows.files import write_whole
+    from flows.model_registry import CARD, Registry
+
+    began = beginning.ensemble.model
+    before, after = beginning.f1(patches), model.validation_f1
+    write_whole(out / CARD, fine_tuning.card(model, began, before, after, patches).encode())
+    Registry(settings.load().models).add(out)
+    screen().print(
+        f"F1 on validation: {before:.3f} with {plain(began.version)}, {after:.3f} now.\n"
+        f"Registered, not in use: 'scarpwatch models promote {plain(model.version)}'"
+    )
 
 
 def _print_training(results: list[Result], chosen: list[str]) -> None:

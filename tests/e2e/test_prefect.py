@@ -137,6 +137,7 @@ def test_served_killed_served_again_and_ended(
         "flows.monitor.poll_region": "watched",
         "flows.monitor.detect_sar": "on-demand",
         "flows.monitor.confirm_optical": "on-demand",
+        "flows.monitor.train_models": "on-demand",
         "flows.monitor.deliver_alerts": "undelivered",
     }
     (schedule,) = deployments["flows.monitor.poll_region"]["schedules"]

@@ -19,19 +19,19 @@ def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
     slow = watch(id="slow", poll_every=timedelta(hours=2))
     watch(id="asleep", paused=True)
     watch(id="urgent", priority=1, poll_every=timedelta(minutes=5))
-    polls, detect, confirm, deliver = make_deployments(slow.services)
+    polls, detect, confirm, train, deliver = make_deployments(slow.services)
     told = [(s.parameters, s.schedule.interval, s.slug) for s in polls.schedules]
     assert told == [
         ({"region_id": "urgent"}, timedelta(minutes=5), "urgent"),
         ({"region_id": "slow"}, timedelta(hours=2), "slow"),
     ]
-    assert detect.schedules == confirm.schedules == []
+    assert detect.schedules == confirm.schedules == train.schedules == []
     (every,) = deliver.schedules
     assert every.schedule.interval == slow.services.settings.deliver_every
-    entrypoints = [one.entrypoint for one in (polls, detect, confirm, deliver)]
+    entrypoints = [one.entrypoint for one in (polls, detect, confirm, train, deliver)]
     assert entrypoints == [
         "flows.monitor.poll_region", "flows.monitor.detect_sar", "flows.monitor.confirm_optical",
-        "flows.monitor.deliver_alerts",
+        "flows.monitor.train_models", "flows.monitor.deliver_alerts",
     ]  # fmt: skip
 
 

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from rasterio.errors import NotGeoreferencedWarning
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from flows.cli import app
+from tests.learning import inventory, scar, typed, write
 
 FIGURES = [
     "precision", "recall", "f1", "iou", "mcc", "frequency_bias", "brier_skill", "ece", "n_pixels",
 ]  # fmt: skip
-
-
-def write(path: Path, bands: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    driver = "PNG" if path.suffix == ".png" else "GTiff"
-    count, height, width = bands.shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(
-            path, "w", driver=driver, count=count, height=height, width=width, dtype=bands.dtype
-        ) as raster:
-            raster.write(bands)
-
-
-def scar(number: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
-    """A bright brown streak in dark green, and its mask."""
-    random = np.random.default_rng(number)
-    rows, columns = np.mgrid[:size, :size]
-    middle = random.integers(size // 4, 3 * size // 4, 2)
-    mask = (abs(columns - middle[1] + (rows - middle[0]) * 0.3) < 5) & (
-        abs(rows - middle[0]) < size // 5
-    )
-    ground = random.normal([[[40]], [[60]], [[35]]], 6, (3, size, size))
-    bare = random.normal([[[190]], [[160]], [[130]]], 10, (3, size, size))
-    picture = np.clip(np.where(mask, bare, ground), 0, 255).astype(np.uint8)
-    return picture, mask.astype(np.uint8)[None] * 255
 
 
 @pytest.fixture
@@ -53,10 +24,6 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         write(images / f"p_{number}.{suffix}", picture)
         write(masks / f"p_{number}.{suffix}", mask)
     return images, masks
-
-
-def typed(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def evaluate(folders: tuple[Path, Path], *more: object) -> Result:
@@ -164,11 +131,8 @@ def test_train_writes_an_ensemble_that_loads(tmp_path: Path) -> None:
     from detectors import weights
     from detectors.training import recipes
 
-    images, masks, out = tmp_path / "images", tmp_path / "masks", tmp_path / "landslide-rgb"
-    for number in [*range(1, 21), *range(151, 155)]:
-        picture, mask = scar(number, 64)
-        write(images / f"p_{number}.png", picture)
-        write(masks / f"p_{number}.png", mask)
+    out = tmp_path / "landslide-rgb"
+    images, masks = inventory(tmp_path, [*range(1, 21), *range(151, 155)])
     names = [m.name for m in recipes.get("landslide-rgb").members[:2]]
     command = ["train", "--recipe", "landslide-rgb", "--images", images, "--masks", masks]
     command += ["--out", out, "--epochs", 1, "--member", names[0], "--member", names[1]]

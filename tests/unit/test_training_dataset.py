@@ -33,8 +33,10 @@ def test_the_split_is_by_number_alone() -> None:
         "train", "train", "validation", "validation", "train", "test", "test", "train",
     ]  # fmt: skip
     few = np.array([301, 7, 151])
-    patches = Patches(np.zeros((3, 3, 4, 4), np.uint8), np.zeros((3, 4, 4), bool), few)
-    assert patches.only(Split.TEST).numbers.tolist() == [301]
+    patches = Patches(
+        np.zeros((3, 3, 4, 4), np.uint8), np.zeros((3, 4, 4), bool), few, split_of(few)
+    )
+    assert patches.only(Split.TEST).groups.tolist() == [301]
     assert len(patches.only(Split.TRAIN)) == 1
     assert BLOCK == 50
 

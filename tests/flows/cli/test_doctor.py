@@ -65,8 +65,8 @@ def test_everything_in_order(cli: Any, read: Any) -> None:
     assert found["ok"]
     assert {(check["name"], check["state"]) for check in found["checks"]} == {
         (name, "ok")
-        for name in ("python", "settings", "disk", "weights", "database", "clock", "schema",
-                     "regions", "catalogue local", "channel duty", "channel drill")
+        for name in ("python", "settings", "disk", "weights", "models", "database", "clock",
+                     "schema", "regions", "catalogue local", "channel duty", "channel drill")
     }  # fmt: skip
     said = {check["name"]: check["said"] for check in found["checks"]}
     assert "Looks of the coast" in said["catalogue local"]
