@@ -53,7 +53,7 @@ class Plan:
     """Simulated events that levels and scores are found on."""
     held_back: int = 8
     """Simulated events that figures come from."""
-    tuning: int = 1
+    tuning: int = 4
     """Simulated events that filters are compared on."""
     size: int = 300
     """Pixels on each side of an event."""

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.dating_view import bands, dated_document, day_span
 from flows.cli.options import AsJson, date_option, require_folder
 from flows.cli.output import aside, details, emit, plain, progress, screen, some, table
 
 if TYPE_CHECKING:
-    from detectors.step_dates import Dated
     from flows.series import Evaluated, Judged
 
 
@@ -112,7 +110,7 @@ def date_series(
     Fields step several times a year: name with --from and --to which change is meant.
     """
     from detectors.step_dates import date_step
-    from flows.cli import documents
+    from flows.cli import dating_view, documents
     from flows.series_files import read_series
 
     if picture is not None:
@@ -128,25 +126,25 @@ def date_series(
 
         picture.write_bytes(draw_dated(looks, level, dated))
     if as_json:
-        emit(documents.as_json(_dated_document(looks.name, looks.track, dated)))
+        emit(
+            documents.as_json(
+                {"series": looks.name, "track": looks.track} | dating_view.dated_document(dated)
+            )
+        )
         return
     screen().print(f"[name]{plain(looks.name)}[/]  {plain(looks.track)}")
-    step_db = ", ".join(f"{name} {db:+.1f} dB" for name, db in bands(dated))
+    step_db = ", ".join(f"{name} {db:+.1f} dB" for name, db in dating_view.bands(dated))
     screen().print(
         details(
             [
                 ("date", f"unknown: {dated.unknown}" if dated.unknown else _day(dated.best)),
-                ("90 % between", day_span(dated)),
+                ("90 % between", dating_view.day_span(dated)),
                 ("step", step_db),
                 ("evidence", f"10^{dated.evidence:.1f} against no step"),
                 ("looks", str(len(dated.looks))),
             ]
         )
     )
-
-
-def _dated_document(name: str, track: str, dated: Dated) -> dict[str, Any]:
-    return {"series": name, "track": track} | dated_document(dated)
 
 
 def _day(moment: datetime | None) -> str:

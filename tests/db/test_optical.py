@@ -286,7 +286,7 @@ def test_looks_at_some_ground_come_newest_first(world, make, record) -> None:
         radar = queries.looks_over(
             s, ground, Sensor.SAR, **(asked | {"sources": {strangers[0].source}})
         )
-        assert radar == [strangers[0]]
+        assert radar == [strangers[0], world.acquisition]
 
 
 def test_radar_and_optical_looks_are_claimed_apart(world, make, record) -> None:

@@ -171,7 +171,7 @@ def test_weights_that_do_not_fit_cost_neither_checks_nor_looks(
     world.see(4, DEBRIS)
     with monkeypatch.context() as broken:
 
-        def garbled(name: str) -> None:
+        def garbled(name: str, _folder: Path) -> None:
             raise InvalidWeights(f"{name} is garbled")
 
         broken.setattr(examining, "describe", garbled)
