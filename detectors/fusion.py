@@ -8,13 +8,14 @@ the set of looks alone, not on the order in which they came:
   more, or a detection joined. *Not seen*: it is under 1.3 sigma with 60 % of the pixels judged. In
   between: undecided. On the California series, changes of 3 to 4.5 dB over 1 to 6 ha, SIMULATED,
   gave over 2.2 sigma in 98 % of 830 outlines at the next pass, and under 1.3 in 99 % of the same
-  outlines without the change, never over 2.0 (``tests/data/test_later_looks.py``; in-sample). No
-  pixel was chosen by the look that is asked, so that the test may be milder than a detection's.
+  outlines without the change, never over 2.0 (``tests/data/test_later_looks.py``; in-sample,
+  before the log ratio averaged speckle). No pixel was chosen by the look that is asked, so that the
+  test may be milder than a detection's.
 - A look that is wet, under snow, or not complete says nothing, either way. Neighbouring bursts and
   reprocessed products of one pass count once.
-- *Likely*: one steady pass found it likely, or the first that saw it did, or two or more passes saw
-  it whose joint evidence (root of the sum of squares) is what two passes at the level of *watch*
-  make. *Watch*: otherwise, and whenever as many passes looked and saw nothing as saw it.
+- *Likely*: one steady pass found it likely, or the first that saw it did, or two passes saw it with
+  the evidence of *watch* each. *Watch*: otherwise, and whenever as many passes looked and saw
+  nothing as saw it.
 
 Radar never confirms and never refutes: harvested fields and wet soil are seen again too.
 """
@@ -55,9 +56,9 @@ class Rule:
     """Mean absolute score from which a landslide is seen again, sigma."""
     gone: float = 1.3
     """Mean absolute score under which a look sees nothing, sigma."""
-    joint_evidence: float = 16.9
-    """Root of the summed squares of evidence from which several passes make *likely*: two passes at
-    the level of *watch* (12.0) make 16.97."""
+    together: float = 12.8
+    """Evidence, that of *watch*, which each of two passes needs to make *likely* together. What is
+    weaker never adds up: a new roof is seen for years."""
 
 
 RULE = Rule()
@@ -220,11 +221,12 @@ def vote(checks: Iterable[RadarCheck], rule: Rule = RULE) -> Vote:
     missed = [
         one for one in passes if one not in saw and any(c.finding is Finding.DISAGREES for c in one)
     ]
-    joint = math.sqrt(sum(max(_evidence(c) for c in one) ** 2 for one in saw))
+    strongest = [max(_evidence(c) for c in one) for one in saw]
+    joint = math.sqrt(sum(evidence**2 for evidence in strongest))
     founding = next((one for one in passes if any(c.tier is not None for c in one)), [])
     alone = any(c.tier is Tier.LIKELY for one in (*saw, founding) for c in one)
     doubted = len(missed) >= max(1, len(saw))
-    together = len(saw) >= 2 and joint >= rule.joint_evidence
+    together = sum(evidence >= rule.together for evidence in strongest) >= 2
     likely = (alone or together) and not doubted
     return Vote(Tier.LIKELY if likely else Tier.WATCH, len(saw), len(missed), joint)
 

@@ -40,11 +40,11 @@ class Levels:
     least_mean: float = 3.0
     """Least mean of a patch, each pixel cut at the ceiling, sigma: half-dried ground makes patches
     that are large and weak."""
-    watch: float = 12.0
+    watch: float = 12.8
     """Evidence from which a patch is stored."""
     watch_incomplete: float = 20.0
     """The same for looks of one polarisation: on the quiet series one such patch reaches it."""
-    likely: float = 12.5
+    likely: float = 13.3
     """Evidence from which a patch is alerted."""
     likely_area_m2: float = 10_000.0
     """Smallest patch that is alerted, m2."""

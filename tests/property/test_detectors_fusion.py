@@ -69,4 +69,4 @@ def test_likely_needs_a_likely_look_or_two(said: list[RadarCheck]) -> None:
     found = vote(said)
     if found.tier is Tier.LIKELY and not any(one.tier is Tier.LIKELY for one in said):
         assert found.saw >= 2
-        assert found.joint_evidence >= RULE.joint_evidence
+        assert found.joint_evidence >= RULE.together * 2**0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -97,8 +96,7 @@ def test_versions_count_up_and_tell_the_truth(found: list[Detection]) -> None:
         strongest = {d.acquisition_id: 0.0 for d in own}
         for d in own:
             strongest[d.acquisition_id] = max(strongest[d.acquisition_id], d.evidence)
-        joint = math.hypot(*strongest.values())
-        together = len(strongest) > 1 and joint >= RULE.joint_evidence
+        together = sum(evidence >= RULE.together for evidence in strongest.values()) > 1
         alone = any(d.tier is Tier.LIKELY for d in own)
         assert (version.tier is Tier.LIKELY) == (alone or together)
         history[version.id] = version

@@ -108,10 +108,10 @@ def test_detected_counts_visible_landslides_once() -> None:
     assert by_pixel([look], SHIPPED, lambda p: p["evidence"] == 13.0) == pytest.approx(
         (2 * 15 / (20 + 60), 15 / 65)
     )
-    assert watch(patch(12.0))
-    assert not watch(patch(11.9))
-    assert likely(patch(12.5, 12))
-    assert not likely(patch(12.5, 11))
+    assert watch(patch(12.8))
+    assert not watch(patch(12.7))
+    assert likely(patch(13.3, 12))
+    assert not likely(patch(13.3, 11))
 
 
 def test_patches_are_those_that_ship() -> None:

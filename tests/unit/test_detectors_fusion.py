@@ -40,7 +40,7 @@ def found(look: int = 0, **changes: Any) -> Detection:
     values: dict[str, Any] = {
         "region_id": "region", "acquisition_id": derive_id("look", look),
         "polygon": box(0.0, 34.0, 0.01, 34.01), "area_m2": 25 * 900.0, "score_max": 5.0,
-        "score_mean": 3.5, "evidence": 12.2, "change_db": 4.0, "tier": Tier.WATCH,
+        "score_mean": 3.5, "evidence": 13.0, "change_db": 4.0, "tier": Tier.WATCH,
         "not_before": FIRST + (look - 1) * REPEAT, "not_after": FIRST + look * REPEAT,
         "item_ids": (f"item-{look}",), "detector": "d", "weights_version": "none",
         "config_hash": "c",
@@ -53,7 +53,7 @@ def known(**changes: Any) -> Landslide:
     return landslide
 
 
-def check(look: int, finding: Finding, evidence: float = 12.0, **changes: Any) -> RadarCheck:
+def check(look: int, finding: Finding, evidence: float = 13.0, **changes: Any) -> RadarCheck:
     return replace(
         RadarCheck(
             derive_id("landslide"), derive_id("look", look), FIRST + look * REPEAT, finding,
@@ -123,8 +123,9 @@ def test_two_passes_at_watch_make_likely() -> None:
     assert vote([one]).tier is Tier.WATCH
     again = vote([one, check(1, Finding.AGREES)])
     assert (again.tier, again.saw, again.missed) == (Tier.LIKELY, 2, 0)
-    assert again.joint_evidence == pytest.approx(12.0 * 2**0.5)
-    assert vote([one, check(1, Finding.AGREES, evidence=6.0)]).tier is Tier.WATCH
+    assert again.joint_evidence == pytest.approx(13.0 * 2**0.5)
+    weaker = [check(look, Finding.AGREES, evidence=12.7) for look in range(1, 9)]
+    assert vote([one, *weaker]).tier is Tier.WATCH
 
 
 def test_two_products_of_one_pass_are_one_witness() -> None:
@@ -201,7 +202,7 @@ def test_a_joining_detection_raises_and_says_why() -> None:
     first, second = found(0), found(1)
     start, joined = track([first, second], [])
     assert (start.tier, joined.tier) == (Tier.WATCH, Tier.LIKELY)
-    assert "raised to likely: seen by 2 passes, joint evidence 17.3" in joined.cause
+    assert "raised to likely: seen by 2 passes, joint evidence 18.4" in joined.cause
 
 
 def test_a_lowered_landslide_stays_lowered_until_more_see_it_than_do_not() -> None:
