@@ -245,8 +245,8 @@ def _filters(found: Mapping[str, Any]) -> str:
 more at 3 dB over the level of one false object per 1000 km2 and look, which each filter has for
 itself ({some["km2"]} km2, {some["allowed"]} objects allowed). The transformer was trained on total
 variation, and has it as shipped, where the log ratio has a 3 x 3 mean; other lines have one filter
-for both. Scores are in sigma as they come, the patches' levels unchanged. Wet looks are among them: a
-few objects that rain raised decide the levels.
+for both. Scores are in sigma as they come, the patches' levels unchanged. Wet looks are among
+them: a few objects that rain raised decide the levels.
 
 {_table(["filter", *(_word(n) for n in OWN)], rows)}"""
 
