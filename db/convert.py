@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from db import tables
 from db.records import LookRecord, PollRecord, TrackCoverage
+from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver
 from detectors.observability import Coverage
 from detectors.types import (
     Acquisition,
@@ -43,6 +44,10 @@ _RECORDS = (
     OpticalCheck,
     RadarCheck,
     Alert,
+    Exposure,
+    Exposed,
+    NearPlace,
+    OnRiver,
     PollRecord,
     LookRecord,
     Coverage,

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from alerts.rules import channels_for, should_alert
 from db import outbox
+from db.exposure import exposure_of
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
 from flows.services import Services
 
@@ -51,6 +52,7 @@ def tell(
         published_at=look.published_at,
         exercise=services.settings.exercise or version.simulated,
         references=tuple(record.alert.id for record in reversed(earlier)),
+        exposure=exposure_of(s, version.geometry),
     )
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
     channels = channels_for(alert, services.channels, told)

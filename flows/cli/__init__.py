@@ -15,6 +15,7 @@ from flows.cli.archives import app as archive_app
 from flows.cli.catalogs import app as catalogs_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
+from flows.cli.exposure import app as exposure_app
 from flows.cli.health import doctor, status
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
@@ -84,6 +85,7 @@ def begin(
 
 for group, name, panel in (
     (regions_app, "regions", WATCH),
+    (exposure_app, "exposure", WATCH),
     (landslides_app, "landslides", READ),
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
