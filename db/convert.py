@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from db import tables
 from db.records import LookRecord, PollRecord, TrackCoverage
+from detectors.bulletins import Bulletin, Sort
 from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver
 from detectors.observability import Coverage
 from detectors.types import (
@@ -35,6 +36,8 @@ from detectors.types import (
 
 #: Version of the JSON an alert is stored as.
 ALERT_FORMAT = 1
+#: And a bulletin.
+BULLETIN_FORMAT = 1
 
 _RECORDS = (
     WatchedRegion,
@@ -159,6 +162,24 @@ def alert_from_json(content: Mapping[str, Any]) -> Alert:
     """Return the alert that :func:`alert_json` wrote, also after a trip through JSONB."""
     alert: Alert = _parsed(Alert, content)
     return alert
+
+
+def bulletin_json(bulletin: Bulletin) -> dict[str, Any]:
+    """Return a bulletin as JSON-able values."""
+    return {"format": BULLETIN_FORMAT, **_plain(bulletin)}
+
+
+def bulletin_from_json(content: Mapping[str, Any]) -> Bulletin:
+    """Return the bulletin that :func:`bulletin_json` wrote."""
+    return Bulletin(
+        id=uuid.UUID(content["id"]),
+        sort=Sort(content["sort"]),
+        region_id=content["region_id"],
+        exercise=content["exercise"],
+        simulated=content["simulated"],
+        issued_at=datetime.fromisoformat(content["issued_at"]).astimezone(UTC),
+        content=content["content"],
+    )
 
 
 def _columns(record: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import shapely
-from shapely.geometry import box
+from shapely.geometry import MultiPolygon, box
 from shapely.geometry.base import BaseGeometry
 
 from db.exposure import MapFeature
@@ -167,6 +167,26 @@ def read_maps(path: Path, reading: Reading) -> Iterator[LoadedMap]:
             f"{path.name} holds no road, rail, building, river or place that can be recognised "
             "by OpenStreetMap's columns; say what it holds with --kind"
         )
+
+
+def read_areas(path: Path) -> list[MultiPolygon]:
+    """Return the polygons of a vector file, EPSG:4326, mended.
+
+    Raises:
+        InvalidMap: it cannot be read, or holds no polygon.
+    """
+    areas: list[MultiPolygon] = []
+    for layer in layers_of(path, Reading()):
+        for shape in _frame(path, layer, Reading()).geometry:
+            if shape is None or shape.is_empty:
+                continue
+            mended = shapely.force_2d(shape if shape.is_valid else shapely.make_valid(shape))
+            flat = [p for p in shapely.get_parts(mended) if p.geom_type == "Polygon"]
+            if flat:
+                areas.append(MultiPolygon(flat))
+    if not areas:
+        raise InvalidMap(f"{path.name} holds no polygon")
+    return areas
 
 
 def _frame(path: Path, layer: str | None, reading: Reading) -> geopandas.GeoDataFrame:

@@ -6,7 +6,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from alerts.rules import channels_for, should_alert
-from db import outbox
+from alerts.subscribers import free, wanted_by
+from db import notices, outbox
 from db.exposure import exposure_of
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
 from flows.services import Services
@@ -55,8 +56,24 @@ def tell(
         exposure=exposure_of(s, version.geometry),
     )
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
-    channels = channels_for(alert, services.channels, told)
+    channels = channels_for(alert, free(services.channels, services.subscribers), told)
     outbox.enqueue(s, alert, channels)
-    if not channels and not (earlier and kind == "withdrawn"):
+    subscribers = _subscribers(services, s, alert)
+    notices.add_notices(s, alert.id, subscribers)
+    if not channels and not subscribers and not (earlier and kind == "withdrawn"):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
+
+
+def _subscribers(services: Services, s: Session, alert: Alert) -> set[str]:
+    """Return the subscribers that are to hear of it: those that want it, and those concerned.
+
+    A withdrawal goes to the concerned alone. Whether at once is decided when all of a look is
+    stored: see ``flows.notifying``.
+    """
+    known = {one.name for one in services.subscribers}
+    concerned = notices.concerned(s, alert.landslide.id) & known
+    if alert.kind == "withdrawn":
+        return concerned
+    wanted = {one.name for one in wanted_by(alert, services.subscribers, services.channels)}
+    return wanted | concerned

@@ -127,6 +127,9 @@ def alert_document(record: AlertRecord) -> dict[str, Any]:
             "references": alert.references,
             "recorded_at": record.recorded_at,
             "deliveries": record.deliveries,
+            "notices": record.notices,
+            "acknowledged": record.acknowledged,
+            "exposure": alert.exposure,
         }
     )
     return document

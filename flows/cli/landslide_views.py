@@ -12,9 +12,13 @@ from rich.padding import Padding
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from alerts.exposed import lines
+from alerts.rules import severity
 from alerts.wording import amount, area, change, hundredths, parts, place, span
 from db import optical, outbox, queries, radar
+from db.exposure import exposure_of
 from db.records import AlertRecord
+from detectors.exposure import Exposure
 from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Sensor
 from flows.cli.documents import (
     alert_document,
@@ -42,6 +46,8 @@ class LandslideView:
     """What radar looks said, in order of sensing: the evidence behind its tier."""
     alerts: tuple[AlertRecord, ...]
     """Oldest first."""
+    exposure: Exposure | None
+    """What lies there by the maps that are loaded now; None: no map reaches it."""
 
     @property
     def latest(self) -> Landslide:
@@ -56,6 +62,7 @@ class LandslideView:
             "checks": [check_document(check) for check in self.checks],
             "radar_checks": [as_json(check) for check in self.support],
             "alerts": [alert_document(record) for record in self.alerts],
+            "exposure": as_json(self.exposure),
         }
 
 
@@ -68,6 +75,7 @@ def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
         tuple(optical.optical_checks(s, landslide_id)),
         tuple(radar.radar_checks(s, [landslide_id]).get(landslide_id, ())),
         tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
+        exposure_of(s, versions[-1].geometry),
     )
 
 
@@ -137,6 +145,7 @@ def print_one(console: Console, view: LandslideView) -> None:
                 ("when", when),
                 ("seen", seen),
                 ("optical", _optical(latest)),
+                ("there", "\n".join(_there(view))),
                 ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}), {highest}"),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]
@@ -149,6 +158,14 @@ def print_one(console: Console, view: LandslideView) -> None:
     _print_support(console, view.support)
     _print_checks(console, view.checks)
     _print_alerts(console, view)
+
+
+def _there(view: LandslideView) -> list[str]:
+    """Return what lies there and how bad it may be, line by line."""
+    worst = severity(view.latest, view.exposure).value
+    if view.exposure is None:
+        return [f"unknown: no map is loaded here (scarpwatch exposure load); severity {worst}"]
+    return [*(plain(line) for line in lines(view.exposure, view.latest.kind)), f"severity {worst}"]
 
 
 _EYES = {Sensor.SAR: "radar", Sensor.OPTICAL: "an optical look"}
@@ -218,7 +235,11 @@ def _print_alerts(console: Console, view: LandslideView) -> None:
             f"  {kind}{record.alert.kind}, {minute(record.recorded_at)} UTC,"
             f" {str(record.alert.id)[:8]}"
         )
-        if not record.deliveries:
+        for notice in record.notices:
+            if notice.state != "sent":
+                why = f": {notice.reason}" if notice.reason else ""
+                console.print(f"    {plain(notice.subscriber)} {notice.state}{why}")
+        if not record.deliveries and not record.notices:
             console.print("    [fail]nobody was told[/]")
         for delivery in record.deliveries:
             reason = f": {plain(delivery.reason)}" if delivery.reason else ""
