@@ -65,6 +65,22 @@ def _deserted(exposure: Exposure) -> bool:
     return mapped and not (exposure.buildings_near or exposure.things or _struck(exposure))
 
 
+#: A landslide of which exclusions cover this much or more is not alerted: more of it lies where
+#: the ground moves by plan than elsewhere. What only touches a quarry may run out of it.
+EXCLUDED_FROM = 0.5
+
+
+def excluded(share: float, *, alerted: bool, by_person: bool = False) -> bool:
+    """Tell whether exclusions keep an alert back.
+
+    Args:
+        share: Of the outline's area inside exclusions, 0 to 1.
+        alerted: An alert of this landslide was decided before: whoever was told hears how it ends.
+        by_person: A person has looked at it and decided: that outranks a line on a map.
+    """
+    return share >= EXCLUDED_FROM and not alerted and not by_person
+
+
 def should_alert(
     landslide: Landslide, previous: Landslide | None, *, alerted: bool = False
 ) -> str | None:

@@ -64,6 +64,11 @@ def geometry_value(geometry: BaseGeometry) -> WKBElement:
     return from_shape(geometry, srid=4326, extended=True)
 
 
+def to_shape_of(value: WKBElement) -> Any:
+    """Return a stored geometry as shapely's."""
+    return _from_column(BaseGeometry, value)
+
+
 def region_values(region: WatchedRegion) -> dict[str, Any]:
     """Return the columns of ``tables.Region``."""
     return _columns(region)

@@ -229,6 +229,8 @@ class RegionSummary:
     """Messages in the outbox."""
     deliveries: Mapping[str, int]
     """By delivery state."""
+    withheld: int = 0
+    """Alerts that exclusions kept back."""
 
 
 @dataclass(frozen=True, slots=True)

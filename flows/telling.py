@@ -5,9 +5,9 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.orm import Session
 
-from alerts.rules import channels_for, should_alert
+from alerts.rules import channels_for, excluded, should_alert
 from alerts.subscribers import free, wanted_by
-from db import notices, outbox
+from db import exclusions, notices, outbox
 from db.exposure import exposure_of
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
 from flows.services import Services
@@ -22,6 +22,8 @@ def tell(
     look: Acquisition,
     version: Landslide,
     previous: Landslide | None,
+    *,
+    by_person: bool = False,
 ) -> bool:
     """Write the alert that a version deserves into the outbox, in the caller's transaction.
 
@@ -35,13 +37,23 @@ def tell(
         look: what decided it.
         version: just stored.
         previous: the version before, None for a new landslide.
+        by_person: a person decided it; exclusions do not hold against that.
 
     Returns:
         Whether an alert was written.
     """
     earlier = outbox.list_alerts(s, landslide_id=version.id)
-    kind = should_alert(version, previous, alerted=bool(earlier))
+    held_back = exclusions.withheld_kinds(s, version.id)
+    # What was kept back is asked anew at each version: an outline may outgrow the quarry.
+    before = None if held_back and not earlier else previous
+    kind = should_alert(version, before, alerted=bool(earlier))
     if kind is None:
+        return False
+    inside = exclusions.covered(s, version.geometry)
+    if inside is not None and excluded(inside.share, alerted=bool(earlier), by_person=by_person):
+        if kind not in held_back:
+            exclusions.withhold(s, version, kind, inside)
+            log.info("kept back", region=region.id, kind=kind, reason=inside.reason)
         return False
     alert = Alert(
         landslide=version,

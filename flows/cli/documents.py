@@ -63,6 +63,7 @@ def summary_document(summary: RegionSummary | None) -> dict[str, Any]:
         "checks": dict(summary.checks) if summary else {},
         "alerts": summary.alerts if summary else 0,
         "deliveries": dict(summary.deliveries) if summary else {},
+        "withheld": summary.withheld if summary else 0,
     }
 
 

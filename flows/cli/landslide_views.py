@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -13,9 +14,10 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from alerts.exposed import lines
-from alerts.rules import severity
+from alerts.rules import EXCLUDED_FROM, severity
 from alerts.wording import amount, area, change, hundredths, parts, place, span
 from db import optical, outbox, queries, radar
+from db.exclusions import Covered, covered
 from db.exposure import exposure_of
 from db.records import AlertRecord
 from detectors.exposure import Exposure
@@ -29,6 +31,7 @@ from flows.cli.documents import (
 )
 from flows.cli.output import WIDE, details, minute, plain, some, styled, table
 
+_NONE: Mapping[uuid.UUID, Covered] = MappingProxyType({})
 NO_PROBABILITY = "a score, not a probability"
 
 
@@ -48,6 +51,8 @@ class LandslideView:
     """Oldest first."""
     exposure: Exposure | None
     """What lies there by the maps that are loaded now; None: no map reaches it."""
+    excluded: Covered | None
+    """How far exclusions cover it now; None: not at all."""
 
     @property
     def latest(self) -> Landslide:
@@ -63,6 +68,7 @@ class LandslideView:
             "radar_checks": [as_json(check) for check in self.support],
             "alerts": [alert_document(record) for record in self.alerts],
             "exposure": as_json(self.exposure),
+            "excluded": as_json(self.excluded),
         }
 
 
@@ -76,6 +82,7 @@ def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
         tuple(radar.radar_checks(s, [landslide_id]).get(landslide_id, ())),
         tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
         exposure_of(s, versions[-1].geometry),
+        covered(s, versions[-1].geometry),
     )
 
 
@@ -92,8 +99,16 @@ def shift(found: Landslide | Detection) -> str:
     return "unknown" if found.d_ndvi is None else f"{hundredths(found.d_ndvi, signed=True)} NDVI"
 
 
-def as_table(landslides: Sequence[Landslide], width: int) -> Table:
-    """Return the list of landslides; wide screens see more columns."""
+def as_table(
+    landslides: Sequence[Landslide], width: int, inside: Mapping[uuid.UUID, Covered] = _NONE
+) -> Table:
+    """Return the list of landslides; wide screens see more columns.
+
+    Args:
+        landslides: What is listed.
+        width: Of the screen.
+        inside: Which of them are excluded, and why.
+    """
     wide = width >= WIDE
     made = table()
     made.add_column("Id", no_wrap=True)
@@ -112,7 +127,7 @@ def as_table(landslides: Sequence[Landslide], width: int) -> Table:
         seen = minute(landslide.not_after)
         made.add_row(
             f"[name]{str(landslide.id)[:8]}[/]",
-            f"{landslide.region_id}{drill}",
+            f"{landslide.region_id}{drill}{_excluded(inside.get(landslide.id))}",
             styled(landslide.state),
             styled(landslide.tier),
             seen if wide else seen[:10],
@@ -121,6 +136,11 @@ def as_table(landslides: Sequence[Landslide], width: int) -> Table:
             where(landslide, digits=5 if wide else 3),
         )
     return made
+
+
+def _excluded(by: Covered | None) -> str:
+    """Return why it is never alerted, on a line of its own."""
+    return "" if by is None else f"\n[dim]excluded: {plain(by.reason, 40)}[/]"
 
 
 def print_one(console: Console, view: LandslideView) -> None:
@@ -147,6 +167,7 @@ def print_one(console: Console, view: LandslideView) -> None:
                 ("optical", _optical(latest)),
                 ("there", "\n".join(_there(view))),
                 ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}), {highest}"),
+                ("excluded", _told_excluded(view.excluded)),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]
         )
@@ -158,6 +179,15 @@ def print_one(console: Console, view: LandslideView) -> None:
     _print_support(console, view.support)
     _print_checks(console, view.checks)
     _print_alerts(console, view)
+
+
+def _told_excluded(by: Covered | None) -> str:
+    """Return how far it lies in exclusions, and what follows from that."""
+    if by is None:
+        return ""
+    name = f", {plain(by.name)}" if by.name else ""
+    kept = "not alerted" if by.share >= EXCLUDED_FROM else "too little to keep alerts back"
+    return f"{100 * by.share:.0f} % in {plain(by.reason)}{name}: {kept}"
 
 
 def _there(view: LandslideView) -> list[str]:

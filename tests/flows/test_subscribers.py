@@ -22,7 +22,7 @@ from alerts import journal
 from alerts.records import Channel
 from alerts.rules import Severity
 from alerts.subscribers import Escalation, QuietHours, Subscriber
-from db import notices, outbox, queries, store
+from db import counts, exclusions, notices, outbox, queries, store
 from db.engine import transaction
 from detectors.types import Landslide, State, WatchedRegion
 from flows.clock import SystemClock
@@ -63,14 +63,17 @@ class Office:
                 stored.append(one)
         return stored
 
-    def becomes(self, landslide: Landslide, state: State) -> None:
+    def becomes(
+        self, landslide: Landslide, state: State, *, by_person: bool = False, **fields: Any
+    ) -> None:
         look = self.make.acquisition()
         with transaction(self.engine) as s:
             before = queries.get_landslide(s, landslide.id)
             assert before is not None
-            now = replace(before, revision=before.revision + 1, state=state, cause="a clear look")
+            values = {"revision": before.revision + 1, "state": state, "cause": "a clear look"}
+            now = replace(before, **(values | fields))
             store.store_landslide(s, now)
-            tell(self.services, s, self.region, look, now, before)
+            tell(self.services, s, self.region, look, now, before, by_person=by_person)
 
     def at(self, now: datetime) -> None:
         """Do what the flow does at a moment, twice: nothing is told twice."""
@@ -266,3 +269,66 @@ def test_a_subscriber_without_its_channel_waits(office) -> None:
     w.services = replace(w.services, channels=channels)
     w.at(MONDAY + 2 * DAY)
     assert w.told("pager") == ["digest suspected 5.0 ha"]
+
+
+def exclude(w: Office, *boxes: tuple[float, float, float, float], reason: str = "quarry") -> None:
+    with transaction(w.engine) as s:
+        for one in boxes:
+            exclusions.add_exclusion(s, MultiPolygon([box(*one)]), reason, "Pit")
+
+
+def test_a_quarry_is_counted_and_never_alerted(office) -> None:
+    w = office()
+    # The two halves of the first overlap, and cover 60 % of it; the second is covered by 40 %.
+    exclude(w, (-119.71, 34, -119.6988, 35), (-119.7005, 34, -119.6988, 35))
+    exclude(w, (-119.70, 34, -119.6892, 35), reason="works")
+    with transaction(w.engine) as s:
+        for one in exclusions.list_exclusions(s):
+            if one.reason == "works":
+                exclusions.end_exclusion(s, one.id)
+    exclude(w, (-119.695, 34, -119.6892, 35), reason="reservoir")
+    inside, beside = w.found(10_000.0, 20_000.0)
+    w.at(MONDAY)
+    assert w.told("open") == ["suspected 2.0 ha"]
+    w.becomes(inside, State.CONFIRMED)
+    w.becomes(inside, State.REFUTED)
+    w.becomes(beside, State.CONFIRMED)
+    w.at(MONDAY)
+    assert w.told("open")[1:] == ["confirmed 2.0 ha"]
+    with transaction(w.engine) as s:
+        held = {one.reason: one for one in exclusions.list_exclusions(s) if one.withheld}
+        (quarry,) = held.values()
+        assert (quarry.reason, quarry.landslides, quarry.detections) == ("quarry", 1, 1)
+        assert quarry.withheld == 2, "what would have been suspected, and confirmed"
+        assert counts.summary(s).regions[w.region.id].withheld == 2
+        assert exclusions.covered_landslides(s, [inside, beside], 0.5).keys() == {inside.id}
+
+
+def test_what_was_told_before_the_exclusion_is_still_withdrawn(office) -> None:
+    w = office()
+    (one,) = w.found(10_000.0)
+    exclude(w, (-119.8, 34, -119.6, 35))
+    w.becomes(one, State.REFUTED)
+    w.at(MONDAY)
+    assert w.told("open") == ["suspected 1.0 ha", "withdrawn 1.0 ha"]
+
+
+def test_what_outgrows_the_quarry_is_alerted(office) -> None:
+    w = office()
+    exclude(w, (-119.8, 34, -119.6, 34.502))
+    (one,) = w.found(10_000.0)
+    larger = MultiPolygon([box(-119.7, 34.5, -119.698, 34.51)])
+    w.becomes(one, State.SUSPECTED)
+    w.becomes(one, State.SUSPECTED, geometry=larger, area_m2=50_000.0)
+    w.becomes(one, State.SUSPECTED, geometry=larger, area_m2=60_000.0)
+    w.at(MONDAY)
+    assert w.told("open") == ["suspected 5.0 ha"]
+
+
+def test_a_person_outranks_a_line_on_a_map(office) -> None:
+    w = office()
+    exclude(w, (-119.8, 34, -119.6, 35))
+    (one,) = w.found(10_000.0)
+    w.becomes(one, State.CONFIRMED, by_person=True)
+    w.at(MONDAY)
+    assert w.told("open") == ["confirmed 1.0 ha"]
