@@ -130,7 +130,9 @@ def _answer(content: Mapping[str, Any]) -> tuple[str, str, str]:
     seen = "none of the area seen yet" if not share else f"{100 * share:.0f} % of the area seen"
     coming = content["next_look"]
     following = "no next look can be told" if coming is None else f"next look {_day(coming)}"
-    counts = "nothing found" if not found else _some(len(found), "finding")
+    # Nobody has looked is another answer than nothing is there.
+    nothing = "nothing found" if content["looks"] else "not looked at yet"
+    counts = _some(len(found), "finding") if found else nothing
     title = f"{region}: {counts} after {trigger}; {seen}; {following}"
     rows = [
         f"AFTER: {trigger}",

@@ -15,7 +15,12 @@ _WINDS = (
 )  # fmt: skip
 #: No more than so many roads, rivers and places by name; the rest is counted.
 NAMED = 4
-_VERB = {Thing.ROAD: "crosses", Thing.RAIL: "crosses", Thing.RIVER: "reaches into"}
+_VERBS = {
+    Kind.LANDSLIDE: {
+        Thing.ROAD: "crosses", Thing.RAIL: "crosses", Thing.RIVER: "reaches into",
+    },
+    Kind.PONDING: {Thing.ROAD: "covers", Thing.RAIL: "covers", Thing.RIVER: "stands in"},
+}  # fmt: skip
 _NOUN = {Thing.ROAD: "road", Thing.RAIL: "railway", Thing.RIVER: "river"}
 _PLURAL = {
     Thing.ROAD: "roads", Thing.RAIL: "railways", Thing.RIVER: "rivers",
@@ -57,9 +62,10 @@ def river(on: OnRiver, kind: Kind) -> str:
     way = "downstream" if on.known else "up- or downstream"
     names = _named(on.rivers)
     along = f" along the {names}" if names else " along the river"
-    reach = f"within {REACH_M / 1000:.0f} km"
+    case = "" if kind is Kind.PONDING else "if it blocks the river, "
+    lead = f"{case}{way}{along} within {REACH_M / 1000:.0f} km:"
     if not on.anything:
-        return f"{way}{along} {reach}: nothing on the loaded map"
+        return f"{lead} nothing on the loaded map"
     things = []
     if on.buildings:
         things.append(f"{_some(on.buildings, 'building')} within {BANK_M:.0f} m of the water")
@@ -71,8 +77,7 @@ def river(on: OnRiver, kind: Kind) -> str:
         far = (f"{one_line(p.name, 60)} ({distance(p.distance_m)} away)" for p in on.places[:NAMED])
         rest = len(on.places) - NAMED
         things.append(", ".join(far) + (f" and {rest} more" if rest > 0 else ""))
-    lead = "water stands in it: " if kind is Kind.PONDING else "if it blocks the river: "
-    return f"{way}{along} {reach}, {lead}{'; '.join(things)}"
+    return f"{lead} {'; '.join(things)}"
 
 
 def distance(metres: float) -> str:
@@ -102,12 +107,9 @@ def _inside(exposure: Exposure, kind: Kind) -> Iterator[str]:
     for what in (Thing.RAIL, Thing.ROAD, Thing.RIVER):
         crossed = exposure.crossed(what)
         for one in crossed[:NAMED]:
-            if what is Thing.RIVER and kind is Kind.PONDING:
-                yield f"stands in the {_called(one)} over {distance(one.length_m)}"
-            else:
-                yield f"{_VERB[what]} the {_called(one)} over {distance(one.length_m)}"
+            yield f"{_VERBS[kind][what]} the {_called(one)} over {distance(one.length_m)}"
         if len(crossed) > NAMED:
-            yield f"{_VERB[what]} {len(crossed) - NAMED} more {_PLURAL[what]}"
+            yield f"{_VERBS[kind][what]} {len(crossed) - NAMED} more {_PLURAL[what]}"
 
 
 def _beside(exposure: Exposure) -> Iterator[str]:

@@ -10,11 +10,12 @@ from typing import Any
 
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import bindparam, delete, func, insert, select, text
+from sqlalchemy.exc import DataError, InternalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from db import convert, tables
 from detectors import exposure as rules
-from detectors.errors import ConfigurationError
+from detectors.errors import ConfigurationError, PermanentError
 from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver, Thing
 
 #: Rows sent to the server at a time.
@@ -229,15 +230,20 @@ def exposure_of(s: Session, outline: BaseGeometry) -> Exposure | None:
 
     Returns:
         None where no loaded map reaches the place: nothing is known, rather than nothing there.
+
+    Raises:
+        PermanentError: the maps cannot be asked; the caller's transaction goes on.
     """
-    found = s.execute(
-        text(_QUERY),
-        {
-            "outline": f"SRID=4326;{outline.wkt}",
-            "near": rules.NEAR_M, "feeds": rules.FEEDS_M, "reach": rules.REACH_M,
-            "bank": rules.BANK_M, "town": rules.TOWN_M, "farthest": rules.FARTHEST_PLACE_M,
-        },
-    ).one()  # fmt: skip
+    asked = {
+        "outline": f"SRID=4326;{outline.wkt}",
+        "near": rules.NEAR_M, "feeds": rules.FEEDS_M, "reach": rules.REACH_M,
+        "bank": rules.BANK_M, "town": rules.TOWN_M, "farthest": rules.FARTHEST_PLACE_M,
+    }  # fmt: skip
+    try:
+        with s.begin_nested():  # a map that PostGIS stumbles over must not cost an alert
+            found = s.execute(text(_QUERY), asked).one()
+    except (InternalError, DataError, ProgrammingError) as error:
+        raise PermanentError(f"the maps cannot be asked: {error.orig}") from error
     if not found.maps:
         return None
     return Exposure(

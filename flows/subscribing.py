@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,7 @@ def _record(name: str, own: SubscriberSettings) -> Subscriber:
         channels=own.channels,
         regions=regions,
         tags=tags,
-        area=_area(name, files) if files else None,
+        area=_area(name, tuple(files)) if files else None,
         kinds=own.kinds,
         tiers=own.tiers,
         languages=own.languages,
@@ -52,8 +53,12 @@ def _record(name: str, own: SubscriberSettings) -> Subscriber:
     )
 
 
-def _area(name: str, files: list[str]) -> BaseGeometry:
-    """Return all areas of some files as one; relative paths begin at the settings file."""
+@functools.lru_cache(maxsize=256)
+def _area(name: str, files: tuple[str, ...]) -> BaseGeometry:
+    """Return all areas of some files as one; relative paths begin at the settings file.
+
+    Read once in a process: a region after the other asks who is told.
+    """
     parts: list[MultiPolygon] = []
     for file in files:
         path = Path(file)

@@ -9,6 +9,8 @@ from alerts.rules import channels_for, excluded, should_alert
 from alerts.subscribers import free, wanted_by
 from db import exclusions, notices, outbox
 from db.exposure import exposure_of
+from detectors.errors import PermanentError
+from detectors.exposure import Exposure
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
 from flows.services import Services
 
@@ -65,7 +67,7 @@ def tell(
         published_at=look.published_at,
         exercise=services.settings.exercise or version.simulated,
         references=tuple(record.alert.id for record in reversed(earlier)),
-        exposure=exposure_of(s, version.geometry),
+        exposure=_exposure(s, version),
     )
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
     channels = channels_for(alert, free(services.channels, services.subscribers), told)
@@ -75,6 +77,15 @@ def tell(
     if not channels and not subscribers and not (earlier and kind == "withdrawn"):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
+
+
+def _exposure(s: Session, version: Landslide) -> Exposure | None:
+    """Return what lies there; an alert without it beats none."""
+    try:
+        return exposure_of(s, version.geometry)
+    except PermanentError as error:
+        log.error("what lies there is not told", landslide=str(version.id), reason=str(error))  # noqa: TRY400
+        return None
 
 
 def _subscribers(services: Services, s: Session, alert: Alert) -> set[str]:

@@ -166,7 +166,8 @@ def test_nothing_found_after_a_trigger(post) -> None:
     w.clock.set(trigger + DAY)
     said = answer(w.services, w.region.id, "M6.1 earthquake 2026-05-01", trigger)
     assert render_bulletin(said).title == (
-        "San Rafael: nothing found after M6.1 earthquake 2026-05-01; none of the area seen yet; "
+        "San Rafael: not looked at yet after M6.1 earthquake 2026-05-01; none of the area seen "
+        "yet; "
         "next look 7 May 2026"
     )
     # Two bursts of one pass side by side: half of the region each, 90 % and 76 % of it seen.

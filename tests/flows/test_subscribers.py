@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 from shapely.geometry import MultiPolygon, box
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from alerts import journal
 from alerts.records import Channel
@@ -27,6 +28,7 @@ from db.engine import transaction
 from detectors.types import Landslide, State, WatchedRegion
 from flows.clock import SystemClock
 from flows.delivering import deliver_due, messages_due
+from flows.notifying import notify_due
 from flows.services import Services
 from flows.settings import Settings
 from flows.telling import tell
@@ -257,6 +259,31 @@ def test_a_receipt_may_acknowledge(office) -> None:
         (record,) = outbox.list_alerts(s)
     (ack,) = record.acknowledged
     assert (ack.by_whom, ack.subscriber, ack.channel) == ("on-call robot", "duty", "pager")
+
+
+def test_workers_side_by_side_decide_once(office) -> None:
+    w = office(duty(budget=2))
+    w.found(9_000.0, 50_000.0, 20_000.0)
+    for now in (MONDAY, MONDAY + DAY):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: notify_due(w.services, now), range(4)))  # noqa: B023
+    with transaction(w.engine) as s:
+        (digest,) = outbox.list_bulletins(s)
+        alerts = outbox.list_alerts(s)
+    assert len(digest.deliveries) == 1
+    assert len(digest.bulletin.content["alerts"]) == 2
+    states = sorted(notice.state for record in alerts for notice in record.notices)
+    assert states == ["listed", "listed", "sent"]
+    assert sum(one.channel == "pager" for record in alerts for one in record.deliveries) == 1
+
+
+def test_a_broken_map_costs_no_alert(office) -> None:
+    w = office()
+    with transaction(w.engine) as s:
+        s.execute(text("ALTER TABLE scarpwatch.exposure_features RENAME TO gone"))
+    w.found(50_000.0)
+    w.at(MONDAY)
+    assert w.told("open") == ["suspected 5.0 ha"]
 
 
 def test_a_subscriber_without_its_channel_waits(office) -> None:
