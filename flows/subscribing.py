@@ -18,13 +18,21 @@ from flows.settings import Settings, SubscriberSettings, config_path
 REGION, TAG = "region:", "tag:"
 
 
-def subscriber_records(settings: Settings) -> tuple[Subscriber, ...]:
+def subscriber_records(settings: Settings, only: str | None = None) -> tuple[Subscriber, ...]:
     """Return the subscribers in the vocabulary of ``alerts``, by name.
+
+    Args:
+        settings: What the operator set.
+        only: Only the one of this name.
 
     Raises:
         ConfigurationError: an area file cannot be read; nobody must be left out in silence.
     """
-    return tuple(_record(name, own) for name, own in sorted(settings.subscribers.items()))
+    return tuple(
+        _record(name, own)
+        for name, own in sorted(settings.subscribers.items())
+        if only in (None, name)
+    )
 
 
 def _record(name: str, own: SubscriberSettings) -> Subscriber:

@@ -116,7 +116,15 @@ def test_subscribers_are_read_and_checked(
     settings = home / "scarpwatch.toml"
     settings.write_text(SETTINGS)
     assert "subscriber county, area 'county.geojson'" in cli("status", status=2).stderr
+    checks = {one["name"]: one for one in read("doctor", status=1)["checks"]}
+    assert checks["subscriber county"]["state"] == "fail"
     polygons("county.geojson", (-120.0, 34.0, -119.0, 35.0)).rename(home / "county.geojson")
+    checks = {one["name"]: one for one in read("doctor", status=1)["checks"]}
+    assert checks["subscriber county"]["said"] == "drill-file; 2 a week at once"
+    settings.write_text(SETTINGS.replace("region:san-rafael", "region:san-raphael"))
+    checks = {one["name"]: one for one in read("doctor", status=1)["checks"]}
+    assert checks["subscriber county"]["said"].endswith("not watched: san-raphael")
+    settings.write_text(SETTINGS)
     shown = cli("regions", "show", "san-rafael").stdout
     assert "drill-file" in shown
     # A channel that a subscriber names serves it alone: the coast is told to nobody but ops.
