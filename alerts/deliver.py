@@ -14,13 +14,16 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import alerts
+from alerts.bulletins import render_bulletin
 from alerts.channels.registry import refuse_mismatch, sender_for
 from alerts.message import render
-from alerts.records import Channel
+from alerts.records import Channel, Message
+from detectors.bulletins import Bulletin
 from detectors.errors import ConfigurationError, DeliveryFailed
 from detectors.types import Alert
 
@@ -31,8 +34,13 @@ _BOOT = "import sys; sys.path.append(sys.argv[1]); from alerts.child import main
 _ERROR_CLASS = re.compile(r"[A-Za-z_.]*(Error|Exception)(?=:|$)")
 
 
-def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
-    """Send one alert to one channel and return the receipt.
+def deliver(
+    alert: Alert | Bulletin,
+    channel: Channel,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    remark: str | None = None,
+) -> dict[str, Any]:
+    """Send one alert or bulletin to one channel and return the receipt.
 
     Sending twice is safe: the key is the alert's id, and targets that know keys drop repeats. A
     time-out does not tell whether the target took the message; the retry carries the same key.
@@ -42,6 +50,7 @@ def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S
         channel: Where to; exercise against live is refused here and again in the child.
         timeout_s: Seconds from start to kill, the child's start-up (about half a second) included.
             A lease on the delivery must last longer: at least ``timeout_s + 5``.
+        remark: Said above the message, below its marks, to this channel alone.
 
     Returns:
         JSON-able: ``key``, ``channel``, ``kind``, ``accepted_at`` (UTC, when the target had
@@ -56,7 +65,9 @@ def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S
     """
     if timeout_s <= 0:
         raise ValueError(f"a time-out must be positive, not {timeout_s}")
-    message = render(alert)
+    message = render_bulletin(alert) if isinstance(alert, Bulletin) else render(alert)
+    if remark is not None:
+        message = _remarked(message, remark)
     refuse_mismatch(channel, message)
     kind = sender_for(channel).kind
     job = {"channel": channel.to_job(), "message": message.to_job(), "timeout_s": timeout_s}
@@ -71,6 +82,14 @@ def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S
         "accepted_at": answer["accepted_at"],
         **answer["receipt"],
     }
+
+
+def _remarked(message: Message, remark: str) -> Message:
+    """Put a remark before the message; the title keeps its marks in front."""
+    text = f"{remark}\n\n{message.text}"
+    return replace(
+        message, text=text, payload=message.payload | {"text": text, "remark": remark}
+    )  # fmt: skip
 
 
 def _run(job: bytes, name: str, timeout_s: float) -> dict[str, Any]:

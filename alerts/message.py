@@ -7,13 +7,14 @@ put on here, so that no edit of a template can lose them.
 
 from __future__ import annotations
 
+import textwrap
 from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, TemplateNotFound
 from shapely.geometry import mapping
 
-from alerts import wording
+from alerts import exposed, wording
 from alerts.records import Message
 from alerts.rules import is_exercise, marks, severity
 from detectors.errors import PermanentError
@@ -58,6 +59,7 @@ def render(alert: Alert) -> Message:
         raise PermanentError(f"no message template for alerts of kind {alert.kind!r}") from None
     except TemplateError as error:
         raise PermanentError(f"a template for {alert.kind!r} cannot be used: {error}") from error
+    text = _with_exposure(text, words["exposure"])
     text = f"{_banner(alert)}{text}\n{f'{marked}\n' if marked else ''}"
     title = lead + title
     return Message(
@@ -72,7 +74,9 @@ def render(alert: Alert) -> Message:
 
 def credits_line(alert: Alert) -> str:
     """Return the credits the data of an alert demand."""
-    return credit(alert.landslide.not_before, alert.sensed_at, alert.item_id)
+    maps = () if alert.exposure is None else alert.exposure.credits
+    data = credit(alert.landslide.not_before, alert.sensed_at, alert.item_id)
+    return "; ".join([data, *(f"map: {wording.one_line(one, 120)}" for one in maps)])
 
 
 def credit(since: datetime, until: datetime, item_id: str) -> str:
@@ -116,7 +120,8 @@ def _words(alert: Alert) -> dict[str, Any]:
         "looks": "1 look" if landslide.looks == 1 else f"{landslide.looks} looks",
         "tier": landslide.tier.value,
         "state": landslide.state.value,
-        "severity": severity(landslide).value,
+        "severity": severity(landslide, alert.exposure).value,
+        "exposure": _exposure(alert),
         "score": wording.amount(landslide.score_max, SCORE_UNIT),
         "evidence": wording.amount(landslide.evidence),
         "not_before": wording.moment(landslide.not_before),
@@ -139,6 +144,24 @@ def _words(alert: Alert) -> dict[str, Any]:
         "item": wording.one_line(alert.item_id, 200),
         "credits": credits_line(alert),
     }
+
+
+def _exposure(alert: Alert) -> list[str]:
+    """Return what lies there, line by line; nothing where no map reaches it or it never was."""
+    if alert.exposure is None or alert.kind == "withdrawn":
+        return []
+    return exposed.lines(alert.exposure, alert.landslide.kind)
+
+
+def _with_exposure(text: str, lines: list[str]) -> str:
+    """Put what lies there below the headline: it decides what is done, whatever the template."""
+    if not lines:
+        return text
+    headline, _, rest = text.partition("\n\n")
+    wrapped = (
+        textwrap.fill(line, 78, initial_indent="- ", subsequent_indent="  ") for line in lines
+    )
+    return "\n".join([f"{headline}\n", "WHAT LIES THERE (by the loaded maps)", *wrapped, "", rest])
 
 
 def _seen_by(landslide: Landslide) -> str:
@@ -192,6 +215,9 @@ def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> d
             "sensed_at": _iso(alert.sensed_at),
             "published_at": _iso(alert.published_at),
         },
+        "exposure": None
+        if alert.exposure is None
+        else exposed.payload(alert.exposure, landslide.kind),
         "credits": words["credits"],
     }
     strict: dict[str, Any] = wording.strict_json(payload)

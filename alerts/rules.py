@@ -6,6 +6,7 @@ import enum
 from collections.abc import Collection, Iterable
 
 from alerts.records import Channel
+from detectors.exposure import Exposure, Thing
 from detectors.types import Alert, Kind, Landslide, State, Tier
 
 
@@ -22,18 +23,62 @@ class Severity(enum.StrEnum):
     """Minimal to no known threat."""
 
 
-def severity(landslide: Landslide) -> Severity:
+#: From mild to bad.
+LADDER = (Severity.MINOR, Severity.MODERATE, Severity.SEVERE, Severity.EXTREME)
+
+
+def severity(landslide: Landslide, exposure: Exposure | None = None) -> Severity:
     """Return how bad it may be if it is true; how sure it is, tier and state tell.
 
     New water is one step above a landslide: what is in its path has been hit by the one already,
     while a blocked valley threatens everybody downstream when it breaks.
+
+    What is known to lie there moves a landslide by one step: up where buildings or rails are hit,
+    or a river is reached that has something downstream; down, once it is confirmed, where a map of
+    buildings and roads shows nothing in it or near it. Without a map nothing moves, and nothing
+    moves new water down: nobody knows how far it reaches when it breaks.
     """
     if landslide.state is State.REFUTED:
         return Severity.MINOR
     confirmed = landslide.state is State.CONFIRMED
+    step = 2 if confirmed else 1
     if landslide.kind is Kind.PONDING:
-        return Severity.EXTREME if confirmed else Severity.SEVERE
-    return Severity.SEVERE if confirmed else Severity.MODERATE
+        return LADDER[step + 1]
+    if exposure is not None:
+        step += 1 if _struck(exposure) else -1 if confirmed and _deserted(exposure) else 0
+    return LADDER[step]
+
+
+def _struck(exposure: Exposure) -> bool:
+    """Whether something lies in it, or downstream of a river it reaches into, that must not."""
+    river = exposure.downstream is not None and exposure.downstream.anything
+    return bool(
+        exposure.buildings_inside
+        or exposure.crossed(Thing.RAIL)
+        or (river and exposure.crossed(Thing.RIVER))
+    )
+
+
+def _deserted(exposure: Exposure) -> bool:
+    """Whether a map that would show them shows neither buildings nor ways in it or near it."""
+    mapped = {Thing.BUILDING, Thing.ROAD} <= set(exposure.mapped)
+    return mapped and not (exposure.buildings_near or exposure.things or _struck(exposure))
+
+
+#: A landslide of which exclusions cover this much or more is not alerted: more of it lies where
+#: the ground moves by plan than elsewhere. What only touches a quarry may run out of it.
+EXCLUDED_FROM = 0.5
+
+
+def excluded(share: float, *, alerted: bool, by_person: bool = False) -> bool:
+    """Tell whether exclusions keep an alert back.
+
+    Args:
+        share: Of the outline's area inside exclusions, 0 to 1.
+        alerted: An alert of this landslide was decided before: whoever was told hears how it ends.
+        by_person: A person has looked at it and decided: that outranks a line on a map.
+    """
+    return share >= EXCLUDED_FROM and not alerted and not by_person
 
 
 def should_alert(

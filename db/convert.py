@@ -21,6 +21,8 @@ from shapely.geometry.base import BaseGeometry
 
 from db import tables
 from db.records import LookRecord, PollRecord, TrackCoverage
+from detectors.bulletins import Bulletin, Sort
+from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver
 from detectors.observability import Coverage
 from detectors.types import (
     Acquisition,
@@ -34,6 +36,8 @@ from detectors.types import (
 
 #: Version of the JSON an alert is stored as.
 ALERT_FORMAT = 1
+#: And a bulletin.
+BULLETIN_FORMAT = 1
 
 _RECORDS = (
     WatchedRegion,
@@ -43,6 +47,10 @@ _RECORDS = (
     OpticalCheck,
     RadarCheck,
     Alert,
+    Exposure,
+    Exposed,
+    NearPlace,
+    OnRiver,
     PollRecord,
     LookRecord,
     Coverage,
@@ -54,6 +62,11 @@ def geometry_value(geometry: BaseGeometry) -> WKBElement:
     """Return a shapely geometry (EPSG:4326, lon/lat) as a bound value, bit for bit."""
     # The extended form goes over as binary; the plain form would pass through text.
     return from_shape(geometry, srid=4326, extended=True)
+
+
+def to_shape_of(value: WKBElement) -> Any:
+    """Return a stored geometry as shapely's."""
+    return _from_column(BaseGeometry, value)
 
 
 def region_values(region: WatchedRegion) -> dict[str, Any]:
@@ -154,6 +167,24 @@ def alert_from_json(content: Mapping[str, Any]) -> Alert:
     """Return the alert that :func:`alert_json` wrote, also after a trip through JSONB."""
     alert: Alert = _parsed(Alert, content)
     return alert
+
+
+def bulletin_json(bulletin: Bulletin) -> dict[str, Any]:
+    """Return a bulletin as JSON-able values."""
+    return {"format": BULLETIN_FORMAT, **_plain(bulletin)}
+
+
+def bulletin_from_json(content: Mapping[str, Any]) -> Bulletin:
+    """Return the bulletin that :func:`bulletin_json` wrote."""
+    return Bulletin(
+        id=uuid.UUID(content["id"]),
+        sort=Sort(content["sort"]),
+        region_id=content["region_id"],
+        exercise=content["exercise"],
+        simulated=content["simulated"],
+        issued_at=datetime.fromisoformat(content["issued_at"]).astimezone(UTC),
+        content=content["content"],
+    )
 
 
 def _columns(record: Any) -> dict[str, Any]:

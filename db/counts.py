@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from db import tables
+from db.exclusions import withheld_counts
 from db.records import RegionSummary, Summary
 from db.selecting import latest_landslides
 from db.tables import (
@@ -48,6 +49,7 @@ def summary(s: Session) -> Summary:
     alerts = _by_region(s, select(Alert.region_id))
     sent = select(Alert.region_id, Delivery.state).join(Delivery, Delivery.alert_id == Alert.id)
     deliveries = _by_region(s, sent)
+    withheld = withheld_counts(s)
     latest = latest_landslides().order_by(None).subquery()
     landslides: defaultdict[str, defaultdict[str, dict[str, int]]] = defaultdict(
         lambda: defaultdict(dict)
@@ -68,6 +70,7 @@ def summary(s: Session) -> Summary:
                 parked=sum(parked[region].values()),
                 alerts=sum(alerts[region].values()),
                 deliveries=deliveries[region],
+                withheld=withheld.get(region, 0),
             )
             for region in s.scalars(select(tables.Region.id).order_by(tables.Region.id))
         },

@@ -63,6 +63,15 @@ def alert_ids(s: Session, digits: str) -> list[uuid.UUID]:
     return _beginning(s, tables.Alert.id, digits)
 
 
+def exclusion_ids(s: Session, digits: str) -> list[uuid.UUID]:
+    """Return the exclusions whose id begins with these digits.
+
+    Raises:
+        ConfigurationError: they are no digits of an id.
+    """
+    return _beginning(s, tables.Exclusion.id, digits)
+
+
 def _beginning(
     s: Session, column: InstrumentedAttribute[uuid.UUID], digits: str
 ) -> list[uuid.UUID]:

@@ -15,11 +15,18 @@ from typing import Any
 
 from sqlalchemy import Update, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db import convert, leases, tables
-from db.records import AlertRecord, ClaimedDelivery, DeliveryRecord, ReceiptRecord
+from db import convert, leases, notices, tables
+from db.records import (
+    AlertRecord,
+    BulletinRecord,
+    ClaimedDelivery,
+    DeliveryRecord,
+    ReceiptRecord,
+)
 from db.tables import Delivery
+from detectors.bulletins import Bulletin
 from detectors.errors import ConfigurationError, LeaseLost
 from detectors.types import Alert, derive_id, require_utc
 
@@ -48,16 +55,50 @@ def enqueue(s: Session, alert: Alert, channels: Iterable[str]) -> None:
         )
         .on_conflict_do_nothing(index_elements=["id"])
     )
-    _add_deliveries(s, alert.id, channels)
+    add_deliveries(s, alert.id, channels)
 
 
-def _add_deliveries(s: Session, alert_id: uuid.UUID, channels: Iterable[str]) -> None:
+def add_deliveries(
+    s: Session, alert_id: uuid.UUID, channels: Iterable[str], remark: str | None = None
+) -> None:
+    """Send a stored alert to further channels; where it goes already nothing changes."""
+    _add(s, "alert_id", alert_id, channels, remark)
+
+
+def enqueue_bulletin(s: Session, bulletin: Bulletin, channels: Iterable[str]) -> bool:
+    """Write a bulletin and one delivery per channel; what is already there stays as it is.
+
+    Returns:
+        Whether it was new.
+
+    Raises:
+        PermanentError: a simulated bulletin is to go out as real.
+    """
+    written = s.scalar(
+        insert(tables.Bulletin)
+        .values(
+            id=bulletin.id, sort=bulletin.sort.value, region_id=bulletin.region_id,
+            exercise=bulletin.exercise, simulated=bulletin.simulated,
+            payload=convert.bulletin_json(bulletin),
+        )
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(tables.Bulletin.id)
+    )  # fmt: skip
+    if written is not None:
+        _add(s, "bulletin_id", bulletin.id, channels, None)
+    return written is not None
+
+
+def _add(
+    s: Session, column: str, what: uuid.UUID, channels: Iterable[str], remark: str | None
+) -> None:
     rows = [
         {
-            "id": derive_id("delivery", alert_id, channel),
-            "alert_id": alert_id,
+            "id": derive_id("delivery", what, channel),
+            column: what,
             "channel": channel,
             "state": "due",
+            "remark": remark,
         }
         for channel in sorted(set(channels))
     ]
@@ -95,18 +136,29 @@ def claim_delivery(
         update(Delivery)
         .where(Delivery.id == delivery_id)
         .values(state=HELD, owner=owner, lease_until=until, attempts=Delivery.attempts + 1)
-        .returning(Delivery.alert_id, Delivery.channel, Delivery.attempts)
-    ).one()
-    payload = s.execute(
-        select(tables.Alert.payload).where(tables.Alert.id == claimed.alert_id)
-    ).scalar_one()
+        .returning(
+            Delivery.alert_id, Delivery.bulletin_id, Delivery.channel, Delivery.attempts,
+            Delivery.remark,
+        )
+    ).one()  # fmt: skip
     return ClaimedDelivery(
         id=delivery_id,
-        alert=convert.alert_from_json(payload),
+        alert=_message(s, claimed.alert_id, claimed.bulletin_id),
         channel=claimed.channel,
         attempts=claimed.attempts,
         lease_until=until,
+        remark=claimed.remark,
     )
+
+
+def _message(
+    s: Session, alert_id: uuid.UUID | None, bulletin_id: uuid.UUID | None
+) -> Alert | Bulletin:
+    if alert_id is not None:
+        alert = select(tables.Alert.payload).where(tables.Alert.id == alert_id)
+        return convert.alert_from_json(s.execute(alert).scalar_one())
+    bulletin = select(tables.Bulletin.payload).where(tables.Bulletin.id == bulletin_id)
+    return convert.bulletin_from_json(s.execute(bulletin).scalar_one())
 
 
 def any_delivery_due(s: Session, now: datetime) -> bool:
@@ -181,7 +233,7 @@ def requeue(s: Session, alert_id: uuid.UUID, channels: Iterable[str] = ()) -> in
     """
     if s.scalar(select(literal(1)).where(tables.Alert.id == alert_id)) is None:
         raise ConfigurationError(f"there is no alert {alert_id}")
-    _add_deliveries(s, alert_id, channels)
+    add_deliveries(s, alert_id, channels)
     due = s.scalars(
         update(Delivery)
         .where(Delivery.alert_id == alert_id, Delivery.state != HELD)
@@ -220,34 +272,52 @@ def list_alerts(
     if landslide_id is not None:
         query = query.where(tables.Alert.landslide_id == landslide_id)
     alerts = s.scalars(query.limit(limit), execution_options={"populate_existing": True}).all()
-    deliveries = _deliveries(s, [alert.id for alert in alerts])
+    ids = [alert.id for alert in alerts]
+    deliveries = _deliveries(s, Delivery.alert_id, ids)
+    told, answered = notices.notices_of(s, ids), notices.acknowledgements_of(s, ids)
     return [
         AlertRecord(
             alert=convert.alert_from_json(alert.payload),
             recorded_at=alert.recorded_at,
             deliveries=tuple(deliveries[alert.id]),
+            notices=tuple(told.get(alert.id, ())),
+            acknowledged=tuple(answered.get(alert.id, ())),
         )
         for alert in alerts
     ]
 
 
+def list_bulletins(s: Session, limit: int | None = None) -> list[BulletinRecord]:
+    """Return bulletins with their deliveries and receipts, newest first."""
+    row = tables.Bulletin
+    query = select(row).order_by(row.recorded_at.desc(), row.id).limit(limit)
+    found = s.scalars(query, execution_options={"populate_existing": True}).all()
+    deliveries = _deliveries(s, Delivery.bulletin_id, [one.id for one in found])
+    return [
+        BulletinRecord(
+            convert.bulletin_from_json(one.payload), one.recorded_at, tuple(deliveries[one.id])
+        )
+        for one in found
+    ]
+
+
 def _deliveries(
-    s: Session, alert_ids: list[uuid.UUID]
+    s: Session, column: InstrumentedAttribute[uuid.UUID | None], ids: list[uuid.UUID]
 ) -> defaultdict[uuid.UUID, list[DeliveryRecord]]:
     fresh = {"populate_existing": True}
     receipts: defaultdict[uuid.UUID, list[ReceiptRecord]] = defaultdict(list)
     answered = (
         select(tables.Receipt)
         .join(Delivery, Delivery.id == tables.Receipt.delivery_id)
-        .where(Delivery.alert_id.in_(alert_ids))
+        .where(column.in_(ids))
         .order_by(tables.Receipt.attempt)
     )
     for row in s.scalars(answered, execution_options=fresh):
         receipts[row.delivery_id].append(ReceiptRecord(row.attempt, row.received_at, row.content))
     found: defaultdict[uuid.UUID, list[DeliveryRecord]] = defaultdict(list)
-    sent = select(Delivery).where(Delivery.alert_id.in_(alert_ids)).order_by(Delivery.channel)
-    for delivery in s.scalars(sent, execution_options=fresh):
-        found[delivery.alert_id].append(
+    sent = select(column, Delivery).where(column.in_(ids)).order_by(Delivery.channel)
+    for what, delivery in s.execute(sent, execution_options=fresh):
+        found[what].append(
             DeliveryRecord(
                 id=delivery.id,
                 channel=delivery.channel,

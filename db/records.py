@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from detectors.bulletins import Bulletin
 from detectors.observability import Coverage
 from detectors.types import Acquisition, Alert
 
@@ -104,7 +105,7 @@ class ClaimedDelivery:
 
     id: uuid.UUID
     """Delivery."""
-    alert: Alert
+    alert: Alert | Bulletin
     """What to send, as it was when it was decided."""
     channel: str
     """Name of the channel in the settings."""
@@ -112,6 +113,8 @@ class ClaimedDelivery:
     """This attempt counted, so 1 at first."""
     lease_until: datetime
     """Another worker may take over from then on, UTC."""
+    remark: str | None = None
+    """Said above the message to this channel alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,50 @@ class DeliveryRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """How one subscriber learns of an alert."""
+
+    subscriber: str
+    """Name in the settings."""
+    state: str
+    """One of ``db.tables.NOTICE_STATES``."""
+    reason: str | None
+    """Why it was not sent at once."""
+    decided_at: datetime | None
+    """When it was decided how, UTC."""
+    digest_id: uuid.UUID | None
+    """The digest it is listed in."""
+    escalated_at: datetime | None
+    """When the second target was told, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class AckRecord:
+    """Somebody has taken an alert in hand."""
+
+    by_whom: str
+    """Who."""
+    subscriber: str | None
+    """For which subscriber; None: for all."""
+    channel: str | None
+    """Channel whose receipt said so; None: a command."""
+    recorded_at: datetime
+    """When, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulletinRecord:
+    """A bulletin and its deliveries."""
+
+    bulletin: Bulletin
+    """As it was when it was decided."""
+    recorded_at: datetime
+    """When it was written to the outbox, UTC."""
+    deliveries: tuple[DeliveryRecord, ...]
+    """By channel name."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRecord:
     """An alert and its deliveries."""
 
@@ -156,6 +203,10 @@ class AlertRecord:
     """When it was written to the outbox, UTC."""
     deliveries: tuple[DeliveryRecord, ...]
     """By channel name."""
+    notices: tuple[NoticeRecord, ...] = ()
+    """By subscriber."""
+    acknowledged: tuple[AckRecord, ...] = ()
+    """Oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +229,8 @@ class RegionSummary:
     """Messages in the outbox."""
     deliveries: Mapping[str, int]
     """By delivery state."""
+    withheld: int = 0
+    """Alerts that exclusions kept back."""
 
 
 @dataclass(frozen=True, slots=True)

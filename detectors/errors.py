@@ -18,6 +18,7 @@
     │   ├── IncomparableLooks       different grid, polarisation or track: never mixed
     │   ├── NotEnoughLooks          the pre stack is too short to judge a look
     │   ├── InvalidRegion           a region file that cannot be watched
+    │   ├── InvalidMap              a vector file that holds nothing of what was asked for
     │   ├── InvalidArchive          a folder that is no archive or holds nothing usable
     │   ├── InvalidPatches          labelled pictures that cannot be scored or learnt from
     │   ├── InvalidSeries           a series of looks, or its labels, that cannot be read
@@ -123,6 +124,10 @@ class NotEnoughLooks(PermanentError):
 
 class InvalidRegion(PermanentError):
     """A region that cannot be watched; the message says what to mend."""
+
+
+class InvalidMap(PermanentError):
+    """A vector file that cannot be read, or holds nothing of what was asked for."""
 
 
 class InvalidArchive(PermanentError):

@@ -19,6 +19,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import IncomparableLooks
+from detectors.exposure import Exposure
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -643,6 +644,8 @@ class Alert:
     """Goes out as EXERCISE: drills and replays."""
     references: tuple[uuid.UUID, ...] = ()
     """Keys of the earlier alerts of this landslide, oldest first."""
+    exposure: Exposure | None = None
+    """What lies there, as the maps showed it when this was decided; None: no map reaches it."""
 
     @property
     def id(self) -> uuid.UUID:

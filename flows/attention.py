@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from alerts.rules import takers
+from alerts.subscribers import channels_of, free
 from db.records import PollRecord
 from detectors.types import WatchedRegion
 from flows.settings import Settings
+from flows.subscribing import subscriber_records
 
 #: A region is overdue after so many of its intervals without a poll that worked.
 OVERDUE_INTERVALS = 3
@@ -26,4 +28,12 @@ def overdue(region: WatchedRegion, polls: Iterable[PollRecord], now: datetime) -
 def told(settings: Settings, region: WatchedRegion) -> tuple[str, ...]:
     """Return the names of the channels that would take the alerts of a region."""
     exercise = settings.exercise or region.simulated
-    return takers(settings.channel_records(), region.tags, exercise=exercise)
+    channels, subscribers = settings.channel_records(), subscriber_records(settings)
+    theirs = {
+        name
+        for one in subscribers
+        if one.covers(region.id, region.tags, region.geometry)
+        for name in channels_of(one, channels, exercise=exercise)
+    }
+    by_tags = takers(free(channels, subscribers), region.tags, exercise=exercise)
+    return tuple(sorted(theirs.union(by_tags)))

@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from sqlalchemy.orm import Session
 
 from alerts.deliver import deliver
-from db import outbox
+from db import notices, outbox
 from db.engine import transaction
 from db.records import ClaimedDelivery
 from detectors.errors import ConfigurationError, LeaseLost, ScarpwatchError
+from detectors.types import Alert
 from flows.leases import backoff, bury_the_dead
+from flows.notifying import notices_waiting, notify_due
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -38,8 +41,11 @@ class DeliveryOutcome:
     """Why not, where it did not."""
 
 
-def deliver_due(services: Services) -> list[DeliveryOutcome]:
+def deliver_due(services: Services, now: datetime | None = None) -> list[DeliveryOutcome]:
     """Send every due message, one target at a time, and store what came back.
+
+    Before that, what subscribers wait for is ranked (see ``flows.notifying``); ``now`` is the time
+    they live by, None the machine's.
 
     A channel that fails is left alone until the next call, so that it cannot hold up the others.
     A kill between sending and storing repeats the message later under the same key.
@@ -52,6 +58,7 @@ def deliver_due(services: Services) -> list[DeliveryOutcome]:
     outcomes: list[DeliveryOutcome] = []
     failing: set[str] = set()
     bury_the_dead(services)
+    notify_due(services, now)
     while True:
         with transaction(services.engine) as s:
             claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease, failing)
@@ -76,7 +83,7 @@ def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> Deliver
     try:
         if claimed.channel not in channels:
             raise ConfigurationError(f"no channel {claimed.channel!r} in the settings")
-        receipt = deliver(claimed.alert, channels[claimed.channel], limit)
+        receipt = deliver(claimed.alert, channels[claimed.channel], limit, claimed.remark)
     except ScarpwatchError as error:
         if claimed.attempts >= services.settings.delivery_attempts:
             retry_at = None
@@ -85,11 +92,23 @@ def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> Deliver
         return DeliveryOutcome(key, claimed.channel, False, str(error))
     with transaction(services.engine) as s:
         outbox.record_receipt(s, claimed.id, services.owner, receipt, datetime.now(UTC))
+        by_whom = str(receipt.get("acknowledged_by", "")).strip()
+        if by_whom and isinstance(claimed.alert, Alert):
+            _acknowledge(services, s, claimed.alert, claimed.channel, by_whom)
     return DeliveryOutcome(key, claimed.channel, True, None)
+
+
+def _acknowledge(services: Services, s: Session, alert: Alert, channel: str, by_whom: str) -> None:
+    """Store that a receipt said who has it in hand, for whoever the channel serves."""
+    mine: list[str | None] = [s.name for s in services.subscribers if channel in s.channels]
+    for subscriber in mine or [None]:
+        notices.acknowledge(s, alert.id, by_whom, subscriber=subscriber, channel=channel)
 
 
 def messages_due(services: Services) -> bool:
     """Tell whether a message waits to be sent."""
     bury_the_dead(services)
+    if notices_waiting(services):
+        return True
     with transaction(services.engine) as s:
         return outbox.any_delivery_due(s, datetime.now(UTC))

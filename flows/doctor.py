@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -19,12 +20,13 @@ from db.binaries import find_binaries
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
 from db.records import PollRecord
-from detectors.errors import ScarpwatchError
+from detectors.errors import ConfigurationError, ScarpwatchError
 from detectors.types import WatchedRegion
 from flows.attention import overdue, told
 from flows.catalogs.registry import known_catalogues, make_catalogue, split_source
 from flows.services import DATABASE
 from flows.settings import Settings, config_path
+from flows.subscribing import subscriber_records
 
 OLDEST_PYTHON = (3, 12)
 #: The weights every figure in bench/data.md was measured with; others change who is alerted.
@@ -233,6 +235,20 @@ def _catalogues(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterato
             yield _guarded(f"catalogue {name}", ask, advice)
 
 
+def _subscriber(settings: Settings, regions: Sequence[WatchedRegion], name: str) -> Check:
+    """Read a subscriber's areas, and say which of its regions are not watched."""
+    (one,) = (s for s in subscriber_records(settings, name))
+    wanted = "at once" if one.budget is None else f"{one.budget} a week at once"
+    said = f"{', '.join(one.channels)}; {wanted}"
+    strange = sorted(set(one.regions) - {region.id for region in regions})
+    if strange:
+        advice = "mend its areas, or: scarpwatch regions add FILE"
+        return Check(
+            f"subscriber {name}", WARN, f"{said}; not watched: {', '.join(strange)}", advice
+        )
+    return Check(f"subscriber {name}", OK, said)
+
+
 def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[Check]:
     """Look over every channel, and whether each region's alerts go anywhere."""
     channels = settings.channel_records()
@@ -245,7 +261,15 @@ def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[
         yield _guarded(
             f"channel {channel.name}", look, f"mend [channels.{channel.name}] in {config_path()}"
         )
-    silent = [region.id for region in regions if not told(settings, region)]
+    for name in settings.subscribers:
+        yield _guarded(
+            f"subscriber {name}", partial(_subscriber, settings, regions, name),
+            f"mend [subscribers.{name}] in {config_path()}",
+        )  # fmt: skip
+    try:
+        silent = [region.id for region in regions if not told(settings, region)]
+    except ConfigurationError:
+        return  # said with its subscriber
     if silent:
         yield Check(
             "alerts", WARN, f"nobody is told of: {', '.join(silent)}",

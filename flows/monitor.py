@@ -25,7 +25,7 @@ from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.states import Cancelled
 
 from detectors.errors import CatalogueUnavailable, TransientError
-from flows import confirming, delivering, settings, steps
+from flows import confirming, delivering, settings, silence, steps
 from flows.services import open_services
 from flows.workers import end_with_parent
 
@@ -164,6 +164,7 @@ def poll_region(region_id: str) -> dict[str, int]:
 
     Radar comes first and its alerts leave before optical looks are judged. A catalogue that fails
     does not keep earlier work from being finished, but the run ends as failed, for people to see.
+    At the end it is asked whether a look is missing; ``deliver-alerts`` sends what comes of it.
     """
     expire_late_runs({"region_id": region_id})
     polled = poll_task(region_id, return_state=True)
@@ -177,4 +178,6 @@ def poll_region(region_id: str) -> dict[str, int]:
     checked = confirm_optical(region_id) if waiting else {}
     if waiting:
         deliver_alerts()
+    with open_services(settings.load()) as services:
+        silence.watch_silence(services, region_id)
     return {"new": int(polled.result()), **judged, **checked}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from alerts.records import Channel
+from alerts.subscribers import Subscriber
 from db.cluster import Cluster
 from db.engine import make_engine
 from detectors.errors import ConfigurationError
@@ -20,6 +21,7 @@ from flows.catalogs.registry import known_catalogues, make_catalogue, split_sour
 from flows.clock import Clock, FileClock, SystemClock
 from flows.model_registry import Registry
 from flows.settings import Settings
+from flows.subscribing import subscriber_records
 from flows.workers import worker_name
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Services:
     """Time of the watched world; leases and retries go by the machine's clock."""
     channels: tuple[Channel, ...]
     """Where alerts go."""
+    subscribers: tuple[Subscriber, ...] = ()
+    """Who is told of what and how often; what they do not name goes by tags."""
     owner: str = field(default_factory=worker_name)
     """This worker, for leases."""
     _catalogues: dict[str, Catalogue] = field(default_factory=dict)
@@ -113,6 +117,7 @@ def open_services(settings: Settings, *, create: bool = False) -> Iterator[Servi
     engine = make_engine(database_url(settings, create=create))
     clock = FileClock(settings.clock_file) if settings.clock_file else SystemClock()
     try:
-        yield Services(settings, engine, clock, settings.channel_records())
+        subscribers = subscriber_records(settings)
+        yield Services(settings, engine, clock, settings.channel_records(), subscribers)
     finally:
         engine.dispose()

@@ -7,11 +7,21 @@ nobody knows are refused: a misspelt channel must not mean that nobody is told.
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from collections import Counter
+from datetime import time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,7 +31,9 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError
 
 from alerts.records import Channel
+from alerts.rules import Severity
 from detectors.errors import ConfigurationError
+from detectors.types import Kind, Tier
 from flows.catalogs.base import CatalogueSettings
 
 DEFAULT_HOME = Path(".scarpwatch")
@@ -48,6 +60,73 @@ class ChannelSettings(BaseModel):
     """Key that signs webhooks."""
 
 
+class QuietSettings(BaseModel):
+    """When a subscriber sleeps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: time
+    """Wall clock of the subscriber."""
+    end: time
+    """Wall clock; earlier than ``start`` where the night lies between."""
+    through: Severity = Severity.EXTREME
+    """This and worse is sent all the same."""
+
+
+class EscalateSettings(BaseModel):
+    """Who is told when a subscriber does not answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channel: str
+    """Name of the second target."""
+    after: timedelta = Field(gt=timedelta(0))
+    """So long after the first was told."""
+
+
+class SubscriberSettings(BaseModel):
+    """Somebody who is told: of what, when, how often."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: tuple[str, ...] = Field(min_length=1)
+    """Names of its channels; they serve it alone, whatever their tags."""
+    areas: tuple[str, ...] = ()
+    """``region:ID``, ``tag:TAG`` or a vector file; empty = everywhere."""
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    """``landslide``, ``ponding``."""
+    tiers: tuple[Tier, ...] = tuple(Tier)
+    """``watch`` (only confirmed ones are alerts), ``likely``."""
+    languages: tuple[Literal["en"], ...] = ("en",)
+    """Languages of its messages."""
+    zone: str = "UTC"
+    """IANA time zone of its clock."""
+    quiet: QuietSettings | None = None
+    """When only the worst is sent at once."""
+    budget: int | None = Field(default=None, ge=0)
+    """At most so many alerts at once within seven days."""
+    digest: Literal["daily", "weekly"] = "daily"
+    """How often what was not sent at once is listed; weekly is on Mondays."""
+    digest_at: time = time(7)
+    """When, by its clock."""
+    escalate: EscalateSettings | None = None
+    """Who is told when it does not acknowledge."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no IANA time zone such as Europe/Oslo") from None
+        return zone
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All channels it names."""
+        return (*self.channels, *(() if self.escalate is None else (self.escalate.channel,)))
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -63,6 +142,12 @@ class Settings(BaseSettings):
     """Catalogues by name, beside the ready-made ones."""
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     """Where alerts go, by name."""
+    subscribers: dict[str, SubscriberSettings] = Field(default_factory=dict)
+    """Who is told of what and how often, by name; channels none of them names go by tags."""
+    operators: tuple[str, ...] = ()
+    """Channels that hear of silence: an expected look did not come."""
+    silence_tolerance: timedelta = timedelta(hours=24)
+    """How late a look may be, beyond what its track is used to, before operators hear of it."""
     elevation: tuple[str, ...] = ()
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     clock_file: Path | None = None
@@ -100,6 +185,29 @@ class Settings(BaseSettings):
     def _name_channels(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
         """Let names be written with _ for -, which no shell exports."""
         return {name.replace("_", "-"): own for name, own in channels.items()}
+
+    @field_validator("subscribers")
+    @classmethod
+    def _name_subscribers(
+        cls, subscribers: dict[str, SubscriberSettings]
+    ) -> dict[str, SubscriberSettings]:
+        return {name.replace("_", "-"): own for name, own in subscribers.items()}
+
+    @model_validator(mode="after")
+    def _know_channels(self) -> Self:
+        """Refuse channels nobody has set: a misspelt one must not mean that nobody is told."""
+        for name, own in self.subscribers.items():
+            if strange := sorted(set(own.named) - set(self.channels)):
+                raise ValueError(f"subscriber {name}: no channel {', '.join(strange)}")
+            if own.escalate is not None and own.escalate.channel in own.channels:
+                raise ValueError(f"subscriber {name}: it cannot escalate to itself")
+        users = Counter(one for own in self.subscribers.values() for one in own.channels)
+        if shared := sorted(name for name, count in users.items() if count > 1):
+            # A message goes to a channel once, so that one budget would eat the other's.
+            raise ValueError(f"two subscribers share the channel {', '.join(shared)}")
+        if strange := sorted(set(self.operators) - set(self.channels)):
+            raise ValueError(f"operators: no channel {', '.join(strange)}")
+        return self
 
     @field_validator("catalogues")
     @classmethod

@@ -5,8 +5,12 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.orm import Session
 
-from alerts.rules import channels_for, should_alert
-from db import outbox
+from alerts.rules import channels_for, excluded, should_alert
+from alerts.subscribers import free, wanted_by
+from db import exclusions, notices, outbox
+from db.exposure import exposure_of
+from detectors.errors import PermanentError
+from detectors.exposure import Exposure
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
 from flows.services import Services
 
@@ -20,6 +24,8 @@ def tell(
     look: Acquisition,
     version: Landslide,
     previous: Landslide | None,
+    *,
+    by_person: bool = False,
 ) -> bool:
     """Write the alert that a version deserves into the outbox, in the caller's transaction.
 
@@ -33,13 +39,23 @@ def tell(
         look: what decided it.
         version: just stored.
         previous: the version before, None for a new landslide.
+        by_person: a person decided it; exclusions do not hold against that.
 
     Returns:
         Whether an alert was written.
     """
     earlier = outbox.list_alerts(s, landslide_id=version.id)
-    kind = should_alert(version, previous, alerted=bool(earlier))
+    held_back = exclusions.withheld_kinds(s, version.id)
+    # What was kept back is asked anew at each version: an outline may outgrow the quarry.
+    before = None if held_back and not earlier else previous
+    kind = should_alert(version, before, alerted=bool(earlier))
     if kind is None:
+        return False
+    inside = exclusions.covered(s, version.geometry)
+    if inside is not None and excluded(inside.share, alerted=bool(earlier), by_person=by_person):
+        if kind not in held_back:
+            exclusions.withhold(s, version, kind, inside)
+            log.info("kept back", region=region.id, kind=kind, reason=inside.reason)
         return False
     alert = Alert(
         landslide=version,
@@ -51,10 +67,36 @@ def tell(
         published_at=look.published_at,
         exercise=services.settings.exercise or version.simulated,
         references=tuple(record.alert.id for record in reversed(earlier)),
+        exposure=_exposure(s, version),
     )
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
-    channels = channels_for(alert, services.channels, told)
+    channels = channels_for(alert, free(services.channels, services.subscribers), told)
     outbox.enqueue(s, alert, channels)
-    if not channels and not (earlier and kind == "withdrawn"):
+    subscribers = _subscribers(services, s, alert)
+    notices.add_notices(s, alert.id, subscribers)
+    if not channels and not subscribers and not (earlier and kind == "withdrawn"):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
+
+
+def _exposure(s: Session, version: Landslide) -> Exposure | None:
+    """Return what lies there; an alert without it beats none."""
+    try:
+        return exposure_of(s, version.geometry)
+    except PermanentError as error:
+        log.error("what lies there is not told", landslide=str(version.id), reason=str(error))  # noqa: TRY400
+        return None
+
+
+def _subscribers(services: Services, s: Session, alert: Alert) -> set[str]:
+    """Return the subscribers that are to hear of it: those that want it, and those concerned.
+
+    A withdrawal goes to the concerned alone. Whether at once is decided when all of a look is
+    stored: see ``flows.notifying``.
+    """
+    known = {one.name for one in services.subscribers}
+    concerned = notices.concerned(s, alert.landslide.id) & known
+    if alert.kind == "withdrawn":
+        return concerned
+    wanted = {one.name for one in wanted_by(alert, services.subscribers, services.channels)}
+    return wanted | concerned

@@ -7,6 +7,7 @@ from typing import Any
 
 from shapely.geometry import MultiPolygon, box
 
+from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver, Thing
 from detectors.types import (
     Acquisition,
     Alert,
@@ -131,6 +132,24 @@ class Make:
             "exercise": True,
         }
         return Alert(landslide=landslide, **(values | fields))
+
+    def exposure(self, **fields: Any) -> Exposure:
+        values: dict[str, Any] = {
+            "mapped": tuple(Thing),
+            "things": (
+                Exposed(Thing.ROAD, "Fv53", "secondary", 120.25, 0.0),
+                Exposed(Thing.RIVER, "Utla", "river", 80.0, 0.0),
+            ),
+            "buildings_inside": 0,
+            "buildings_near": 3,
+            "place": NearPlace("Årdal", 1_400.5, 135.0),
+            "downstream": OnRiver(
+                True, ("Utla",), 2, ("Brua",), 1, (NearPlace("Nedre", 5_900.0, 270.0),)
+            ),
+            "credits": ("© OpenStreetMap contributors, ODbL 1.0",),
+            "loaded_at": START,
+        }
+        return Exposure(**(values | fields))
 
     def check(self, landslide: Landslide, look: Acquisition, **fields: Any) -> OpticalCheck:
         values: dict[str, Any] = {

@@ -122,7 +122,7 @@ def _receipt(answer: HTTPResponse) -> dict[str, Any]:
     except (ValueError, OSError, HTTPException, RecursionError):
         said = None  # the status stands, even when the body breaks off
     if isinstance(said, dict):
-        for field in ("receipt", "received_at"):
+        for field in ("receipt", "received_at", "acknowledged_by"):
             if isinstance(value := said.get(field), str | int):
                 receipt[field] = str(value).replace("\x00", "")[:_MAX_FIELD]
     receipt["repeated"] = answer.headers.get("Idempotency-Replayed", "").lower() == "true"

@@ -5,9 +5,20 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 """
 
 from db.base import Base
+from db.tables.around import Exclusion, ExposureFeature, ExposureMap, Withheld
 from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
 from db.tables.found import Detection, Landslide, LandslideDetection, LandslideVersion
-from db.tables.told import DELIVERY_STATES, Alert, Delivery, Receipt
+from db.tables.told import (
+    DELIVERY_STATES,
+    NOTICE_STATES,
+    Acknowledgement,
+    Alert,
+    Bulletin,
+    Delivery,
+    Notice,
+    Receipt,
+    Silence,
+)
 from db.tables.watched import (
     LOOK_STATES,
     Acquisition,
@@ -21,15 +32,22 @@ from db.tables.watched import (
 __all__ = [
     "DELIVERY_STATES",
     "LOOK_STATES",
+    "NOTICE_STATES",
+    "Acknowledgement",
     "Acquisition",
     "Alert",
     "Base",
+    "Bulletin",
     "Delivery",
     "Detection",
+    "Exclusion",
+    "ExposureFeature",
+    "ExposureMap",
     "Landslide",
     "LandslideDetection",
     "LandslideVersion",
     "Look",
+    "Notice",
     "Observability",
     "OpticalAttempt",
     "OpticalCheck",
@@ -38,4 +56,6 @@ __all__ = [
     "Receipt",
     "RefusedItem",
     "Region",
+    "Silence",
+    "Withheld",
 ]

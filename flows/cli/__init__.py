@@ -12,9 +12,12 @@ import typer
 
 from flows.cli.alerts import app as alerts_app
 from flows.cli.archives import app as archive_app
+from flows.cli.bulletin import bulletin
 from flows.cli.catalogs import app as catalogs_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
+from flows.cli.exclusions import app as exclusions_app
+from flows.cli.exposure import app as exposure_app
 from flows.cli.health import doctor, status
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
@@ -84,6 +87,8 @@ def begin(
 
 for group, name, panel in (
     (regions_app, "regions", WATCH),
+    (exposure_app, "exposure", WATCH),
+    (exclusions_app, "exclusions", WATCH),
     (landslides_app, "landslides", READ),
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
@@ -98,6 +103,7 @@ app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
 app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(scene)
+app.command(rich_help_panel=READ)(bulletin)
 app.command(rich_help_panel=ARCHIVES)(replay)
 app.command(rich_help_panel=ARCHIVES)(demo)
 app.command(rich_help_panel=ARCHIVES)(simulate)

@@ -13,13 +13,20 @@ from flows.cli.options import AsJson, OnlyRegion, open_world
 from flows.cli.output import aside, emit, minute, plain, screen, styled, table
 
 if TYPE_CHECKING:
+    import uuid
+
     from rich.table import Table
+    from sqlalchemy.orm import Session
 
     from alerts.records import Channel
-    from db.records import AlertRecord, DeliveryRecord
+    from db.records import AlertRecord, BulletinRecord, DeliveryRecord, NoticeRecord
     from flows.settings import Settings
 
 app = typer.Typer(help="Alerts: what was told to whom.")
+
+AlertId = Annotated[
+    str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
+]
 
 
 @app.command("list")
@@ -58,7 +65,13 @@ def _as_table(records: list[AlertRecord]) -> Table:
         kind = "[drill]EXERCISE[/] " if alert.exercise else ""
         said = f"{kind}{alert.kind}\n[name]{alert.landslide.region_id}[/]"
         landslide = f"[dim]landslide {str(alert.landslide.id)[:8]}[/]"
-        messages = "\n".join(_spoken(delivery) for delivery in record.deliveries)
+        messages = "\n".join(
+            [
+                *(_spoken(delivery) for delivery in record.deliveries),
+                *(_learned(notice) for notice in record.notices if notice.state != "sent"),
+                *(f"[ok]acknowledged[/] by {plain(ack.by_whom)}" for ack in record.acknowledged),
+            ]
+        )
         made.add_row(
             f"[name]{str(alert.id)[:8]}[/]",
             minute(record.recorded_at),
@@ -67,6 +80,16 @@ def _as_table(records: list[AlertRecord]) -> Table:
         )
         made.add_section()
     return made
+
+
+def _learned(notice: NoticeRecord) -> str:
+    """Return how a subscriber learns of what was not sent at once."""
+    how = {
+        "waiting": "waits to be ranked",
+        "kept": "kept for the digest",
+        "listed": f"in digest {str(notice.digest_id)[:8]}",
+    }[notice.state]
+    return f"{notice.subscriber}\n  {how}" + (f": {notice.reason}" if notice.reason else "")
 
 
 def _spoken(delivery: DeliveryRecord) -> str:
@@ -82,10 +105,101 @@ def _spoken(delivery: DeliveryRecord) -> str:
 
 
 @app.command()
+def bulletins(
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List digests, answers to a trigger, silence and its end, with what became of each."""
+    from alerts.bulletins import render_bulletin
+    from db import outbox
+    from db.engine import transaction
+    from flows.cli.documents import as_json as plain_values
+
+    with open_world() as services, transaction(services.engine) as s:
+        found = outbox.list_bulletins(s, limit)
+    if as_json:
+        emit({"bulletins": plain_values(found)})
+        return
+    made = table()
+    made.add_column("Id", no_wrap=True)
+    made.add_column("Decided, UTC", no_wrap=True)
+    made.add_column("What", overflow="fold")
+    made.add_column("Messages", overflow="fold", min_width=24)
+    for record in found:
+        made.add_row(
+            f"[name]{str(record.bulletin.id)[:8]}[/]",
+            minute(record.recorded_at),
+            plain(render_bulletin(record.bulletin).title),
+            _messages(record),
+        )
+        made.add_section()
+    screen().print(made if found else "No bulletin so far.")
+
+
+def _messages(record: BulletinRecord) -> str:
+    said = "\n".join(_spoken(delivery) for delivery in record.deliveries)
+    return said or "[fail]nobody was told[/]"
+
+
+@app.command()
+def ack(
+    alert_id: AlertId,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who has it in hand.")],
+    subscriber: Annotated[
+        str | None, typer.Option(metavar="NAME", help="For this subscriber alone; else for all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Acknowledge an alert: somebody has it in hand, so that nobody else is called for it."""
+    from db import notices, outbox
+    from db.engine import transaction
+    from flows.cli.documents import alert_document
+
+    with open_world() as services, transaction(services.engine) as s:
+        known = [one.name for one in services.subscribers]
+        if subscriber is not None and subscriber not in known:
+            raise ConfigurationError(
+                f"no subscriber {subscriber!r}; known: {', '.join(known) or 'none'}"
+            )
+        found = _find(s, alert_id)
+        new = notices.acknowledge(s, found, by, subscriber=subscriber)
+        (record,) = outbox.list_alerts(s, alert_id=found)
+    if as_json:
+        emit(alert_document(record))
+        return
+    screen().print(
+        f"[name]{str(found)[:8]}[/] "
+        f"{'acknowledged' if new else 'was acknowledged before'} by {plain(by)}."
+    )
+    for notice in record.notices:
+        if notice.escalated_at is not None:
+            screen().print(
+                f"[warn]{plain(notice.subscriber)}:[/] the second target was told at "
+                f"{minute(notice.escalated_at)} UTC."
+            )
+
+
+def _find(s: Session, digits: str) -> uuid.UUID:
+    """Return the one alert whose id begins so.
+
+    Raises:
+        ConfigurationError: none, or several.
+    """
+    from db.facts import alert_ids
+
+    found = alert_ids(s, digits)
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"{len(found)} alerts begin with {digits}; type more digits"
+            if found
+            else f"no alert {digits}; see: scarpwatch alerts list"
+        )
+    return found[0]
+
+
+@app.command()
 def resend(
-    alert_id: Annotated[
-        str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
-    ],
+    alert_id: AlertId,
     as_json: AsJson = False,
 ) -> None:
     """Send an alert again, under the same key, to the channels it was meant for.
@@ -94,27 +208,23 @@ def resend(
     decided goes to those that take it now.
     """
     from alerts.rules import channels_for
+    from alerts.subscribers import free
     from db import outbox
     from db.engine import transaction
-    from db.facts import alert_ids
     from flows import delivering
     from flows.cli.documents import alert_document
 
     with open_world() as services:
         with transaction(services.engine) as s:
-            found = alert_ids(s, alert_id)
-            if len(found) != 1:
-                raise ConfigurationError(
-                    f"{len(found)} alerts begin with {alert_id}; type more digits" if found
-                    else f"no alert {alert_id}; see: scarpwatch alerts list"
-                )  # fmt: skip
-            (record,) = outbox.list_alerts(s, alert_id=found[0])
+            found = _find(s, alert_id)
+            (record,) = outbox.list_alerts(s, alert_id=found)
             added: tuple[str, ...] = ()
-            if not record.deliveries:
+            if not record.deliveries and not record.notices:
                 others = outbox.list_alerts(s, landslide_id=record.alert.landslide.id)
                 told = {delivery.channel for other in others for delivery in other.deliveries}
-                added = channels_for(record.alert, services.channels, told)
-            if not outbox.requeue(s, found[0], added):
+                unused = free(services.channels, services.subscribers)
+                added = channels_for(record.alert, unused, told)
+            if not outbox.requeue(s, found, added):
                 raise ConfigurationError(
                     "no channel in the settings takes this alert" if not record.deliveries
                     else "it is being sent just now; see: scarpwatch alerts list"
@@ -122,7 +232,7 @@ def resend(
         with aside().status("sending"):
             delivering.deliver_due(services)
         with transaction(services.engine) as s:
-            (record,) = outbox.list_alerts(s, alert_id=found[0])
+            (record,) = outbox.list_alerts(s, alert_id=found)
     if as_json:
         emit(alert_document(record))
     else:

@@ -63,6 +63,7 @@ def summary_document(summary: RegionSummary | None) -> dict[str, Any]:
         "checks": dict(summary.checks) if summary else {},
         "alerts": summary.alerts if summary else 0,
         "deliveries": dict(summary.deliveries) if summary else {},
+        "withheld": summary.withheld if summary else 0,
     }
 
 
@@ -127,6 +128,9 @@ def alert_document(record: AlertRecord) -> dict[str, Any]:
             "references": alert.references,
             "recorded_at": record.recorded_at,
             "deliveries": record.deliveries,
+            "notices": record.notices,
+            "acknowledged": record.acknowledged,
+            "exposure": alert.exposure,
         }
     )
     return document

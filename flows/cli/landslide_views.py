@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -12,9 +13,14 @@ from rich.padding import Padding
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from alerts.exposed import lines
+from alerts.rules import EXCLUDED_FROM, severity
 from alerts.wording import amount, area, change, hundredths, parts, place, span
 from db import optical, outbox, queries, radar
+from db.exclusions import Covered, covered
+from db.exposure import exposure_of
 from db.records import AlertRecord
+from detectors.exposure import Exposure
 from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Sensor
 from flows.cli.documents import (
     alert_document,
@@ -25,6 +31,7 @@ from flows.cli.documents import (
 )
 from flows.cli.output import WIDE, details, minute, plain, some, styled, table
 
+_NONE: Mapping[uuid.UUID, Covered] = MappingProxyType({})
 NO_PROBABILITY = "a score, not a probability"
 
 
@@ -42,6 +49,10 @@ class LandslideView:
     """What radar looks said, in order of sensing: the evidence behind its tier."""
     alerts: tuple[AlertRecord, ...]
     """Oldest first."""
+    exposure: Exposure | None
+    """What lies there by the maps that are loaded now; None: no map reaches it."""
+    excluded: Covered | None
+    """How far exclusions cover it now; None: not at all."""
 
     @property
     def latest(self) -> Landslide:
@@ -56,6 +67,8 @@ class LandslideView:
             "checks": [check_document(check) for check in self.checks],
             "radar_checks": [as_json(check) for check in self.support],
             "alerts": [alert_document(record) for record in self.alerts],
+            "exposure": as_json(self.exposure),
+            "excluded": as_json(self.excluded),
         }
 
 
@@ -68,6 +81,8 @@ def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
         tuple(optical.optical_checks(s, landslide_id)),
         tuple(radar.radar_checks(s, [landslide_id]).get(landslide_id, ())),
         tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
+        exposure_of(s, versions[-1].geometry),
+        covered(s, versions[-1].geometry),
     )
 
 
@@ -84,8 +99,16 @@ def shift(found: Landslide | Detection) -> str:
     return "unknown" if found.d_ndvi is None else f"{hundredths(found.d_ndvi, signed=True)} NDVI"
 
 
-def as_table(landslides: Sequence[Landslide], width: int) -> Table:
-    """Return the list of landslides; wide screens see more columns."""
+def as_table(
+    landslides: Sequence[Landslide], width: int, inside: Mapping[uuid.UUID, Covered] = _NONE
+) -> Table:
+    """Return the list of landslides; wide screens see more columns.
+
+    Args:
+        landslides: What is listed.
+        width: Of the screen.
+        inside: Which of them are excluded, and why.
+    """
     wide = width >= WIDE
     made = table()
     made.add_column("Id", no_wrap=True)
@@ -104,7 +127,7 @@ def as_table(landslides: Sequence[Landslide], width: int) -> Table:
         seen = minute(landslide.not_after)
         made.add_row(
             f"[name]{str(landslide.id)[:8]}[/]",
-            f"{landslide.region_id}{drill}",
+            f"{landslide.region_id}{drill}{_excluded(inside.get(landslide.id))}",
             styled(landslide.state),
             styled(landslide.tier),
             seen if wide else seen[:10],
@@ -113,6 +136,11 @@ def as_table(landslides: Sequence[Landslide], width: int) -> Table:
             where(landslide, digits=5 if wide else 3),
         )
     return made
+
+
+def _excluded(by: Covered | None) -> str:
+    """Return why it is never alerted, on a line of its own."""
+    return "" if by is None else f"\n[dim]excluded: {plain(by.reason, 40)}[/]"
 
 
 def print_one(console: Console, view: LandslideView) -> None:
@@ -137,7 +165,9 @@ def print_one(console: Console, view: LandslideView) -> None:
                 ("when", when),
                 ("seen", seen),
                 ("optical", _optical(latest)),
+                ("there", "\n".join(_there(view))),
                 ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}), {highest}"),
+                ("excluded", _told_excluded(view.excluded)),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]
         )
@@ -149,6 +179,23 @@ def print_one(console: Console, view: LandslideView) -> None:
     _print_support(console, view.support)
     _print_checks(console, view.checks)
     _print_alerts(console, view)
+
+
+def _told_excluded(by: Covered | None) -> str:
+    """Return how far it lies in exclusions, and what follows from that."""
+    if by is None:
+        return ""
+    name = f", {plain(by.name)}" if by.name else ""
+    kept = "not alerted" if by.share >= EXCLUDED_FROM else "too little to keep alerts back"
+    return f"{100 * by.share:.0f} % in {plain(by.reason)}{name}: {kept}"
+
+
+def _there(view: LandslideView) -> list[str]:
+    """Return what lies there and how bad it may be, line by line."""
+    worst = severity(view.latest, view.exposure).value
+    if view.exposure is None:
+        return [f"unknown: no map is loaded here (scarpwatch exposure load); severity {worst}"]
+    return [*(plain(line) for line in lines(view.exposure, view.latest.kind)), f"severity {worst}"]
 
 
 _EYES = {Sensor.SAR: "radar", Sensor.OPTICAL: "an optical look"}
@@ -218,7 +265,11 @@ def _print_alerts(console: Console, view: LandslideView) -> None:
             f"  {kind}{record.alert.kind}, {minute(record.recorded_at)} UTC,"
             f" {str(record.alert.id)[:8]}"
         )
-        if not record.deliveries:
+        for notice in record.notices:
+            if notice.state != "sent":
+                why = f": {notice.reason}" if notice.reason else ""
+                console.print(f"    {plain(notice.subscriber)} {notice.state}{why}")
+        if not record.deliveries and not record.notices:
             console.print("    [fail]nobody was told[/]")
         for delivery in record.deliveries:
             reason = f": {plain(delivery.reason)}" if delivery.reason else ""

@@ -49,23 +49,34 @@ def list_landslides(
     as_json: AsJson = False,
 ) -> None:
     """List landslides, newest first. Suspected means: a look saw a change, none confirmed it."""
+    from alerts.rules import EXCLUDED_FROM
     from db import queries
     from db.engine import transaction
+    from db.exclusions import covered_landslides
     from flows.cli import landslide_views as views
+    from flows.cli.documents import as_json as as_json_values
     from flows.cli.documents import landslide_document
 
     with open_world() as services, transaction(services.engine) as s:
         if region is not None:
             queries.get_region(s, region, include_removed=True)
         found = queries.list_landslides(s, region, state, tier, since)[::-1]
+        inside = covered_landslides(s, found, EXCLUDED_FROM)
     if as_json:
-        emit({"landslides": [landslide_document(landslide) for landslide in found]})
+        emit(
+            {
+                "landslides": [
+                    landslide_document(one) | {"excluded": as_json_values(inside.get(one.id))}
+                    for one in found
+                ]
+            }
+        )
         return
     console = screen()
     if not found:
         console.print("No landslide is suspected. (An empty answer is a good one.)")
         return
-    console.print(views.as_table(found, console.width))
+    console.print(views.as_table(found, console.width, inside))
     console.print(f"\n{some(len(found), 'landslide')}. More of one: scarpwatch landslides show ID")
 
 

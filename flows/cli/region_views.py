@@ -177,6 +177,7 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
                 ("landslides", _line(tiers(summary), [Tier.LIKELY, Tier.WATCH])),
                 ("radar saw", "\n".join(seen_from(view))),
                 ("alerts", str(summary.alerts) if summary and summary.alerts else ""),
+                ("kept back", _kept_back(summary)),
                 (
                     "messages",
                     _line(summary.deliveries, DELIVERY_STATES)
@@ -189,6 +190,13 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
     members = [poll.source for poll in view.polls if poll.source not in region.sources]
     for source in (*region.sources, *members):
         _print_source(console, view, source)
+
+
+def _kept_back(summary: RegionSummary | None) -> str:
+    """Return how many alerts exclusions kept back, empty where none."""
+    if summary is None or not summary.withheld:
+        return ""
+    return f"{some(summary.withheld, 'alert')} in excluded areas (scarpwatch exclusions list)"
 
 
 def seen_from(view: RegionView) -> list[str]:

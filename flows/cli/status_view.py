@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from flows.cli.output import ago, minute, plain, some, styled, table
 from flows.cli.region_views import RegionView
 from flows.services import Services
 from flows.settings import Settings
+from flows.silence import silent_tracks
 
 #: Alerts that are looked through for messages that did not arrive.
 RECENT = 200
@@ -39,6 +40,10 @@ class Status:
     """Recent alerts of which a message has not arrived."""
     settings: Settings
     """What the operator set."""
+    silent: Mapping[str, Mapping[str, datetime]]
+    """By region: tracks whose newest expected look did not come, and when that was expected."""
+    waiting: int
+    """Digests and bulletins that have not arrived."""
 
     def document(self) -> dict[str, Any]:
         """Return the status as JSON."""
@@ -50,6 +55,8 @@ class Status:
             "looks": {state: self.summary.looks(state) for state in states},
             "messages": {state: self.summary.deliveries(state) for state in waiting},
             "undelivered": [alert_document(record) for record in self.undelivered],
+            "silent": as_json(self.silent),
+            "bulletins_undelivered": self.waiting,
             "notes": [note for _, note in notes(self)],
         }
 
@@ -60,6 +67,12 @@ def load(services: Services) -> Status:
     with transaction(services.engine) as s:
         summary = counts.summary(s)
         recent = outbox.list_alerts(s, limit=RECENT)
+        bulletins = outbox.list_bulletins(s, limit=RECENT)
+        silent = {
+            view.region.id: tracks
+            for view in views
+            if (tracks := silent_tracks(services, s, view.region))
+        }
     return Status(
         services.clock.now(),
         tuple(views),
@@ -70,6 +83,8 @@ def load(services: Services) -> Status:
             if any(delivery.state != "delivered" for delivery in record.deliveries)
         ),
         services.settings,
+        silent,
+        sum(one.state != "delivered" for record in bulletins for one in record.deliveries),
     )
 
 
@@ -83,6 +98,11 @@ def notes(status: Status) -> Iterator[tuple[str, str]]:
             yield "warn", f"{region.id} cannot be read: scarpwatch regions show {region.id}"
         elif overdue(region, view.polls, status.at):
             yield "warn", f"{region.id} is overdue; is scarpwatch serve running?"
+        for track, expected in status.silent.get(region.id, {}).items():
+            yield (
+                "warn",
+                f"{region.id}: silence from track {track}, expected {minute(expected)} UTC",
+            )
         if not told(status.settings, region):
             yield "warn", f"{region.id}: no channel takes its alerts; nobody would be told"
     failed = status.summary.looks("failed")
@@ -91,6 +111,11 @@ def notes(status: Status) -> Iterator[tuple[str, str]]:
     waiting = status.summary.deliveries("due") + status.summary.deliveries("sending")
     if waiting:
         yield "warn", f"{some(waiting, 'message')} not delivered yet: scarpwatch alerts list"
+    if status.waiting:
+        yield (
+            "warn",
+            f"{some(status.waiting, 'bulletin')} not delivered: scarpwatch alerts bulletins",
+        )
     given_up = status.summary.deliveries("abandoned")
     if given_up:
         yield "fail", f"{some(given_up, 'message')} given up: scarpwatch alerts resend ALERT"

@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def queued(world, make):
     """A world whose landslide has an alert for two channels."""
-    alert = make.alert(world.landslide)
+    alert = make.alert(world.landslide, exposure=make.exposure())
     with world.open() as s:
         outbox.enqueue(s, alert, ["webhook", "file"])
     return world, alert

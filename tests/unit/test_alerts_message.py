@@ -19,6 +19,7 @@ from alerts.channels.push import fitted
 from alerts.message import render
 from alerts.sample import KINDS, sample_alert
 from detectors.errors import PermanentError
+from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver, Thing
 from detectors.types import Alert, Kind, Landslide, Sensor, State, Tier
 
 _AT = datetime(2023, 1, 1, 14, 15, tzinfo=UTC)
@@ -61,6 +62,29 @@ _landslides = st.builds(
     simulated=st.booleans(),
     kind=st.sampled_from(Kind),
 )
+_places = st.builds(NearPlace, _texts, st.floats(0, 5e4), st.floats(0, 360))
+_exposures = st.builds(
+    Exposure,
+    mapped=st.sets(st.sampled_from(Thing)).map(tuple),
+    things=st.lists(
+        st.builds(
+            Exposed, st.sampled_from([Thing.ROAD, Thing.RAIL, Thing.RIVER]), _texts, _texts,
+            st.floats(0, 1e4), st.floats(0, 100),
+        ),
+        max_size=6,
+    ).map(tuple),
+    buildings_inside=st.integers(0, 3),
+    buildings_near=st.integers(0, 3),
+    place=st.none() | _places,
+    downstream=st.none()
+    | st.builds(
+        OnRiver, st.booleans(), st.lists(_texts, max_size=5).map(tuple), st.integers(0, 3),
+        st.lists(_texts, max_size=5).map(tuple), st.integers(0, 2),
+        st.lists(_places, max_size=5).map(tuple),
+    ),
+    credits=st.lists(_texts, max_size=2).map(tuple),
+    loaded_at=_moments,
+)  # fmt: skip
 _alerts = st.builds(
     Alert,
     landslide=_landslides,
@@ -72,6 +96,7 @@ _alerts = st.builds(
     published_at=_moments,
     exercise=st.booleans(),
     references=st.lists(st.uuids(), max_size=3).map(tuple),
+    exposure=st.none() | _exposures,
 )
 
 

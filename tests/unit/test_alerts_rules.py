@@ -12,9 +12,18 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from alerts.records import Channel, Hidden
-from alerts.rules import Severity, channels_for, is_exercise, marks, severity, should_alert
+from alerts.rules import (
+    LADDER,
+    Severity,
+    channels_for,
+    is_exercise,
+    marks,
+    severity,
+    should_alert,
+)
 from alerts.sample import KINDS, sample_alert
 from detectors.errors import ConfigurationError
+from detectors.exposure import Exposed, Exposure, OnRiver, Thing
 from detectors.types import Alert, Kind, Landslide, Sensor, State, Tier
 
 _ALERT = sample_alert(datetime(2023, 1, 1, tzinfo=UTC))
@@ -194,3 +203,78 @@ def test_water_alerts_by_the_same_rule() -> None:
     assert should_alert(water, None) == "suspected"
     assert should_alert(replace(water, tier=Tier.WATCH), None) is None
     assert should_alert(water, water) is None
+
+
+_EMPTY = Exposure(
+    tuple(Thing), (), 0, 0, None, None, ("a map",), datetime(2023, 1, 1, tzinfo=UTC)
+)  # fmt: skip
+_DOWN = OnRiver(True, ("Utla",), 2, (), 0, ())
+_ROAD = Exposed(Thing.ROAD, "Fv53", "secondary", 120.0, 0.0)
+_RIVER = replace(_ROAD, kind=Thing.RIVER, name="Utla")
+
+
+@pytest.mark.parametrize(
+    ("exposure", "suspected", "confirmed"),
+    [
+        (None, Severity.MODERATE, Severity.SEVERE),
+        # Nothing there, on a map that would show it.
+        (_EMPTY, Severity.MODERATE, Severity.MODERATE),
+        # The map shows rivers only: of the rest nothing is known.
+        (replace(_EMPTY, mapped=(Thing.RIVER,)), Severity.MODERATE, Severity.SEVERE),
+        (replace(_EMPTY, things=(_ROAD,)), Severity.MODERATE, Severity.SEVERE),
+        (replace(_EMPTY, buildings_near=1), Severity.MODERATE, Severity.SEVERE),
+        (replace(_EMPTY, buildings_inside=1), Severity.SEVERE, Severity.EXTREME),
+        (
+            replace(_EMPTY, things=(replace(_ROAD, kind=Thing.RAIL),)),
+            Severity.SEVERE,
+            Severity.EXTREME,
+        ),
+        # A landslide dam: only where there is something below it.
+        (replace(_EMPTY, things=(_RIVER,), downstream=_DOWN), Severity.SEVERE, Severity.EXTREME),
+        (
+            replace(_EMPTY, things=(_RIVER,), downstream=replace(_DOWN, buildings=0)),
+            Severity.MODERATE,
+            Severity.SEVERE,
+        ),
+        # A river beside it that it does not reach is not blocked.
+        (
+            replace(_EMPTY, things=(replace(_RIVER, length_m=0.0),), downstream=_DOWN),
+            Severity.MODERATE,
+            Severity.SEVERE,
+        ),
+    ],
+)
+def test_what_lies_there_moves_the_severity(
+    exposure: Exposure | None, suspected: Severity, confirmed: Severity
+) -> None:
+    assert severity(_LIKELY, exposure) is suspected
+    assert severity(_CONFIRMED, exposure) is confirmed
+    assert severity(_REFUTED, exposure) is Severity.MINOR
+
+
+_EXPOSURES = st.none() | st.builds(
+    Exposure,
+    st.sets(st.sampled_from(Thing)).map(tuple),
+    st.lists(st.sampled_from([_ROAD, _RIVER, replace(_ROAD, length_m=0.0)]), max_size=3).map(tuple),
+    st.integers(0, 2),
+    st.integers(0, 2),
+    st.none(),
+    st.sampled_from([None, _DOWN]),
+    st.just(()),
+    st.just(datetime(2023, 1, 1, tzinfo=UTC)),
+)
+
+
+@given(_EXPOSURES, st.sampled_from(State), st.sampled_from(Kind))
+def test_severity_keeps_its_order(exposure: Exposure | None, state: State, kind: Kind) -> None:
+    def step(landslide: Landslide, exposure: Exposure | None) -> int:
+        return LADDER.index(severity(landslide, exposure))
+
+    now = replace(_LIKELY, state=state, kind=kind)
+    assert step(now, exposure) <= step(replace(now, kind=Kind.PONDING), exposure)
+    assert abs(step(now, exposure) - step(now, None)) <= 1, "maps move it by one step at most"
+    if exposure is not None:
+        worse = replace(exposure, buildings_inside=exposure.buildings_inside + 1)
+        assert step(now, worse) >= step(now, exposure)
+    if state is not State.REFUTED:
+        assert step(replace(now, state=State.CONFIRMED), exposure) >= step(now, exposure)
