@@ -131,7 +131,9 @@ class Context:
     """What is known beside the alert itself."""
 
     share_seen: float | None = None
-    """Share of the region (radar) or of the outline (optical) that the look could judge, 0 to 1."""
+    """Share of the region's ground inside the look that radar could judge, 0 to 1."""
+    share_clear: float | None = None
+    """Share of the outline that the optical look could judge, 0 to 1."""
     next_look: datetime | None = None
     """When the next look is expected, UTC."""
     incidents: tuple[str, ...] = ()
@@ -257,7 +259,7 @@ def _filled(alert: Alert, context: Context, words: Words) -> dict[str, str]:
     point = wording.place(landslide.geometry)
     swapped = str.maketrans({".": words.decimal, ",": words.thousands})
     number = _finite(landslide.area_m2)
-    seen = _finite(context.share_seen)
+    seen, clear = _finite(context.share_seen), _finite(context.share_clear)
     return {
         "what": words.whats[landslide.kind],
         "subject": words.subjects[landslide.kind],
@@ -276,6 +278,7 @@ def _filled(alert: Alert, context: Context, words: Words) -> dict[str, str]:
         "evidence": _spoken(landslide.evidence, words, swapped),
         "advisory": wording.one_line(landslide.advisory or ""),
         "share": "" if seen is None else f"{100 * seen:.0f}",
+        "clear": "" if clear is None else f"{100 * clear:.0f}",
         "next_look": "" if context.next_look is None else wording.moment(context.next_look),
     }
 
@@ -314,6 +317,7 @@ def _description(
         (words.seen, True),
         (words.scores, True),
         (words.share, bool(filled["share"])),
+        (words.clear, bool(filled["clear"])),
         (words.next_look, bool(filled["next_look"])),
     )
     known = {**filled, "exposure": near}
@@ -352,6 +356,7 @@ def _parameters(alert: Alert, context: Context) -> Iterable[tuple[str, str]]:
         "ensemble_score": _finite(landslide.ensemble_score),
         "verdict_at": landslide.verdict_at,
         "observability": _finite(context.share_seen),
+        "share_clear": _finite(context.share_clear),
         "look": wording.one_line(alert.item_id, 200),
         "sensed_at": alert.sensed_at,
         "published_at": alert.published_at,

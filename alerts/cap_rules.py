@@ -97,6 +97,12 @@ def _text(element: etree._Element, name: str) -> str:
     return (element.findtext(tag(name)) or "").strip()
 
 
+def _path(element: etree._Element) -> str:
+    """Return where an element lies, without the numbers."""
+    above = [etree.QName(one).localname for one in element.iterancestors()]
+    return "/".join([*reversed(above), etree.QName(element).localname])
+
+
 def _infos(root: etree._Element) -> list[tuple[str, etree._Element]]:
     return [(f"alert/info[{n}]", one) for n, one in enumerate(root.findall(tag("info")), 1)]
 
@@ -210,8 +216,9 @@ def _times(root: etree._Element) -> Iterator[Fault]:
 def _empty(root: etree._Element) -> Iterator[Fault]:
     for element in root.iter(tag("*")):
         if len(element) == 0 and not (element.text or "").strip():
-            name = etree.QName(element).localname
-            yield Fault("element-empty", name, "is empty; it should be left out", grave=False)
+            yield Fault(
+                "element-empty", _path(element), "is empty; it should be left out", grave=False
+            )
 
 
 def _on_earth(lat: float, lon: float) -> bool:
@@ -288,10 +295,8 @@ def _addresses(root: etree._Element) -> Iterator[Fault]:
     for element in root.iter(tag("web"), tag("uri")):
         text = (element.text or "").strip()
         if text and not _ADDRESS.fullmatch(text):
-            name = etree.QName(element).localname
-            yield Fault(
-                "address-form", name, "is no whole address such as https://...", grave=False
-            )
+            says = "is no whole address such as https://..."
+            yield Fault("address-form", _path(element), says, grave=False)
 
 
 RULES: tuple[Callable[[etree._Element], Iterator[Fault]], ...] = (

@@ -44,6 +44,7 @@ class Words:
     seen: str
     scores: str
     share: str
+    clear: str
     next_look: str
     caution: str
     exposure: str
@@ -108,6 +109,7 @@ _EN = Words(
     "scores, not probabilities.",
     share="Seen: {share} % of the area could be judged in that look; silence about the rest does "
     "not mean that it is safe.",
+    clear="Seen: {clear} % of the outline was clear in that image.",
     next_look="Next look expected: {next_look}.",
     caution="Caution: {advisory}.",
     exposure="Nearby: {exposure}.",
@@ -169,6 +171,7 @@ _NB = Words(
     "skårer, ikke sannsynligheter.",
     share="Sett: {share} % av området kunne vurderes i det opptaket; at det er stille om resten, "
     "betyr ikke at det er trygt.",
+    clear="Sett: {clear} % av omrisset var klart i det bildet.",
     next_look="Neste opptak ventes: {next_look}.",
     caution="Forbehold: {advisory}.",
     exposure="I nærheten: {exposure}.",

@@ -9,9 +9,17 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +31,9 @@ from pydantic_settings.exceptions import SettingsError
 from alerts.records import Channel
 from detectors.errors import ConfigurationError
 from flows.catalogs.base import CatalogueSettings
+
+if TYPE_CHECKING:
+    from alerts.cap import Profile
 
 DEFAULT_HOME = Path(".scarpwatch")
 CONFIG_NAME = "scarpwatch.toml"
@@ -48,6 +59,52 @@ class ChannelSettings(BaseModel):
     """Key that signs webhooks."""
 
 
+class CapSettings(BaseModel):
+    """What every CAP message of this agency says alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender: str = "scarpwatch.invalid"
+    """Unique among all senders, for instance a domain name of yours."""
+    sender_name: str = "Scarpwatch"
+    """What people call the sender."""
+    restriction: str = "For the recipients that the sender has chosen"
+    """Who may see the messages; their scope is Restricted."""
+    contact: str | None = None
+    """Whom to call."""
+    web: str | None = None
+    """Page about the alerts."""
+    languages: tuple[str, ...] = ("en", "nb")
+    """One block each, in this order."""
+    event_list: str = "OET:v1.2"
+    """Name of the list that the event codes are of."""
+    event_codes: dict[str, str] = Field(default_factory=lambda: {"landslide": "OET-119"})
+    """Code by kind of finding (landslide, ponding); a kind without one goes without."""
+    expires_after: timedelta = timedelta(days=30)
+    """How long a message stands where no later one replaces it."""
+    exercise_name: str = "Scarpwatch exercise"
+    """Which exercise, in messages that are one."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        """Find what would break messages before the first one is due."""
+        try:
+            self.profile()
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def profile(self) -> Profile:
+        """Return it in the vocabulary of ``alerts``.
+
+        Raises:
+            ConfigurationError: no message could be made with it.
+        """
+        from alerts.cap import Profile  # templates and geometry, which most commands do without
+
+        return Profile(**dict(self))
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -63,6 +120,8 @@ class Settings(BaseSettings):
     """Catalogues by name, beside the ready-made ones."""
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     """Where alerts go, by name."""
+    cap: CapSettings = Field(default_factory=CapSettings.model_construct)
+    """What CAP messages say of their sender."""
     elevation: tuple[str, ...] = ()
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     clock_file: Path | None = None

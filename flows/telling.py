@@ -5,9 +5,11 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.orm import Session
 
+from alerts.cap import Context
 from alerts.rules import channels_for, should_alert
 from db import outbox
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
+from flows.capping import keep_cap
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -20,6 +22,7 @@ def tell(
     look: Acquisition,
     version: Landslide,
     previous: Landslide | None,
+    context: Context | None = None,
 ) -> bool:
     """Write the alert that a version deserves into the outbox, in the caller's transaction.
 
@@ -33,6 +36,7 @@ def tell(
         look: what decided it.
         version: just stored.
         previous: the version before, None for a new landslide.
+        context: what CAP messages tell besides.
 
     Returns:
         Whether an alert was written.
@@ -55,6 +59,7 @@ def tell(
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
     channels = channels_for(alert, services.channels, told)
     outbox.enqueue(s, alert, channels)
+    keep_cap(s, services.settings.cap.profile(), alert, earlier, context)
     if not channels and not (earlier and kind == "withdrawn"):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True

@@ -7,7 +7,7 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 from db.base import Base
 from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
 from db.tables.found import Detection, Landslide, LandslideDetection, LandslideVersion
-from db.tables.told import DELIVERY_STATES, Alert, Delivery, Receipt
+from db.tables.told import DELIVERY_STATES, Alert, CapMessage, Delivery, Receipt
 from db.tables.watched import (
     LOOK_STATES,
     Acquisition,
@@ -24,6 +24,7 @@ __all__ = [
     "Acquisition",
     "Alert",
     "Base",
+    "CapMessage",
     "Delivery",
     "Detection",
     "Landslide",

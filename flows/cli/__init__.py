@@ -12,6 +12,7 @@ import typer
 
 from flows.cli.alerts import app as alerts_app
 from flows.cli.archives import app as archive_app
+from flows.cli.cap import app as cap_app
 from flows.cli.catalogs import app as catalogs_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
@@ -87,6 +88,7 @@ for group, name, panel in (
     (landslides_app, "landslides", READ),
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
+    (cap_app, "cap", READ),
     (archive_app, "archive", ARCHIVES),
     (shallow_app, "shallow", LEARN),
     (models_app, "models", LEARN),

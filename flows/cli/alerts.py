@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detectors.errors import ConfigurationError, DeliveryFailed
+from flows.cli import cap
 from flows.cli.errors import FAILED
 from flows.cli.options import AsJson, OnlyRegion, open_world
 from flows.cli.output import aside, emit, minute, plain, screen, styled, table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flows.settings import Settings
 
 app = typer.Typer(help="Alerts: what was told to whom.")
+app.command("cap")(cap.show)
 
 
 @app.command("list")
@@ -96,25 +98,19 @@ def resend(
     from alerts.rules import channels_for
     from db import outbox
     from db.engine import transaction
-    from db.facts import alert_ids
     from flows import delivering
     from flows.cli.documents import alert_document
 
     with open_world() as services:
         with transaction(services.engine) as s:
-            found = alert_ids(s, alert_id)
-            if len(found) != 1:
-                raise ConfigurationError(
-                    f"{len(found)} alerts begin with {alert_id}; type more digits" if found
-                    else f"no alert {alert_id}; see: scarpwatch alerts list"
-                )  # fmt: skip
-            (record,) = outbox.list_alerts(s, alert_id=found[0])
+            found = cap.only_alert(s, alert_id)
+            (record,) = outbox.list_alerts(s, alert_id=found)
             added: tuple[str, ...] = ()
             if not record.deliveries:
                 others = outbox.list_alerts(s, landslide_id=record.alert.landslide.id)
                 told = {delivery.channel for other in others for delivery in other.deliveries}
                 added = channels_for(record.alert, services.channels, told)
-            if not outbox.requeue(s, found[0], added):
+            if not outbox.requeue(s, found, added):
                 raise ConfigurationError(
                     "no channel in the settings takes this alert" if not record.deliveries
                     else "it is being sent just now; see: scarpwatch alerts list"
@@ -122,7 +118,7 @@ def resend(
         with aside().status("sending"):
             delivering.deliver_due(services)
         with transaction(services.engine) as s:
-            (record,) = outbox.list_alerts(s, alert_id=found[0])
+            (record,) = outbox.list_alerts(s, alert_id=found)
     if as_json:
         emit(alert_document(record))
     else:

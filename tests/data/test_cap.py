@@ -112,14 +112,14 @@ def mutated(content: str, chance: random.Random) -> str:
             return content[:start] + f"<{one[1]}>{text}</{one[1]}>" + content[end:]
 
 
-def test_our_checks_and_the_schema_agree_on_ten_thousand_broken_messages(
+def test_our_checks_and_the_schema_agree_on_two_thousand_broken_messages(
     standards: Path, schema: bytes
 ) -> None:
     chance = random.Random(1)
     examples = [path.read_bytes() for path in sorted((standards / "cap-examples").glob("*.xml"))]
     bases = [*our_own()[:4], *(one for one in examples if b"UTF-8" in one[:60])]
     verdicts = []
-    for _ in range(10_000):
+    for _ in range(2_000):
         content = mutated(chance.choice(bases).decode(), chance).encode()
         says = schema_faults(content, schema)
         if any("xs:anyURI" in one.says for one in says):
