@@ -194,6 +194,19 @@ def compose(
     return CapMessage(header, xml.decode())
 
 
+def headline(alert: Alert, language: str = "en") -> str:
+    """Return an alert in one line, with the marks EXERCISE and SIMULATED."""
+    words = WORDS[language]
+    return _headline(alert, words, _filled(alert, Context(), words))
+
+
+def description(alert: Alert, language: str = "en") -> str:
+    """Return what is known of an alert, one fact a line, and what to do."""
+    words, context = WORDS[language], Context()
+    known = _description(alert, context, words, _filled(alert, context, words), language)
+    return f"{known}\n{_instruction(alert, context, words, language)}"
+
+
 def _note(alert: Alert, profile: Profile) -> str:
     """Return the words for the desk: which exercise, and why a message is taken back."""
     marked = marks(exercise=is_exercise(alert), simulated=alert.landslide.simulated)

@@ -15,6 +15,7 @@ from db import outbox
 from db.engine import transaction
 from db.records import ClaimedDelivery
 from detectors.errors import ConfigurationError, LeaseLost, ScarpwatchError
+from flows.feeding import write_feeds
 from flows.leases import backoff, bury_the_dead
 from flows.services import Services
 
@@ -39,7 +40,7 @@ class DeliveryOutcome:
 
 
 def deliver_due(services: Services) -> list[DeliveryOutcome]:
-    """Send every due message, one target at a time, and store what came back.
+    """Send every due message, one target at a time, store what came back, and write the feeds.
 
     A channel that fails is left alone until the next call, so that it cannot hold up the others.
     A kill between sending and storing repeats the message later under the same key.
@@ -56,6 +57,7 @@ def deliver_due(services: Services) -> list[DeliveryOutcome]:
         with transaction(services.engine) as s:
             claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease, failing)
         if claimed is None:
+            _write_feeds(services)
             return outcomes
         try:
             outcomes.append(_send(services, claimed, limit))
@@ -86,6 +88,18 @@ def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> Deliver
     with transaction(services.engine) as s:
         outbox.record_receipt(s, claimed.id, services.owner, receipt, datetime.now(UTC))
     return DeliveryOutcome(key, claimed.channel, True, None)
+
+
+def _write_feeds(services: Services) -> None:
+    """Write the feeds, if there are any; a full disk must not look like an undelivered message."""
+    folder = services.settings.feed.folder
+    if folder is None:
+        return
+    try:
+        write_feeds(services, folder)
+    except OSError as error:
+        reason = error.strerror
+        log.error("the feeds cannot be written", folder=str(folder), reason=reason)  # noqa: TRY400
 
 
 def messages_due(services: Services) -> bool:

@@ -105,6 +105,26 @@ class CapSettings(BaseModel):
         return Profile(**dict(self))
 
 
+class FeedSettings(BaseModel):
+    """Feeds for programs that fetch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path | None = None
+    """Where they are written after each delivery; None = nowhere."""
+    url: str | None = None
+    """Where the folder can be fetched, ending in a slash; None = links are relative."""
+    keep: timedelta = timedelta(days=90)
+    """How long an event stays after its last alert."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_folder(cls, url: str | None) -> str | None:
+        if url is not None and not (url.startswith(("http://", "https://")) and url.endswith("/")):
+            raise ValueError("must begin with https:// and end in a slash")
+        return url
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -122,6 +142,8 @@ class Settings(BaseSettings):
     """Where alerts go, by name."""
     cap: CapSettings = Field(default_factory=CapSettings.model_construct)
     """What CAP messages say of their sender."""
+    feed: FeedSettings = FeedSettings()
+    """Atom, GeoJSON and CAP feeds."""
     elevation: tuple[str, ...] = ()
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     clock_file: Path | None = None

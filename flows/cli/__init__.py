@@ -16,6 +16,7 @@ from flows.cli.cap import app as cap_app
 from flows.cli.catalogs import app as catalogs_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
+from flows.cli.feeds import app as feed_app
 from flows.cli.health import doctor, status
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
@@ -89,6 +90,7 @@ for group, name, panel in (
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
     (cap_app, "cap", READ),
+    (feed_app, "feed", KEEP),
     (archive_app, "archive", ARCHIVES),
     (shallow_app, "shallow", LEARN),
     (models_app, "models", LEARN),
