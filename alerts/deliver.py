@@ -31,7 +31,13 @@ _BOOT = "import sys; sys.path.append(sys.argv[1]); from alerts.child import main
 _ERROR_CLASS = re.compile(r"[A-Za-z_.]*(Error|Exception)(?=:|$)")
 
 
-def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
+def deliver(
+    alert: Alert,
+    channel: Channel,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    *,
+    cap: str | None = None,
+) -> dict[str, Any]:
     """Send one alert to one channel and return the receipt.
 
     Sending twice is safe: the key is the alert's id, and targets that know keys drop repeats. A
@@ -42,6 +48,7 @@ def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S
         channel: Where to; exercise against live is refused here and again in the child.
         timeout_s: Seconds from start to kill, the child's start-up (about half a second) included.
             A lease on the delivery must last longer: at least ``timeout_s + 5``.
+        cap: The alert's CAP message, XML: a webhook gets it in the payload, a mail as a file.
 
     Returns:
         JSON-able: ``key``, ``channel``, ``kind``, ``accepted_at`` (UTC, when the target had
@@ -56,14 +63,16 @@ def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S
     """
     if timeout_s <= 0:
         raise ValueError(f"a time-out must be positive, not {timeout_s}")
-    message = render(alert)
+    message = render(alert, cap)
     refuse_mismatch(channel, message)
     kind = sender_for(channel).kind
     job = {"channel": channel.to_job(), "message": message.to_job(), "timeout_s": timeout_s}
     answer = _run(json.dumps(job).encode(), channel.name, timeout_s)
     if "receipt" not in answer:
-        broken = ConfigurationError if answer["error"] == "ConfigurationError" else DeliveryFailed
-        raise broken(_named(channel.name, answer["reason"]))
+        reason = _named(channel.name, answer["reason"])
+        if answer["error"] == "ConfigurationError":
+            raise ConfigurationError(reason)
+        raise DeliveryFailed(reason, answer.get("retry_after_s"))
     return {
         "key": message.key,
         "channel": channel.name,

@@ -22,7 +22,7 @@ from db import schema
 from db.cluster import Cluster
 from db.engine import make_engine
 
-pytest_plugins = ["tests.series", "tests.watching", "tests.optical_watch"]
+pytest_plugins = ["tests.rude", "tests.series", "tests.watching", "tests.optical_watch"]
 
 #: Followed by the number of the pytest process and a random word.
 PREFIX = "scarpwatch-test-"
