@@ -28,12 +28,13 @@ def answer_for(job: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``{"receipt": ..., "accepted_at": UTC}``, or
-        ``{"error": class name, "reason": words free of secrets}``.
+        ``{"error": class name, "reason": words free of secrets, "retry_after_s": or None}``.
     """
     try:
         receipt = send(Channel.from_job(job["channel"]), Message.from_job(job["message"]))
     except (ConfigurationError, DeliveryFailed) as error:
-        return {"error": type(error).__name__, "reason": str(error)}
+        later = error.retry_after_s if isinstance(error, DeliveryFailed) else None
+        return {"error": type(error).__name__, "reason": str(error), "retry_after_s": later}
     except Exception as error:  # noqa: BLE001 - the process boundary: the parent must hear of it
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"

@@ -39,6 +39,8 @@ def deliver(
     channel: Channel,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     remark: str | None = None,
+    *,
+    cap: str | None = None,
 ) -> dict[str, Any]:
     """Send one alert or bulletin to one channel and return the receipt.
 
@@ -51,6 +53,7 @@ def deliver(
         timeout_s: Seconds from start to kill, the child's start-up (about half a second) included.
             A lease on the delivery must last longer: at least ``timeout_s + 5``.
         remark: Said above the message, below its marks, to this channel alone.
+        cap: The alert's CAP message, XML: a webhook gets it in the payload, a mail as a file.
 
     Returns:
         JSON-able: ``key``, ``channel``, ``kind``, ``accepted_at`` (UTC, when the target had
@@ -65,7 +68,7 @@ def deliver(
     """
     if timeout_s <= 0:
         raise ValueError(f"a time-out must be positive, not {timeout_s}")
-    message = render_bulletin(alert) if isinstance(alert, Bulletin) else render(alert)
+    message = render_bulletin(alert) if isinstance(alert, Bulletin) else render(alert, cap)
     if remark is not None:
         message = _remarked(message, remark)
     refuse_mismatch(channel, message)
@@ -73,8 +76,10 @@ def deliver(
     job = {"channel": channel.to_job(), "message": message.to_job(), "timeout_s": timeout_s}
     answer = _run(json.dumps(job).encode(), channel.name, timeout_s)
     if "receipt" not in answer:
-        broken = ConfigurationError if answer["error"] == "ConfigurationError" else DeliveryFailed
-        raise broken(_named(channel.name, answer["reason"]))
+        reason = _named(channel.name, answer["reason"])
+        if answer["error"] == "ConfigurationError":
+            raise ConfigurationError(reason)
+        raise DeliveryFailed(reason, answer.get("retry_after_s"))
     return {
         "key": message.key,
         "channel": channel.name,

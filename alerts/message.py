@@ -37,11 +37,15 @@ _SIMULATED_BANNER = "SIMULATED: this {what} was written into the images. It neve
 _REPLAY_BANNER = "The images are real and may be old (a replay): this is not an alarm.\n"
 
 
-def render(alert: Alert) -> Message:
+def render(alert: Alert, cap: str | None = None) -> Message:
     """Return the message for one alert.
 
     Any landslide can be rendered, one without outline or with unknown numbers too: a poor message
     beats none.
+
+    Args:
+        alert: What is told.
+        cap: Its CAP message, XML.
 
     Raises:
         PermanentError: there is no usable template for this kind of alert.
@@ -68,7 +72,8 @@ def render(alert: Alert) -> Message:
         title=title,
         text=text,
         short=(lead + short)[:SHORT_LIMIT].rstrip(),
-        payload=_payload(alert, words, title=title, text=text),
+        payload=_payload(alert, words, title=title, text=text) | {"cap": cap},
+        cap=cap,
     )
 
 

@@ -104,6 +104,8 @@ class Message:
     """The same for channels that hold one SMS: at most 160 characters."""
     payload: dict[str, Any]
     """For machines: strict JSON (no NaN), holds title and text too."""
+    cap: str | None = None
+    """The same as a CAP 1.2 message; None where none was kept."""
 
     def to_job(self) -> dict[str, Any]:
         """Return a JSON-able copy for the pipe to the sending process."""

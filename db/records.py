@@ -118,6 +118,22 @@ class ClaimedDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class CapRecord:
+    """One alert as it went out in CAP."""
+
+    sender: str
+    """Who sent it."""
+    identifier: str
+    """Idempotency key of the alert."""
+    sent: str
+    """When, as it stands in the message."""
+    msg_type: str
+    """Alert, Update or Cancel."""
+    document: str
+    """The message, XML."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptRecord:
     """What a channel answered."""
 

@@ -86,7 +86,14 @@ class LeaseLost(TransientError):
 
 
 class DeliveryFailed(TransientError):
-    """One target did not take one message."""
+    """One target did not take one message.
+
+    ``retry_after_s``: seconds the target asked to be left alone, None where it did not.
+    """
+
+    def __init__(self, message: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class UnusableItem(PermanentError):

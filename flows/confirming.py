@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from alerts.cap import Context
 from db import optical, queries, store
 from db.engine import transaction
 from detectors.errors import (
@@ -234,7 +235,12 @@ def _store(
             version = decide(latest, check)
             if version is not None:
                 store.store_landslide(s, version)
-                alerts = int(tell(services, s, region, look, version, latest))
+                alerts = int(
+                    tell(
+                        services, s, region, look, version, latest,
+                        Context(share_clear=check.share_clear),
+                    )
+                )  # fmt: skip
                 latest = version
     return CheckOutcome(
         str(check.landslide_id), look.item_id, check.finding.value, latest.state.value,

@@ -12,17 +12,20 @@ import structlog
 from sqlalchemy.orm import Session
 
 from alerts.deliver import deliver
-from db import notices, outbox
+from db import cap, notices, outbox
 from db.engine import transaction
-from db.records import ClaimedDelivery
-from detectors.errors import ConfigurationError, LeaseLost, ScarpwatchError
+from db.records import CapRecord, ClaimedDelivery
+from detectors.errors import ConfigurationError, DeliveryFailed, LeaseLost, ScarpwatchError
 from detectors.types import Alert
+from flows.feeding import write_feeds
 from flows.leases import backoff, bury_the_dead
 from flows.notifying import notices_waiting, notify_due
 from flows.services import Services
 
 log = structlog.get_logger()
 
+#: The longest a target may ask to be left alone.
+LONGEST_ASKED = timedelta(hours=1)
 #: Room between the end of a delivery's time-out and the end of its lease.
 LEASE_MARGIN = timedelta(seconds=30)
 
@@ -42,7 +45,7 @@ class DeliveryOutcome:
 
 
 def deliver_due(services: Services, now: datetime | None = None) -> list[DeliveryOutcome]:
-    """Send every due message, one target at a time, and store what came back.
+    """Send every due message, one target at a time, store what came back, and write the feeds.
 
     Before that, what subscribers wait for is ranked (see ``flows.notifying``); ``now`` is the time
     they live by, None the machine's.
@@ -62,10 +65,12 @@ def deliver_due(services: Services, now: datetime | None = None) -> list[Deliver
     while True:
         with transaction(services.engine) as s:
             claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease, failing)
+            kept = {} if claimed is None else cap.messages(s, [claimed.alert.id])
         if claimed is None:
+            _write_feeds(services)
             return outcomes
         try:
-            outcomes.append(_send(services, claimed, limit))
+            outcomes.append(_send(services, claimed, kept.get(claimed.alert.id), limit))
         except LeaseLost as error:
             outcomes.append(
                 DeliveryOutcome(str(claimed.alert.id), claimed.channel, False, str(error))
@@ -75,20 +80,29 @@ def deliver_due(services: Services, now: datetime | None = None) -> list[Deliver
         log.info("message", **asdict(outcomes[-1]))
 
 
-def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> DeliveryOutcome:
+def _send(
+    services: Services, claimed: ClaimedDelivery, kept: CapRecord | None, limit: float
+) -> DeliveryOutcome:
     """Send one claimed message and store receipt or failure."""
     key = str(claimed.alert.id)
     channels = {channel.name: channel for channel in services.channels}
-    retry_at: datetime | None = datetime.now(UTC) + backoff(claimed.attempts)
+    retry_at = datetime.now(UTC) + backoff(claimed.attempts)
     try:
         if claimed.channel not in channels:
             raise ConfigurationError(f"no channel {claimed.channel!r} in the settings")
-        receipt = deliver(claimed.alert, channels[claimed.channel], limit, claimed.remark)
+        document = None if kept is None else kept.document
+        receipt = deliver(
+            claimed.alert, channels[claimed.channel], limit, claimed.remark, cap=document
+        )
     except ScarpwatchError as error:
-        if claimed.attempts >= services.settings.delivery_attempts:
-            retry_at = None
+        if isinstance(error, DeliveryFailed) and error.retry_after_s is not None:
+            asked = min(timedelta(seconds=error.retry_after_s), LONGEST_ASKED)
+            retry_at = max(retry_at, datetime.now(UTC) + asked)
+        last = claimed.attempts >= services.settings.delivery_attempts
         with transaction(services.engine) as s:
-            outbox.record_failure(s, claimed.id, services.owner, str(error), retry_at)
+            outbox.record_failure(
+                s, claimed.id, services.owner, str(error), None if last else retry_at
+            )
         return DeliveryOutcome(key, claimed.channel, False, str(error))
     with transaction(services.engine) as s:
         outbox.record_receipt(s, claimed.id, services.owner, receipt, datetime.now(UTC))
@@ -103,6 +117,18 @@ def _acknowledge(services: Services, s: Session, alert: Alert, channel: str, by_
     mine: list[str | None] = [s.name for s in services.subscribers if channel in s.channels]
     for subscriber in mine or [None]:
         notices.acknowledge(s, alert.id, by_whom, subscriber=subscriber, channel=channel)
+
+
+def _write_feeds(services: Services) -> None:
+    """Write the feeds, if there are any; a full disk must not look like an undelivered message."""
+    folder = services.settings.feed.folder
+    if folder is None:
+        return
+    try:
+        write_feeds(services, folder)
+    except OSError as error:
+        reason = error.strerror
+        log.error("the feeds cannot be written", folder=str(folder), reason=reason)  # noqa: TRY400
 
 
 def messages_due(services: Services) -> bool:

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -35,6 +35,9 @@ from alerts.rules import Severity
 from detectors.errors import ConfigurationError
 from detectors.types import Kind, Tier
 from flows.catalogs.base import CatalogueSettings
+
+if TYPE_CHECKING:
+    from alerts.cap import Profile
 
 DEFAULT_HOME = Path(".scarpwatch")
 CONFIG_NAME = "scarpwatch.toml"
@@ -127,6 +130,72 @@ class SubscriberSettings(BaseModel):
         return (*self.channels, *(() if self.escalate is None else (self.escalate.channel,)))
 
 
+class CapSettings(BaseModel):
+    """What every CAP message of this agency says alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender: str = "scarpwatch.invalid"
+    """Unique among all senders, for instance a domain name of yours."""
+    sender_name: str = "Scarpwatch"
+    """What people call the sender."""
+    restriction: str = "For the recipients that the sender has chosen"
+    """Who may see the messages; their scope is Restricted."""
+    contact: str | None = None
+    """Whom to call."""
+    web: str | None = None
+    """Page about the alerts."""
+    languages: tuple[str, ...] = ("en", "nb")
+    """One block each, in this order."""
+    event_list: str = "OET:v1.2"
+    """Name of the list that the event codes are of."""
+    event_codes: dict[str, str] = Field(default_factory=lambda: {"landslide": "OET-119"})
+    """Code by kind of finding (landslide, ponding); a kind without one goes without."""
+    expires_after: timedelta = timedelta(days=30)
+    """How long a message stands where no later one replaces it."""
+    exercise_name: str = "Scarpwatch exercise"
+    """Which exercise, in messages that are one."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        """Find what would break messages before the first one is due."""
+        try:
+            self.profile()
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def profile(self) -> Profile:
+        """Return it in the vocabulary of ``alerts``.
+
+        Raises:
+            ConfigurationError: no message could be made with it.
+        """
+        from alerts.cap import Profile  # templates and geometry, which most commands do without
+
+        return Profile(**dict(self))
+
+
+class FeedSettings(BaseModel):
+    """Feeds for programs that fetch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path | None = None
+    """Where they are written after each delivery; None = nowhere."""
+    url: str | None = None
+    """Where the folder can be fetched, ending in a slash; None = links are relative."""
+    keep: timedelta = timedelta(days=90)
+    """How long an event stays after its last alert."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_folder(cls, url: str | None) -> str | None:
+        if url is not None and not (url.startswith(("http://", "https://")) and url.endswith("/")):
+            raise ValueError("must begin with https:// and end in a slash")
+        return url
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -148,6 +217,10 @@ class Settings(BaseSettings):
     """Channels that hear of silence: an expected look did not come."""
     silence_tolerance: timedelta = timedelta(hours=24)
     """How late a look may be, beyond what its track is used to, before operators hear of it."""
+    cap: CapSettings = Field(default_factory=CapSettings.model_construct)
+    """What CAP messages say of their sender."""
+    feed: FeedSettings = FeedSettings()
+    """Atom, GeoJSON and CAP feeds."""
     elevation: tuple[str, ...] = ()
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     clock_file: Path | None = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from alerts.cap import Context
 from db import queries, radar, store
 from db.engine import transaction
 from db.records import ClaimedLook
@@ -50,7 +51,7 @@ def store_judgement(
     with transaction(services.engine) as s:
         store.lock_region(s, region.id)
         store.store_detections(s, judgement.detections)
-        work = _Work(services, s, region, look)
+        work = _Work(services, s, region, look, Context(share_seen=judgement.share_seen))
         work.join(judgement)
         work.weigh(judgement.checks)
         radar.record_observability(
@@ -73,6 +74,7 @@ class _Work:
     s: Session
     region: WatchedRegion
     look: Acquisition
+    context: Context
     alerts: int = 0
     known: dict[uuid.UUID, Landslide] = field(init=False)
 
@@ -125,7 +127,9 @@ class _Work:
         """Store a version and the alert it deserves."""
         store.store_landslide(self.s, version)
         previous = self.known.get(version.id)
-        self.alerts += tell(self.services, self.s, self.region, self.look, version, previous)
+        self.alerts += tell(
+            self.services, self.s, self.region, self.look, version, previous, self.context
+        )
         self.known[version.id] = version
 
     def _heard(self, landslides: Collection[uuid.UUID]) -> Mapping[uuid.UUID, list[RadarCheck]]:

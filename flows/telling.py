@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.orm import Session
 
+from alerts.cap import Context
 from alerts.rules import channels_for, excluded, should_alert
 from alerts.subscribers import free, wanted_by
 from db import exclusions, notices, outbox
@@ -12,6 +13,7 @@ from db.exposure import exposure_of
 from detectors.errors import PermanentError
 from detectors.exposure import Exposure
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
+from flows.capping import keep_cap
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -24,6 +26,7 @@ def tell(
     look: Acquisition,
     version: Landslide,
     previous: Landslide | None,
+    context: Context | None = None,
     *,
     by_person: bool = False,
 ) -> bool:
@@ -39,6 +42,7 @@ def tell(
         look: what decided it.
         version: just stored.
         previous: the version before, None for a new landslide.
+        context: what CAP messages tell besides.
         by_person: a person decided it; exclusions do not hold against that.
 
     Returns:
@@ -72,6 +76,7 @@ def tell(
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
     channels = channels_for(alert, free(services.channels, services.subscribers), told)
     outbox.enqueue(s, alert, channels)
+    keep_cap(s, services.settings.cap.profile(), alert, earlier, context)
     subscribers = _subscribers(services, s, alert)
     notices.add_notices(s, alert.id, subscribers)
     if not channels and not subscribers and not (earlier and kind == "withdrawn"):

@@ -22,7 +22,9 @@ from db import schema
 from db.cluster import Cluster
 from db.engine import make_engine
 
-pytest_plugins = ["tests.series", "tests.watching", "tests.optical_watch", "tests.maps"]
+pytest_plugins = [
+    "tests.rude", "tests.series", "tests.watching", "tests.optical_watch", "tests.maps",
+]  # fmt: skip
 
 #: Followed by the number of the pytest process and a random word.
 PREFIX = "scarpwatch-test-"

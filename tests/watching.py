@@ -37,6 +37,7 @@ from tests.series import END, STEEP, WATCH_FROM, day, footprint
 WHEN = {
     "recorded_at", "created_at", "finished_at", "polled_at", "succeeded_at", "received_at",
     "owner", "lease_until", "retry_at", "attempts", "attempt", "content",
+    "sent", "document",  # of CAP messages
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mimetypes
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from detectors.errors import ConfigurationError, DeliveryFailed
 _SOCKET_TIMEOUT = 600.0
 _STATUS = re.compile(r"error=(\d{3})\b")
 #: Kinds whose headers reach the target, so that it can drop repeats.
+_MAIL = {"mailto", "mailtos"}
 _CARRIES_HEADERS = {"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos"}
 
 
@@ -45,7 +47,7 @@ class PushSender:
         target = apprise.Apprise(asset=plugin.asset)
         target.add(plugin)
         form, title, body = fitted(message, plugin.body_maxlen)
-        notify_with(target, title, body)
+        notify_with(target, title, body, _files(channel, message))
         return {"accepted": True, "form": form}
 
 
@@ -69,14 +71,26 @@ def fitted(message: Message, limit: int) -> tuple[str, str, str]:
     return "short", "", message.short
 
 
-def notify_with(target: Any, title: str, body: str) -> None:
+def _files(channel: Channel, message: Message) -> list[Any] | None:
+    """Return what goes along with a mail: the CAP message, so that programs find it, too."""
+    if message.cap is None or channel.scheme not in _MAIL:
+        return None
+    from apprise.attachment.memory import AttachMemory
+
+    name = f"{message.key}.xml"
+    mimetypes.add_type("application/cap+xml", ".cap")  # Apprise refuses types it has never met
+    memory: Any = AttachMemory
+    return [memory(message.cap.encode(), name=name, mimetype="application/cap+xml")]
+
+
+def notify_with(target: Any, title: str, body: str, files: list[Any] | None = None) -> None:
     """Send through an ``apprise.Apprise`` and accept nothing but True.
 
     Raises:
         DeliveryFailed: Apprise said False (the target refused) or None (nobody was told).
     """
     with _overheard() as said:
-        result = target.notify(title=title, body=body, body_format="text")
+        result = target.notify(title=title, body=body, body_format="text", attach=files)
     if result is True:
         return
     statuses = [found[1] for line in said if (found := _STATUS.search(line))]

@@ -11,7 +11,9 @@ import base64
 import json
 import time
 import urllib.request
+from datetime import UTC, datetime
 from email.message import Message as Headers
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from typing import IO, Any
 from urllib.error import HTTPError
@@ -71,9 +73,23 @@ class WebhookSender:
                 return _receipt(answer)
         except HTTPError as error:
             error.close()
-            raise DeliveryFailed(f"answered {error.code}") from None
+            raise DeliveryFailed(f"answered {error.code}", _retry_after(error.headers)) from None
         except (OSError, HTTPException) as error:
             raise DeliveryFailed(f"no answer ({explain(error)})") from error
+
+
+def _retry_after(headers: Headers) -> float | None:
+    """Return how many seconds a target asks to be left alone, by number or date; None is not."""
+    said = str(headers.get("Retry-After", "")).strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    try:
+        until = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max((until - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):

@@ -67,6 +67,26 @@ class Bulletin(Base):
     recorded_at: Mapped[datetime] = recorded()
 
 
+class CapMessage(Base):
+    """One alert as it went out in CAP."""
+
+    __tablename__ = "cap_messages"
+    __table_args__ = (
+        UniqueConstraint("sender", "identifier", name="uq_cap_messages_sender_identifier"),
+        one_of("msg_type", ("Alert", "Update", "Cancel")),
+        {"comment": "Append-only: each alert as a CAP 1.2 message, as it was sent."},
+    )
+    alert_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Alert.id), primary_key=True, comment="Alert that the message tells."
+    )
+    sender: Mapped[str] = column("Who sent it.")
+    identifier: Mapped[str] = column("Idempotency key of the alert.")
+    sent: Mapped[str] = column("When, as it stands in the message: later ones copy it.")
+    msg_type: Mapped[str] = column("Alert, Update or Cancel.")
+    document: Mapped[str] = column("The message, XML.")
+    recorded_at: Mapped[datetime] = recorded()
+
+
 class Delivery(Base):
     """One alert or bulletin on its way to one channel."""
 

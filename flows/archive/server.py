@@ -71,7 +71,7 @@ class ArchiveServer:
             ConfigurationError: the port is taken, or the role may not install pgstac.
             DatabaseUnavailable: PostGIS does not answer, or the server does not come up.
         """
-        with _listen(self._wanted_port) as listener:
+        with listen(self._wanted_port) as listener:
             _prepare(self._database_url, self.archives)
             command = [sys.executable, "-m", "flows.archive.server", "--fd", str(listener.fileno())]
             for archive in self.archives:
@@ -129,7 +129,12 @@ def _prepare(database_url: str, archives: Sequence[Archive]) -> None:
         announce(database_url, archive)
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """Return a listening socket on loopback; 0 takes any free port.
+
+    Raises:
+        ConfigurationError: the port is taken, or not ours to take.
+    """
     # Named as TCP, or asyncio leaves Nagle on and every answer waits 40 ms for an ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -202,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--database-url or {_DATABASE} is needed")
     archives = _open_all(chosen.archive)
     if chosen.fd is None:
-        listener = _listen(chosen.port)
+        listener = listen(chosen.port)
         _prepare(chosen.database_url, archives)
     else:
         listener = socket.socket(fileno=chosen.fd)

@@ -13,11 +13,13 @@ import typer
 from flows.cli.alerts import app as alerts_app
 from flows.cli.archives import app as archive_app
 from flows.cli.bulletin import bulletin
+from flows.cli.cap import app as cap_app
 from flows.cli.catalogs import app as catalogs_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
 from flows.cli.exclusions import app as exclusions_app
 from flows.cli.exposure import app as exposure_app
+from flows.cli.feeds import app as feed_app
 from flows.cli.health import doctor, status
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
@@ -92,6 +94,8 @@ for group, name, panel in (
     (landslides_app, "landslides", READ),
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
+    (cap_app, "cap", READ),
+    (feed_app, "feed", KEEP),
     (archive_app, "archive", ARCHIVES),
     (shallow_app, "shallow", LEARN),
     (models_app, "models", LEARN),

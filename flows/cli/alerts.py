@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detectors.errors import ConfigurationError, DeliveryFailed
+from flows.cli import cap
 from flows.cli.errors import FAILED
 from flows.cli.options import AsJson, OnlyRegion, open_world
 from flows.cli.output import aside, emit, minute, plain, screen, styled, table
 
 if TYPE_CHECKING:
-    import uuid
-
     from rich.table import Table
-    from sqlalchemy.orm import Session
 
     from alerts.records import Channel
     from db.records import AlertRecord, BulletinRecord, DeliveryRecord, NoticeRecord
     from flows.settings import Settings
 
 app = typer.Typer(help="Alerts: what was told to whom.")
+app.command("cap")(cap.show)
 
 AlertId = Annotated[
     str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
@@ -161,7 +160,7 @@ def ack(
             raise ConfigurationError(
                 f"no subscriber {subscriber!r}; known: {', '.join(known) or 'none'}"
             )
-        found = _find(s, alert_id)
+        found = cap.only_alert(s, alert_id)
         new = notices.acknowledge(s, found, by, subscriber=subscriber)
         (record,) = outbox.list_alerts(s, alert_id=found)
     if as_json:
@@ -177,24 +176,6 @@ def ack(
                 f"[warn]{plain(notice.subscriber)}:[/] the second target was told at "
                 f"{minute(notice.escalated_at)} UTC."
             )
-
-
-def _find(s: Session, digits: str) -> uuid.UUID:
-    """Return the one alert whose id begins so.
-
-    Raises:
-        ConfigurationError: none, or several.
-    """
-    from db.facts import alert_ids
-
-    found = alert_ids(s, digits)
-    if len(found) != 1:
-        raise ConfigurationError(
-            f"{len(found)} alerts begin with {digits}; type more digits"
-            if found
-            else f"no alert {digits}; see: scarpwatch alerts list"
-        )
-    return found[0]
 
 
 @app.command()
@@ -216,7 +197,7 @@ def resend(
 
     with open_world() as services:
         with transaction(services.engine) as s:
-            found = _find(s, alert_id)
+            found = cap.only_alert(s, alert_id)
             (record,) = outbox.list_alerts(s, alert_id=found)
             added: tuple[str, ...] = ()
             if not record.deliveries and not record.notices:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
 from alerts.channels.webhook import WebhookSender
+from alerts.deliver import deliver
 from alerts.message import render
 from alerts.records import Channel
 from detectors.errors import ConfigurationError, DeliveryFailed
@@ -98,3 +101,27 @@ def test_urls_that_can_never_work(channel: Make, url: str) -> None:
 def test_a_signing_secret_is_checked_beforehand(channel: Make) -> None:
     with pytest.raises(ConfigurationError, match="base64"):
         WebhookSender().check(channel("https://host/", secret="whsec_no!"))
+
+
+def _asked(rude: object, channel: Make, alert: Alert, header: str) -> float | None:
+    rude.status("503 Busy", header)
+    with pytest.raises(DeliveryFailed, match="answered 503") as failure:
+        deliver(alert, channel(f"http://127.0.0.1:{rude.port}/"))
+    return failure.value.retry_after_s
+
+
+def test_a_target_may_ask_to_be_left_alone(rude: object, channel: Make, exercise: Alert) -> None:
+    assert _asked(rude, channel, exercise, "Retry-After: 120") == 120
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert 60 < _asked(rude, channel, exercise, f"Retry-After: {soon}") <= 90
+    past = "Wed, 21 Oct 2015 07:28:00 GMT"
+    assert _asked(rude, channel, exercise, f"Retry-After: {past}") == 0
+    assert _asked(rude, channel, exercise, "Retry-After: when I am ready") is None
+    assert _asked(rude, channel, exercise, "X-Other: 1") is None
+
+
+def test_the_cap_message_is_in_the_payload(rude: object, channel: Make, exercise: Alert) -> None:
+    rude.status("200 OK")
+    deliver(exercise, channel(f"http://127.0.0.1:{rude.port}/"), cap="<alert>\u00e6</alert>")
+    body = rude.requests[0].partition(b"\r\n{")[2]
+    assert json.loads(b"{" + body)["cap"] == "<alert>\u00e6</alert>"

@@ -9,9 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from alerts import journal
+from alerts.cap_rules import faults
 from alerts.receiver import Receiver
 from alerts.records import Channel
-from db import outbox
+from db import cap, outbox
 from flows.delivering import messages_due
 from flows.services import Services
 
@@ -187,3 +188,28 @@ def test_the_receipt_of_a_lost_lease_is_not_stored(watch, receiver, tmp_path) ->
     first, second = receiver.received()
     assert first["key"] == second["key"]
     assert second["repeated"]
+
+
+def test_a_target_that_asks_to_be_left_alone_is(watch, rude, tmp_path) -> None:
+    w = watch(channels=(channel("busy", f"http://127.0.0.1:{rude.port}/x"),))
+    w.run(SHOWN)
+    for asked, expected in (("1800", 30), ("999999", 60), ("1", 4)):
+        rude.status("503 Busy", f"Retry-After: {asked}")
+        w.deliver()
+        wait = sent(w)["busy"].retry_at - datetime.now(UTC)
+        # Never shorter than without asking, never longer than an hour.
+        assert round(wait / MINUTE) == expected
+        let_waits_end(w)
+
+
+def test_every_channel_gets_the_cap_message_that_was_kept(watch, receiver, tmp_path) -> None:
+    w = watch(channels=(channel("duty", receiver.url),))
+    w.run(SHOWN)
+    w.deliver()
+    (received,) = receiver.received()
+    with w.open() as s:
+        (record,) = outbox.list_alerts(s)
+        kept = cap.messages(s, [record.alert.id])[record.alert.id]
+    assert received["body"]["cap"] == kept.document
+    assert kept.identifier == received["key"]
+    assert faults(kept.document.encode()) == []

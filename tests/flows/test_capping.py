@@ -1,0 +1,60 @@
+"""The CAP messages of a landslide's life, as the monitoring makes and keeps them."""
+
+from __future__ import annotations
+
+import pytest
+
+from alerts.cap_rules import faults
+from db import cap, outbox
+from db.engine import transaction
+from detectors.types import State
+from tests.cap_reader import Read, read
+from tests.optical_watch import DEBRIS, OpticalWatch, drill_channel
+
+
+@pytest.fixture
+def world(watch_optically) -> OpticalWatch:
+    """Three clear looks before, nothing after."""
+    return watch_optically(channels=(drill_channel("team", "valley"),))
+
+
+def messages(world: OpticalWatch) -> list[Read]:
+    """Return the messages, oldest first; every one of them is a good one."""
+    with transaction(world.services.engine) as s:
+        records = outbox.list_alerts(s)[::-1]
+        kept = cap.messages(s, [record.alert.id for record in records])
+    assert [str(record.alert.id) for record in records] == [
+        kept[record.alert.id].identifier for record in records
+    ]
+    for one in kept.values():
+        assert faults(one.document.encode()) == []
+        assert read(one.document).plain["sent"] == one.sent
+    return [read(kept[record.alert.id].document) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("patches", "state", "msg_type", "certainty"),
+    [
+        ((DEBRIS,), State.CONFIRMED, "Update", "Observed"),
+        ((), State.REFUTED, "Cancel", "Unlikely"),
+    ],
+)
+def test_the_verdict_follows_the_suspicion(
+    world: OpticalWatch, patches: tuple, state: State, msg_type: str, certainty: str
+) -> None:
+    landslide = world.suspect()
+    world.see(9, *patches)
+    world.confirm(10)
+    assert world.now(landslide).state is state
+    first, second = messages(world)
+    assert (first.plain["msgType"], second.plain["msgType"]) == ("Alert", msg_type)
+    assert first.references == []
+    assert second.references == [
+        (first.plain["sender"], first.plain["identifier"], first.plain["sent"])
+    ]
+    assert first.plain["incidents"] == second.plain["incidents"] == str(landslide.id)
+    assert first.blocks["en"].parameters["scarpwatch:observability"] == "1"
+    assert second.blocks["en"].plain["certainty"] == certainty
+    assert float(second.blocks["en"].parameters["scarpwatch:share_clear"]) > 0.8
+    status = "Exercise" if landslide.simulated else "Actual"
+    assert [one.plain["status"] for one in (first, second)] == [status, status]
