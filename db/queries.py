@@ -7,11 +7,13 @@ from collections.abc import Collection
 from datetime import datetime
 
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import select
+from sqlalchemy import column, func, select
+from sqlalchemy import table as named_table
 from sqlalchemy.orm import Session
 
 from db import convert, tables
-from db.records import LookRecord, PollRecord
+from db.base import SCHEMA
+from db.records import LookRecord, PollRecord, TransitionRecord
 from db.selecting import landslides, latest_landslides, of_passes, over, rows, versions
 from db.tables import LandslideVersion
 from detectors.errors import ConfigurationError, PermanentError
@@ -19,14 +21,24 @@ from detectors.types import (
     Acquisition,
     Detection,
     Landslide,
+    Review,
     Sensor,
     State,
     Tier,
     WatchedRegion,
+    require_utc,
 )
 
 #: Landslides in these states no longer take detections in.
 ENDED = (State.CLOSED.value, State.REFUTED.value)
+
+_TRANSITIONS = named_table(
+    "landslide_transitions",
+    *(column(name) for name in ("landslide_id", "revision", "state_before", "state")),
+    *(column(name) for name in ("tier_before", "tier", "cause_kind", "cause", "item_id")),
+    *(column(name) for name in ("reviewed_by", "valid_from", "recorded_at")),
+    schema=SCHEMA,
+)
 
 
 def get_region(s: Session, region_id: str, *, include_removed: bool = False) -> WatchedRegion:
@@ -224,6 +236,83 @@ def list_landslides(
     if since is not None:
         query = query.where(LandslideVersion.not_after >= since)
     return landslides(s, query)
+
+
+def landslides_as_of(
+    s: Session,
+    at: datetime,
+    valid_at: datetime | None = None,
+    *,
+    region_id: str | None = None,
+    state: State | str | None = None,
+    tier: Tier | str | None = None,
+) -> list[Landslide]:
+    """Return what was believed of each landslide at a past moment, oldest first.
+
+    Args:
+        s: Session.
+        at: When it was believed, aware: what was recorded later counts for nothing.
+        valid_at: Of which moment in the world; None: of the last that was known then.
+        region_id: Only of this region.
+        state: Only those in this state.
+        tier: Only those of this tier.
+    """
+    period, version = tables.LandslidePeriod, LandslideVersion
+    moment = require_utc(at, "at")
+    held = (
+        period.valid_time.contains(require_utc(valid_at, "valid_at"))
+        if valid_at is not None
+        else func.upper_inf(period.valid_time)
+    )
+    query = (
+        versions()
+        .join(
+            period,
+            (period.landslide_id == version.landslide_id) & (period.revision == version.revision),
+        )
+        .where(period.system_time.contains(moment), held)
+        .order_by(version.not_after, version.landslide_id)
+    )
+    if region_id is not None:
+        query = query.where(tables.Landslide.region_id == region_id)
+    if state is not None:
+        query = query.where(version.state == State(state).value)
+    if tier is not None:
+        query = query.where(version.tier == Tier(tier).value)
+    return landslides(s, query)
+
+
+def landslide_timeline(s: Session, landslide_id: uuid.UUID) -> list[Landslide]:
+    """Return the versions that stand today, in the order in which they held in the world."""
+    period = tables.LandslidePeriod
+    query = (
+        versions()
+        .join(
+            period,
+            (period.landslide_id == LandslideVersion.landslide_id)
+            & (period.revision == LandslideVersion.revision),
+        )
+        .where(LandslideVersion.landslide_id == landslide_id, func.upper_inf(period.system_time))
+        .order_by(func.lower(period.valid_time))
+    )
+    return landslides(s, query)
+
+
+def list_transitions(s: Session, landslide_id: uuid.UUID) -> list[TransitionRecord]:
+    """Return every step of state or tier of a landslide, in the order in which we learnt of it."""
+    query = (
+        select(_TRANSITIONS)
+        .where(_TRANSITIONS.c.landslide_id == landslide_id)
+        .order_by(_TRANSITIONS.c.revision)
+    )
+    return [convert.to_transition(row) for row in s.execute(query)]
+
+
+def list_reviews(s: Session, landslides: Collection[uuid.UUID]) -> list[Review]:
+    """Return what people decided about some landslides, oldest first."""
+    row = tables.Review
+    query = select(row).where(row.landslide_id.in_(landslides)).order_by(row.said_at, row.id)
+    return [convert.to_review(review) for review in rows(s, query)] if landslides else []
 
 
 def get_landslide(s: Session, landslide_id: uuid.UUID) -> Landslide | None:

@@ -36,7 +36,8 @@ from tests.series import END, STEEP, WATCH_FROM, day, footprint
 #: Columns that say when or by whom something was written, not what.
 WHEN = {
     "recorded_at", "created_at", "finished_at", "polled_at", "succeeded_at", "received_at",
-    "owner", "lease_until", "retry_at", "attempts", "attempt", "content",
+    "owner", "lease_until", "retry_at", "attempts", "attempt", "content", "system_time",
+    "superseded_at",
 }  # fmt: skip
 
 

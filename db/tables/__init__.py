@@ -6,7 +6,14 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 
 from db.base import Base
 from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
-from db.tables.found import Detection, Landslide, LandslideDetection, LandslideVersion
+from db.tables.found import (
+    Detection,
+    Landslide,
+    LandslideDetection,
+    LandslidePeriod,
+    LandslideVersion,
+    Review,
+)
 from db.tables.told import DELIVERY_STATES, Alert, Delivery, Receipt
 from db.tables.watched import (
     LOOK_STATES,
@@ -28,6 +35,7 @@ __all__ = [
     "Detection",
     "Landslide",
     "LandslideDetection",
+    "LandslidePeriod",
     "LandslideVersion",
     "Look",
     "Observability",
@@ -38,4 +46,5 @@ __all__ = [
     "Receipt",
     "RefusedItem",
     "Region",
+    "Review",
 ]

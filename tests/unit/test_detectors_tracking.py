@@ -121,7 +121,7 @@ def test_equal_overlaps_are_decided_the_same_way_each_time() -> None:
 
 
 def test_strongest_detection_gives_the_outline() -> None:
-    weak = detection(square(0.0), evidence=12.0, tier=Tier.WATCH, area_m2=9_000.0, change_db=2.0)
+    weak = detection(square(0.0), evidence=12.9, tier=Tier.WATCH, area_m2=9_000.0, change_db=2.0)
     strong = detection(
         square(0.002), look=1, evidence=20.0, score_max=4.5, area_m2=30_000.0, change_db=5.0,
         advisory="wet scene",
