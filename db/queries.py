@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import column, func, select
 from sqlalchemy import table as named_table
@@ -14,7 +15,15 @@ from sqlalchemy.orm import Session
 from db import convert, tables
 from db.base import SCHEMA
 from db.records import LookRecord, PollRecord, TransitionRecord
-from db.selecting import landslides, latest_landslides, of_passes, over, rows, versions
+from db.selecting import (
+    landslides,
+    latest_landslides,
+    of_passes,
+    over,
+    rows,
+    standing,
+    versions,
+)
 from db.tables import LandslideVersion
 from detectors.errors import ConfigurationError, PermanentError
 from detectors.types import (
@@ -212,6 +221,46 @@ def open_landslides(s: Session, region_id: str) -> list[Landslide]:
     return landslides(s, latest_landslides(region_id).where(LandslideVersion.state.not_in(ENDED)))
 
 
+def ended_landslides(
+    s: Session,
+    region_id: str,
+    *,
+    since: datetime | None = None,
+    over_any: Collection[BaseGeometry] | None = None,
+) -> list[Landslide]:
+    """Return the refuted and closed landslides of a region, oldest first.
+
+    Args:
+        s: Session.
+        region_id: Watched region.
+        since: Only those first seen (``not_after``) at this time or later.
+        over_any: Only those that share ground with one of these.
+    """
+    version = LandslideVersion
+    query = latest_landslides(region_id).where(
+        version.state.in_(ENDED), version.merged_into.is_(None)
+    )
+    if since is not None:
+        query = query.where(version.not_after >= since)
+    if over_any is not None:
+        ground = convert.geometry_value(union_all(list(over_any)))
+        query = query.where(version.geometry.ST_Intersects(ground))
+    return landslides(s, query)
+
+
+def overdue_landslides(
+    s: Session, region_id: str, now: datetime, window: timedelta, close_after: timedelta
+) -> list[Landslide]:
+    """Return the landslides whose window is over, and the confirmed ones that are to be closed."""
+    version = LandslideVersion
+    waits_from = func.greatest(version.not_after, version.verdict_at)
+    query = latest_landslides(region_id).where(
+        ((version.state == State.SUSPECTED) & (waits_from < now - window))
+        | ((version.state == State.CONFIRMED) & (version.valid_from < now - close_after))
+    )
+    return landslides(s, query)
+
+
 def list_landslides(
     s: Session,
     region_id: str | None = None,
@@ -284,17 +333,7 @@ def landslides_as_of(
 
 def landslide_timeline(s: Session, landslide_id: uuid.UUID) -> list[Landslide]:
     """Return the versions that stand today, in the order in which they held in the world."""
-    period = tables.LandslidePeriod
-    query = (
-        versions()
-        .join(
-            period,
-            (period.landslide_id == LandslideVersion.landslide_id)
-            & (period.revision == LandslideVersion.revision),
-        )
-        .where(LandslideVersion.landslide_id == landslide_id, func.upper_inf(period.system_time))
-        .order_by(func.lower(period.valid_time))
-    )
+    query = standing(versions()).where(LandslideVersion.landslide_id == landslide_id)
     return landslides(s, query)
 
 
@@ -336,6 +375,13 @@ def landslide_detections(s: Session, landslide_id: uuid.UUID) -> list[Detection]
         .order_by(row.not_after, row.id)
     )
     return [convert.to_detection(detection) for detection in rows(s, query)]
+
+
+def landslides_of_detection(s: Session, detection_id: uuid.UUID) -> list[Landslide]:
+    """Return the latest versions of the landslides that a detection ever belonged to."""
+    link = tables.LandslideDetection
+    held = select(link.landslide_id).where(link.detection_id == detection_id)
+    return landslides(s, latest_landslides().where(LandslideVersion.landslide_id.in_(held)))
 
 
 def list_detections(

@@ -7,10 +7,14 @@ from sqlalchemy.orm import Session
 
 from alerts.rules import channels_for, should_alert
 from db import outbox
+from db.records import AlertRecord
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
 from flows.services import Services
 
 log = structlog.get_logger()
+
+#: The kind of alert that goes out once in a landslide's life.
+SUSPECTED = "suspected"
 
 
 def tell(
@@ -37,9 +41,12 @@ def tell(
     Returns:
         Whether an alert was written.
     """
-    earlier = outbox.list_alerts(s, landslide_id=version.id)
+    earlier = told_before(s, version)
+    if previous is None and version.split_from is not None:
+        # Part of what is known already: told as a part of the whole, and from now on by itself.
+        previous = None if not outbox.list_alerts(s, landslide_id=version.split_from) else version
     kind = should_alert(version, previous, alerted=bool(earlier))
-    if kind is None:
+    if kind is None or (kind == SUSPECTED and any(r.alert.kind == SUSPECTED for r in earlier)):
         return False
     alert = Alert(
         landslide=version,
@@ -58,3 +65,13 @@ def tell(
     if not channels and not (earlier and kind == "withdrawn"):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
+
+
+def told_before(s: Session, landslide: Landslide) -> list[AlertRecord]:
+    """Return the alerts about a landslide and about what became part of it, newest first."""
+    found = [
+        record
+        for one in (landslide.id, *landslide.merged_from)
+        for record in outbox.list_alerts(s, landslide_id=one)
+    ]
+    return sorted(found, key=lambda record: record.recorded_at, reverse=True)

@@ -206,9 +206,9 @@ def test_each_version_follows_the_one_before() -> None:
 def test_what_was_refuted_is_only_watched_for_a_while(looks: int, tier: Tier) -> None:
     (false_alarm,) = track([detection(square(0.0))], [])
     refuted = replace(false_alarm, state=State.REFUTED, revision=2)
-    (again,) = track([detection(square(0.005), looks, detector="e")], [], refuted=[refuted])
+    (again,) = track([detection(square(0.005), looks, detector="e")], [], ended=[refuted])
     assert (again.revision, again.tier) == (1, tier)
-    (elsewhere,) = track([detection(square(0.02), looks)], [], refuted=[refuted])
+    (elsewhere,) = track([detection(square(0.02), looks)], [], ended=[refuted])
     assert elsewhere.tier is Tier.LIKELY
 
 
