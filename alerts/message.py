@@ -1,8 +1,8 @@
 """An alert in words: what a duty officer reads at 03:00. Pure.
 
 The wording lives in ``templates/KIND.{title,text,short}.j2``, that of new water in
-``templates/ponding-KIND...``; the marks EXERCISE and SIMULATED are
-put on here, so that no edit of a template can lose them.
+``templates/ponding-KIND...``, of a person's verdict in ``templates/reviewed-KIND...``; the marks
+EXERCISE and SIMULATED are put on here, so that no edit of a template can lose them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from detectors.types import Alert, Kind, Landslide, Sensor, require_utc
 SCHEMA = "scarpwatch-alert/1"
 SCORE_UNIT = "sigma"
 SHORT_LIMIT = 160
+#: Kinds that read otherwise where a person decided.
+REVIEWED = ("confirmed", "withdrawn")
 
 # Plain text only, hence no HTML escaping: "Bø & Æ" must not arrive as "Bø &amp; Æ".
 _TEMPLATES = Environment(
@@ -100,6 +102,8 @@ def credit(since: datetime, until: datetime, item_id: str) -> str:
 def _template(alert: Alert) -> str:
     """Return what the names of an alert's templates begin with."""
     what = alert.landslide.kind
+    if alert.landslide.reviewed_by is not None and alert.kind in REVIEWED:
+        return f"reviewed-{alert.kind}"
     return alert.kind if what is Kind.LANDSLIDE else f"{what}-{alert.kind}"
 
 
@@ -142,6 +146,9 @@ def _words(alert: Alert) -> dict[str, Any]:
         "d_ndvi": wording.hundredths(landslide.d_ndvi, signed=True),
         "ensemble": wording.hundredths(landslide.ensemble_score),
         "verdict": None if landslide.verdict_at is None else wording.moment(landslide.verdict_at),
+        "reviewer": wording.one_line(landslide.reviewed_by or "", 80),
+        "finding": wording.finding(landslide.kind),
+        "downstream": ", danger downstream" if landslide.kind is Kind.PONDING else "",
         "references": [str(key) for key in alert.references],
         "key": alert.id,
         "landslide_id": landslide.id,

@@ -20,7 +20,7 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from db import tables
-from db.records import LookRecord, PollRecord, TrackCoverage
+from db.records import LookRecord, PollRecord, TrackCoverage, TransitionRecord
 from detectors.bulletins import Bulletin, Sort
 from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver
 from detectors.observability import Coverage
@@ -31,6 +31,7 @@ from detectors.types import (
     Landslide,
     OpticalCheck,
     RadarCheck,
+    Review,
     WatchedRegion,
 )
 
@@ -46,6 +47,7 @@ _RECORDS = (
     Landslide,
     OpticalCheck,
     RadarCheck,
+    Review,
     Alert,
     Exposure,
     Exposed,
@@ -53,6 +55,7 @@ _RECORDS = (
     OnRiver,
     PollRecord,
     LookRecord,
+    TransitionRecord,
     Coverage,
 )
 _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in _RECORDS}
@@ -121,6 +124,16 @@ def to_check(row: tables.OpticalCheck) -> OpticalCheck:
     return _record(OpticalCheck, row)
 
 
+def review_values(review: Review) -> dict[str, Any]:
+    """Return the columns of ``tables.Review``."""
+    return _columns(review) | {"id": review.id}
+
+
+def to_review(row: tables.Review) -> Review:
+    """Return the record of a row."""
+    return _record(Review, row)
+
+
 def radar_check_values(check: RadarCheck) -> dict[str, Any]:
     """Return the columns of ``tables.RadarCheck``."""
     return _columns(check)
@@ -142,6 +155,16 @@ def to_track_coverage(row: Any) -> TrackCoverage:
         sensed_at=row.sensed_at.astimezone(UTC),
         coverage=_record(Coverage, row),
         simulated=row.simulated,
+    )
+
+
+def to_transition(row: Any) -> TransitionRecord:
+    """Return the record of a row of the view ``landslide_transitions``."""
+    return _record(
+        TransitionRecord,
+        row,
+        valid_from=row.valid_from.astimezone(UTC),
+        recorded_at=row.recorded_at.astimezone(UTC),
     )
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import INTERVAL, insert
 from sqlalchemy.orm import Session, aliased
 
 from db import convert, tables
-from db.selecting import landslides, latest_landslides, rows
+from db.selecting import latest_landslides, rows
 from db.tables import LandslideVersion, OpticalAttempt
-from detectors.types import SAME_PASS, Acquisition, Landslide, OpticalCheck, Sensor, State
+from detectors.types import SAME_PASS, Acquisition, Landslide, OpticalCheck, Sensor
 from detectors.verdicts import OPEN
 
 
@@ -25,7 +25,10 @@ def optical_pending(
     window: timedelta,
     limit: int | None = None,
 ) -> list[tuple[Landslide, Acquisition]]:
-    """Return what optical looks have not yet said about landslides that are still open.
+    """Return what optical looks have not yet said about landslides that are still open to them.
+
+    Open to a look is what nobody has decided, and what was decided by something later: a late look
+    is judged as of its own time.
 
     A pair is pending where the look came to this region, its footprint meets the outline of the
     landslide's latest version, it was sensed no earlier than the landslide was first seen and no
@@ -57,7 +60,8 @@ def optical_pending(
         )
         .add_columns(seen)
         .where(
-            version.state.in_(OPEN),
+            or_(version.state.in_(OPEN), seen.sensed_at < version.verdict_at),
+            version.merged_into.is_(None),
             seen.sensor == Sensor.OPTICAL,
             or_(version.simulated, ~seen.simulated),
             seen.published_at <= published_until,
@@ -66,7 +70,8 @@ def optical_pending(
                 # Neighbouring tiles and reprocessed products of the same pass are no second look.
                 seen.sensed_at > first_seen + literal(SAME_PASS, INTERVAL()),
             ),
-            seen.sensed_at <= first_seen + literal(window, INTERVAL()),
+            seen.sensed_at
+            <= func.greatest(first_seen, version.verdict_at) + literal(window, INTERVAL()),
             seen.footprint.intersects(version.geometry),
             func.ST_Intersects(func.ST_MakeValid(seen.footprint), version.geometry),
             ~select(check.id)
@@ -103,16 +108,6 @@ def attempts(s: Session, landslide_id: uuid.UUID, acquisition_id: uuid.UUID) -> 
         )
         or 0
     )
-
-
-def expired_landslides(
-    s: Session, region_id: str, now: datetime, window: timedelta
-) -> list[Landslide]:
-    """Return the suspected landslides of a region that no look can decide in time any more."""
-    query = latest_landslides(region_id).where(
-        LandslideVersion.state == State.SUSPECTED, LandslideVersion.not_after < now - window
-    )
-    return landslides(s, query)
 
 
 def record_optical_check(s: Session, check: OpticalCheck) -> bool:

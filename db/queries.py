@@ -4,29 +4,50 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from shapely import union_all
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import select
+from sqlalchemy import column, func, select
+from sqlalchemy import table as named_table
 from sqlalchemy.orm import Session
 
 from db import convert, tables
-from db.records import LookRecord, PollRecord
-from db.selecting import landslides, latest_landslides, of_passes, over, rows, versions
+from db.base import SCHEMA
+from db.records import LookRecord, PollRecord, TransitionRecord
+from db.selecting import (
+    landslides,
+    latest_landslides,
+    of_passes,
+    over,
+    rows,
+    standing,
+    versions,
+)
 from db.tables import LandslideVersion
 from detectors.errors import ConfigurationError, PermanentError
 from detectors.types import (
     Acquisition,
     Detection,
     Landslide,
+    Review,
     Sensor,
     State,
     Tier,
     WatchedRegion,
+    require_utc,
 )
 
 #: Landslides in these states no longer take detections in.
 ENDED = (State.CLOSED.value, State.REFUTED.value)
+
+_TRANSITIONS = named_table(
+    "landslide_transitions",
+    *(column(name) for name in ("landslide_id", "revision", "state_before", "state")),
+    *(column(name) for name in ("tier_before", "tier", "cause_kind", "cause", "item_id")),
+    *(column(name) for name in ("reviewed_by", "valid_from", "recorded_at")),
+    schema=SCHEMA,
+)
 
 
 def get_region(s: Session, region_id: str, *, include_removed: bool = False) -> WatchedRegion:
@@ -200,6 +221,46 @@ def open_landslides(s: Session, region_id: str) -> list[Landslide]:
     return landslides(s, latest_landslides(region_id).where(LandslideVersion.state.not_in(ENDED)))
 
 
+def ended_landslides(
+    s: Session,
+    region_id: str,
+    *,
+    since: datetime | None = None,
+    over_any: Collection[BaseGeometry] | None = None,
+) -> list[Landslide]:
+    """Return the refuted and closed landslides of a region, oldest first.
+
+    Args:
+        s: Session.
+        region_id: Watched region.
+        since: Only those first seen (``not_after``) at this time or later.
+        over_any: Only those that share ground with one of these.
+    """
+    version = LandslideVersion
+    query = latest_landslides(region_id).where(
+        version.state.in_(ENDED), version.merged_into.is_(None)
+    )
+    if since is not None:
+        query = query.where(version.not_after >= since)
+    if over_any is not None:
+        ground = convert.geometry_value(union_all(list(over_any)))
+        query = query.where(version.geometry.ST_Intersects(ground))
+    return landslides(s, query)
+
+
+def overdue_landslides(
+    s: Session, region_id: str, now: datetime, window: timedelta, close_after: timedelta
+) -> list[Landslide]:
+    """Return the landslides whose window is over, and the confirmed ones that are to be closed."""
+    version = LandslideVersion
+    waits_from = func.greatest(version.not_after, version.verdict_at)
+    query = latest_landslides(region_id).where(
+        ((version.state == State.SUSPECTED) & (waits_from < now - window))
+        | ((version.state == State.CONFIRMED) & (version.valid_from < now - close_after))
+    )
+    return landslides(s, query)
+
+
 def list_landslides(
     s: Session,
     region_id: str | None = None,
@@ -226,6 +287,73 @@ def list_landslides(
     return landslides(s, query)
 
 
+def landslides_as_of(
+    s: Session,
+    at: datetime,
+    valid_at: datetime | None = None,
+    *,
+    region_id: str | None = None,
+    state: State | str | None = None,
+    tier: Tier | str | None = None,
+) -> list[Landslide]:
+    """Return what was believed of each landslide at a past moment, oldest first.
+
+    Args:
+        s: Session.
+        at: When it was believed, aware: what was recorded later counts for nothing.
+        valid_at: Of which moment in the world; None: of the last that was known then.
+        region_id: Only of this region.
+        state: Only those in this state.
+        tier: Only those of this tier.
+    """
+    period, version = tables.LandslidePeriod, LandslideVersion
+    moment = require_utc(at, "at")
+    held = (
+        period.valid_time.contains(require_utc(valid_at, "valid_at"))
+        if valid_at is not None
+        else func.upper_inf(period.valid_time)
+    )
+    query = (
+        versions()
+        .join(
+            period,
+            (period.landslide_id == version.landslide_id) & (period.revision == version.revision),
+        )
+        .where(period.system_time.contains(moment), held)
+        .order_by(version.not_after, version.landslide_id)
+    )
+    if region_id is not None:
+        query = query.where(tables.Landslide.region_id == region_id)
+    if state is not None:
+        query = query.where(version.state == State(state).value)
+    if tier is not None:
+        query = query.where(version.tier == Tier(tier).value)
+    return landslides(s, query)
+
+
+def landslide_timeline(s: Session, landslide_id: uuid.UUID) -> list[Landslide]:
+    """Return the versions that stand today, in the order in which they held in the world."""
+    query = standing(versions()).where(LandslideVersion.landslide_id == landslide_id)
+    return landslides(s, query)
+
+
+def list_transitions(s: Session, landslide_id: uuid.UUID) -> list[TransitionRecord]:
+    """Return every step of state or tier of a landslide, in the order in which we learnt of it."""
+    query = (
+        select(_TRANSITIONS)
+        .where(_TRANSITIONS.c.landslide_id == landslide_id)
+        .order_by(_TRANSITIONS.c.revision)
+    )
+    return [convert.to_transition(row) for row in s.execute(query)]
+
+
+def list_reviews(s: Session, landslides: Collection[uuid.UUID]) -> list[Review]:
+    """Return what people decided about some landslides, oldest first."""
+    row = tables.Review
+    query = select(row).where(row.landslide_id.in_(landslides)).order_by(row.said_at, row.id)
+    return [convert.to_review(review) for review in rows(s, query)] if landslides else []
+
+
 def get_landslide(s: Session, landslide_id: uuid.UUID) -> Landslide | None:
     """Return the latest version of a landslide, None where there is no such landslide."""
     return next(reversed(landslide_history(s, landslide_id)), None)
@@ -247,6 +375,13 @@ def landslide_detections(s: Session, landslide_id: uuid.UUID) -> list[Detection]
         .order_by(row.not_after, row.id)
     )
     return [convert.to_detection(detection) for detection in rows(s, query)]
+
+
+def landslides_of_detection(s: Session, detection_id: uuid.UUID) -> list[Landslide]:
+    """Return the latest versions of the landslides that a detection ever belonged to."""
+    link = tables.LandslideDetection
+    held = select(link.landslide_id).where(link.detection_id == detection_id)
+    return landslides(s, latest_landslides().where(LandslideVersion.landslide_id.in_(held)))
 
 
 def list_detections(

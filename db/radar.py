@@ -108,7 +108,9 @@ def radar_checks(
     return said
 
 
-def reopen_later_looks(s: Session, landslide: Landslide, within: timedelta) -> int:
+def reopen_later_looks(
+    s: Session, landslide: Landslide, within: timedelta, *, heard: bool = False
+) -> int:
     """Let the looks be judged again that came before their landslide was known.
 
     Such a look was sensed later, but judged earlier: a product came late. It was held against a
@@ -116,8 +118,9 @@ def reopen_later_looks(s: Session, landslide: Landslide, within: timedelta) -> i
 
     Args:
         s: Session.
-        landslide: just stored for the first time.
+        landslide: just stored for the first time, or with another outline that an earlier look has.
         within: so long after it was first seen.
+        heard: also those that have said something of it: of another outline.
 
     Returns:
         How many looks are due again.
@@ -133,11 +136,14 @@ def reopen_later_looks(s: Session, landslide: Landslide, within: timedelta) -> i
             seen.sensed_at > landslide.not_after,
             seen.sensed_at <= landslide.not_after + within,
             over(landslide.geometry),
-            ~select(said.landslide_id)
-            .where(said.landslide_id == landslide.id, said.acquisition_id == seen.id)
-            .exists(),
         )
     )
+    if not heard:
+        later = later.where(
+            ~select(said.landslide_id)
+            .where(said.landslide_id == landslide.id, said.acquisition_id == seen.id)
+            .exists()
+        )
     return _again(s, s.scalars(later).all())
 
 

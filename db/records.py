@@ -10,7 +10,7 @@ from typing import Any
 
 from detectors.bulletins import Bulletin
 from detectors.observability import Coverage
-from detectors.types import Acquisition, Alert
+from detectors.types import Acquisition, Alert, Cause, State, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,34 @@ class TrackCoverage:
     """What it could see."""
     simulated: bool
     """A drill."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRecord:
+    """One step of state or tier of one landslide."""
+
+    revision: int
+    """Version that made it."""
+    state_before: State | None
+    """State before, None at first."""
+    state: State
+    """State since."""
+    tier_before: Tier | None
+    """Tier before, None at first."""
+    tier: Tier
+    """Tier since."""
+    cause_kind: Cause
+    """What made it."""
+    cause: str
+    """Why, in words."""
+    item_id: str | None
+    """Catalogue item of the look that made it, None where none did."""
+    reviewed_by: str | None
+    """Person whose verdict stands."""
+    valid_from: datetime
+    """When, in the world, UTC."""
+    recorded_at: datetime
+    """When we came to believe so, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,13 @@ def _explained(error: DBAPIError) -> Exception:
     state = getattr(error.orig, "sqlstate", None)
     if state in EXTENSION_MISSING:
         return ConfigurationError(
-            "this PostgreSQL server has no PostGIS; on Debian 12 install postgresql-15-postgis-3"
+            "this PostgreSQL server has no PostGIS, or lacks the contrib module btree_gist; on "
+            "Debian 12 install postgresql-15-postgis-3"
         )
     if state == NOT_ALLOWED:
         return ConfigurationError(
             "the database user may not set up the schema; let an administrator run "
-            "'CREATE EXTENSION postgis' and grant CREATE on the database"
+            "'CREATE EXTENSION postgis', 'CREATE EXTENSION btree_gist' and grant CREATE on the "
+            "database"
         )
     return error

@@ -27,6 +27,20 @@ def versions() -> Select[Any]:
     )
 
 
+def standing(query: Select[Any]) -> Select[Any]:
+    """Restrict :func:`versions` to those that stand today, as they hold in the world."""
+    period = tables.LandslidePeriod
+    return (
+        query.join(
+            period,
+            (period.landslide_id == LandslideVersion.landslide_id)
+            & (period.revision == LandslideVersion.revision),
+        )
+        .where(func.upper_inf(period.system_time))
+        .order_by(func.lower(period.valid_time), LandslideVersion.landslide_id)
+    )
+
+
 def latest_landslides(region_id: str | None = None) -> Select[Any]:
     """Return the query for (latest version, region id) of each landslide, oldest first."""
     newest = select(

@@ -27,7 +27,14 @@ from db.looks import (
 )
 from db.regions import lock_region, remove_region, save_region, set_paused
 from detectors.errors import PermanentError
-from detectors.types import Acquisition, Detection, Landslide, WatchedRegion, derive_id
+from detectors.types import (
+    Acquisition,
+    Detection,
+    Landslide,
+    Review,
+    WatchedRegion,
+    derive_id,
+)
 
 __all__ = [
     "any_look_due",
@@ -40,6 +47,7 @@ __all__ = [
     "look_owners",
     "record_acquisitions",
     "record_refusals",
+    "record_review",
     "release_looks",
     "remove_region",
     "reopen_look",
@@ -224,6 +232,12 @@ def store_landslide(s: Session, landslide: Landslide) -> None:
         for detection in dict.fromkeys(landslide.detections)
     ]
     s.execute(insert(tables.LandslideDetection).on_conflict_do_nothing(), links)
+
+
+def record_review(s: Session, review: Review) -> None:
+    """Store what a person decided, once and for all."""
+    values = convert.review_values(review)
+    s.execute(insert(tables.Review).values(values).on_conflict_do_nothing(index_elements=["id"]))
 
 
 def _must_be_among(history: list[Landslide], landslide: Landslide) -> None:

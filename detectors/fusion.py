@@ -32,6 +32,7 @@ import numpy as np
 from detectors.types import (
     SAME_PASS,
     BoolArray,
+    Cause,
     Detection,
     Finding,
     Kind,
@@ -170,9 +171,9 @@ def sighting(landslide: Landslide, detection: Detection, *, repeats: bool = Fals
     Args:
         landslide: what it joined.
         detection: of a radar look.
-        repeats: optical looks have refuted this change: it is watched, and counts for nothing.
+        repeats: this change was refuted or closed: it is watched, and counts for nothing.
     """
-    spoilt = "optical looks have refuted this change" if repeats else detection.advisory
+    spoilt = "this change was refuted or closed" if repeats else detection.advisory
     return RadarCheck(
         landslide_id=landslide.id,
         acquisition_id=detection.acquisition_id,
@@ -258,11 +259,14 @@ def weigh(landslide: Landslide, checks: Sequence[RadarCheck]) -> Landslide | Non
     found = vote(checks)
     if found.tier is landslide.tier:
         return None
-    last = max(check.sensed_at for check in checks)
+    last = max(checks, key=lambda check: (check.sensed_at, check.acquisition_id))
     verb = "raised" if found.tier is Tier.LIKELY else "lowered"
     return replace(
         landslide,
         revision=landslide.revision + 1,
         tier=found.tier,
-        cause=f"{verb} to {found.tier} by the look of {last:%Y-%m-%d}: {found.words}",
+        cause=f"{verb} to {found.tier} by the look of {last.sensed_at:%Y-%m-%d}: {found.words}",
+        valid_from=last.sensed_at,
+        cause_kind=Cause.RADAR_LOOK,
+        acquisition_id=last.acquisition_id,
     )

@@ -15,8 +15,10 @@ from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from detectors.fusion import sighting, vote, weighed
+from detectors.lineage import Body, absorb, bodies, divide, origin, seen_as_one
 from detectors.types import (
     SAME_PASS,
+    Cause,
     Detection,
     Landslide,
     RadarCheck,
@@ -37,8 +39,9 @@ def track(
     detections: Sequence[Detection],
     open_landslides: Sequence[Landslide],
     earlier: Iterable[Detection] = (),
-    refuted: Sequence[Landslide] = (),
+    ended: Sequence[Landslide] = (),
     heard: Mapping[uuid.UUID, Sequence[RadarCheck]] | None = None,
+    names: Mapping[uuid.UUID, uuid.UUID] | None = None,
 ) -> list[Landslide]:
     """Return the new versions that these detections make, in the order they arise.
 
@@ -48,73 +51,166 @@ def track(
     so that each has its own cause, but two of the same pass count as one look: neighbouring bursts,
     a reprocessed product and a second judgement are no second witness. An optical detection only
     starts landslides: what optical looks say about open ones is for ``detectors.verdicts``. What is
-    of different kinds never merges: a pond and the landslide that made it stay two.
+    of different kinds never merges: a pond and the landslide that made it stay two. When landslides
+    become one, and one several, ``detectors.lineage`` says.
 
     The tier of what radar suspects follows from all radar looks together (``detectors.fusion``).
 
     A landslide nobody decided in time holds what it has and takes nothing more, and neither does
-    one that was confirmed ``SETTLED`` ago: what is seen there later happened later, and somebody
-    must be told. Where optical looks have refuted a landslide,
-    radar goes on seeing the same change for a while: that is watched, not alerted, until optical
-    looks agree.
+    one that was confirmed ``SETTLED`` ago, nor one that is closed: what is seen there later
+    happened later, starts a landslide that *follows* the old one, and somebody must be told. Where
+    a landslide was refuted or closed, radar goes on seeing the same change for a while: that is
+    watched, not alerted, until optical looks agree. Where a person refuted it, it starts nothing.
 
     Args:
         detections: of one region; several looks are taken in order of sensing.
         open_landslides: latest versions that are neither closed nor refuted.
         earlier: the detections that those hold already, as far as they may be joined.
-        refuted: latest versions of refuted landslides of the region.
+        ended: latest versions of refuted and closed landslides of the region.
         heard: what radar looks have said so far, by landslide; ``earlier`` speaks where it is mute.
+        names: identities that are to be used instead of those derived from the first detection.
     """
-    passes: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
-    by_id = {detection.id: detection for detection in earlier}
-    said: defaultdict[uuid.UUID, list[RadarCheck]] = defaultdict(list)
-    for landslide in open_landslides:
-        found = [by_id[held] for held in landslide.detections if held in by_id]
-        passes[landslide.id] = [detection.not_after for detection in found]
-        known = (heard or {}).get(landslide.id) or [
-            sighting(landslide, d) for d in found if d.source is Sensor.SAR
-        ]
-        said[landslide.id] = list(known)
-    current = {landslide.id: landslide for landslide in open_landslides}
-    held = {detection for landslide in open_landslides for detection in landslide.detections}
-    versions = []
+    work = Tracking(open_landslides, earlier, ended, heard or {}, names or {})
     for detection in sorted(detections, key=lambda d: (d.not_after, d.id)):
-        if detection.id in held:
-            continue
+        work.take(detection)
+    return work.versions
+
+
+class Tracking:
+    """Landslides while detections are worked into them."""
+
+    def __init__(
+        self,
+        open_landslides: Sequence[Landslide],
+        earlier: Iterable[Detection],
+        ended: Sequence[Landslide],
+        heard: Mapping[uuid.UUID, Sequence[RadarCheck]],
+        names: Mapping[uuid.UUID, uuid.UUID],
+    ) -> None:
+        self.versions: list[Landslide] = []
+        self.names = names
+        self.ended = [one for one in ended if one.merged_into is None]
+        self.found = {detection.id: detection for detection in earlier}
+        self.current = {one.id: one for one in open_landslides if one.merged_into is None}
+        self.held = {one for held in (*open_landslides, *ended) for one in held.detections}
+        self.said: defaultdict[uuid.UUID, list[RadarCheck]] = defaultdict(list)
+        for one in open_landslides:
+            own = (self.found[d] for d in one.detections if d in self.found)
+            known = heard.get(one.id) or [sighting(one, d) for d in own if d.source is Sensor.SAR]
+            self.said[one.id] = list(known)
+
+    def take(self, detection: Detection) -> None:
+        """Let one detection join a landslide, or start one."""
+        if detection.id in self.held:
+            return
         repeated = detection.source is Sensor.SAR and repeats(
-            detection.not_after, detection.polygon, refuted
+            detection.not_after, detection.polygon, self.ended
         )
         if repeated:
             detection = replace(detection, tier=Tier.WATCH)
-        best = _best_overlap(
-            detection, (one for one in current.values() if _takes(one, detection.not_after))
-        )
-        if best is not None and detection.source is Sensor.OPTICAL:
-            continue
+        takers = [one for one in self.current.values() if _takes(one, detection.not_after)]
+        together = seen_as_one(detection, takers)
+        best = together[0] if together else _best_overlap(detection, takers)
         if best is None:
-            version = _start(detection)
-        else:
-            again = any(abs(detection.not_after - at) < SAME_PASS for at in passes[best.id])
-            version = _join(best, detection, looks=best.looks if again else best.looks + 1)
-            if detection.source is Sensor.SAR and weighed(best) and said[best.id]:
-                witness = sighting(best, detection, repeats=repeated)
-                version = _weighed(best, version, [*said[best.id], witness])
+            if not answered(detection, self.ended):
+                self._begin(detection, repeated=repeated)
+            return
+        if detection.source is Sensor.OPTICAL:
+            return
+        gone = together[1:]
+        version = _join(best, detection, looks=self._looks([best, *gone], detection))
+        ends: list[Landslide] = []
+        if gone:
+            version, *ends = absorb(version, gone, detection)
+        self._hold(detection)
+        if weighed(best) and self.said[best.id]:
+            witness = sighting(best, detection, repeats=repeated)
+            for one in gone:
+                self.said[best.id] += [replace(c, landslide_id=best.id) for c in self.said[one.id]]
+            version = _weighed(best, version, [*self.said[best.id], witness])
+        self.said[version.id].append(sighting(version, detection, repeats=repeated))
+        self._put(version)
+        for end in ends:
+            self._put(end)
+            del self.current[end.id]
+        apart = bodies(version, self.found)
+        if apart:
+            self._divide(version, apart)
+
+    def _begin(self, detection: Detection, *, repeated: bool) -> None:
+        """Start a landslide."""
+        over = [*self.ended, *self.current.values()]
+        before = _best_overlap(detection, over)
+        natural = derive_id("landslide", detection.id)
+        version = replace(
+            _start(detection),
+            id=self.names.get(natural, natural),
+            follows=None if before is None else before.id,
+        )
+        self._hold(detection)
         if detection.source is Sensor.SAR:
-            said[version.id].append(sighting(version, detection, repeats=repeated))
-        held.add(detection.id)
-        passes[version.id].append(detection.not_after)
-        current[version.id] = version
-        versions.append(version)
-    return versions
+            self.said[version.id].append(sighting(version, detection, repeats=repeated))
+        self._put(version)
+
+    def _divide(self, whole: Landslide, apart: Sequence[Body]) -> None:
+        """Let each body be a landslide of its own."""
+        kept, *children = divide(whole, apart, self.names)
+        moved = {d.acquisition_id for body in apart[1:] for d in body.detections}
+        own = (self.found[one] for one in kept.detections if one in self.found)
+        self.said[kept.id] = [
+            *(c for c in self.said[kept.id] if c.tier is None or c.acquisition_id not in moved),
+            *(sighting(kept, d) for d in own if d.acquisition_id in moved),
+        ]
+        self._put(replace(kept, tier=vote(self.said[kept.id]).tier))
+        for child, body in zip(children, apart[1:], strict=True):
+            self.said[child.id] = [sighting(child, d) for d in body.detections]
+            self._put(replace(child, tier=vote(self.said[child.id]).tier))
+
+    def _hold(self, detection: Detection) -> None:
+        self.held.add(detection.id)
+        self.found[detection.id] = detection
+
+    def _put(self, version: Landslide) -> None:
+        self.current[version.id] = version
+        self.versions.append(version)
+
+    def _looks(self, whole: Sequence[Landslide], joins: Detection) -> int:
+        """Return how many distinct looks landslides are made of, with the one that joins."""
+        held = [self.found[d].not_after for o in whole for d in o.detections if d in self.found]
+        began: list[datetime] = []
+        for at in sorted(held):
+            if not began or at - began[-1] >= SAME_PASS:
+                began.append(at)
+        # Detections that nobody brought along count as they were counted.
+        known = max(len(began), whole[0].looks)
+        again = any(abs(joins.not_after - at) < SAME_PASS for at in held)
+        return known if again else known + 1
+
+
+def answered(detection: Detection, ended: Iterable[Landslide]) -> bool:
+    """Tell whether a person has said of what a detection shows that it is no landslide.
+
+    For ``SETTLED`` after the verdict, where most of the detection lies on that ground: a failure
+    that reaches well beyond it is another one, and so is one that comes later.
+    """
+    return any(
+        one.state is State.REFUTED
+        and one.reviewed_by is not None
+        and one.verdict_at is not None
+        and detection.not_after - one.verdict_at <= SETTLED
+        and one.kind is detection.kind
+        and one.geometry.intersection(detection.polygon).area > detection.polygon.area / 2
+        for one in ended
+    )
 
 
 def kept_out(
-    landslides: Iterable[Landslide], refuted: Sequence[Landslide], sensed_at: datetime
+    landslides: Iterable[Landslide], ended: Sequence[Landslide], sensed_at: datetime
 ) -> list[Landslide]:
     """Return the landslides whose changed ground is no history for a look at ``sensed_at``.
 
     A landslide that went into its own ground's history would hide from every look but the first.
-    What takes no more detections in, and what optical looks have refuted, becomes history.
+    What takes no more detections in, and what was refuted or closed, becomes history.
     """
     return [
         one
@@ -122,29 +218,30 @@ def kept_out(
         if one.state in (State.SUSPECTED, State.CONFIRMED)
         and one.not_before < sensed_at
         and _takes(one, sensed_at)
-        and not repeats(one.not_after, one.geometry, refuted)
+        and not repeats(one.not_after, one.geometry, ended)
     ]
 
 
 def _takes(landslide: Landslide, sensed_at: datetime) -> bool:
     """Tell whether a landslide takes in what a look saw that overlaps it."""
-    if landslide.state is State.UNRESOLVED:
+    if landslide.state in (State.UNRESOLVED, State.CLOSED, State.REFUTED):
         return False
     return landslide.verdict_at is None or sensed_at - landslide.verdict_at <= SETTLED
 
 
-def repeats(seen_at: datetime, ground: BaseGeometry, refuted: Iterable[Landslide]) -> bool:
-    """Tell whether what radar saw may be a change that optical looks have refuted."""
+def repeats(seen_at: datetime, ground: BaseGeometry, ended: Iterable[Landslide]) -> bool:
+    """Tell whether what radar saw may be a change that was refuted or closed."""
     return any(
         seen_at - landslide.not_after <= REPEATS and landslide.geometry.intersects(ground)
-        for landslide in refuted
+        for landslide in ended
+        if landslide.merged_into is None
     )
 
 
 def _best_overlap(detection: Detection, landslides: Iterable[Landslide]) -> Landslide | None:
     """Return the one of its kind that shares most area with the detection, None if none does."""
     shared = [
-        (landslide.geometry.intersection(detection.polygon).area, str(landslide.id), landslide)
+        (landslide.geometry.intersection(detection.polygon).area, origin(landslide), landslide)
         for landslide in landslides
         if landslide.kind is detection.kind and landslide.geometry.intersects(detection.polygon)
     ]
@@ -176,6 +273,8 @@ def _start(detection: Detection) -> Landslide:
         advisory=detection.advisory,
         simulated=detection.simulated,
         kind=detection.kind,
+        cause_kind=Cause.RADAR_LOOK if detection.source is Sensor.SAR else Cause.OPTICAL_LOOK,
+        acquisition_id=detection.acquisition_id,
     )
 
 
@@ -206,6 +305,9 @@ def _join(landslide: Landslide, detection: Detection, looks: int) -> Landslide:
         cause=f"seen again by {detection.detector} on {detection.not_after:%Y-%m-%d}",
         simulated=landslide.simulated or detection.simulated,
         change_db=detection.change_db if landslide.change_db is None else landslide.change_db,
+        valid_from=detection.not_after,
+        cause_kind=Cause.RADAR_LOOK,
+        acquisition_id=detection.acquisition_id,
     )
     if stronger:
         joined = replace(

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -109,6 +110,33 @@ class State(enum.StrEnum):
     REFUTED = "refuted"
     UNRESOLVED = "unresolved"
     CLOSED = "closed"
+
+
+class Cause(enum.StrEnum):
+    """What makes a version of a landslide."""
+
+    RADAR_LOOK = "radar look"
+    OPTICAL_LOOK = "optical look"
+    PERSON = "person"
+    """Somebody's verdict: it outranks every look."""
+    WINDOW_OVER = "window over"
+    """Nobody could decide in time."""
+    MERGE = "merge"
+    """One look saw several landslides as one body."""
+    SPLIT = "split"
+    """Looks saw separate bodies inside one outline."""
+    CLOSURE = "closure"
+    """Confirmed, and nothing changed for a while."""
+
+
+class Verdict(enum.StrEnum):
+    """What a person says of a landslide."""
+
+    CONFIRM = "confirm"
+    REFUTE = "refute"
+    CLOSE = "close"
+    REOPEN = "reopen"
+    """Looks may decide again."""
 
 
 class Tier(enum.StrEnum):
@@ -498,6 +526,10 @@ class Detection:
         )  # fmt: skip
 
 
+#: A time that follows from other fields where nobody gives it.
+_LEFT_OUT: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class Landslide:
     """What we believe about one place, one version of it."""
@@ -539,13 +571,36 @@ class Landslide:
     ensemble_score: float | None = None
     """Mean of the optical ensemble at that look, 0 to 1; None before one."""
     verdict_at: datetime | None = None
-    """Sensing time of the optical look that decided (confirmed, refuted), UTC; None before one."""
+    """When the optical look that decided was taken, or a person decided, UTC; None before that."""
     advisory: str | None = None
     """Why to be careful, None where nothing speaks against it."""
     simulated: bool = False
     """A drill."""
     kind: Kind = Kind.LANDSLIDE
     """What it is taken for; what is of different kinds never merges."""
+    valid_from: datetime = _LEFT_OUT
+    """Since when this version holds in the world: when the look that made it was taken, the window
+    ended, or the person spoke, UTC. Left out: since ``not_after``."""
+    cause_kind: Cause = Cause.RADAR_LOOK
+    """What made this version; ``cause`` says why in words."""
+    acquisition_id: uuid.UUID | None = None
+    """The look that made it; None where none did."""
+    reviewed_by: str | None = None
+    """Person whose verdict stands, so that no look may change the state; None where none does."""
+    merged_into: uuid.UUID | None = None
+    """Landslide it became part of, which ended it."""
+    merged_from: tuple[uuid.UUID, ...] = ()
+    """Landslides that became part of it, in order of merging."""
+    split_from: uuid.UUID | None = None
+    """Landslide it was a part of before."""
+    split_into: tuple[uuid.UUID, ...] = ()
+    """Landslides that were parts of it, in order of splitting."""
+    follows: uuid.UUID | None = None
+    """Landslide that had ended on the same ground before this one began."""
+
+    def __post_init__(self) -> None:
+        if self.valid_from is _LEFT_OUT:
+            object.__setattr__(self, "valid_from", self.not_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,6 +648,29 @@ class OpticalCheck:
     def id(self) -> uuid.UUID:
         """Same landslide and look: same check."""
         return derive_id("optical-check", self.landslide_id, self.acquisition_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A person's verdict on a landslide."""
+
+    landslide_id: uuid.UUID
+    """Landslide that was reviewed."""
+    verdict: Verdict
+    """What was decided."""
+    reason: str
+    """Why, in the person's words."""
+    reviewer: str
+    """Who."""
+    said_at: datetime
+    """When, UTC."""
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Same landslide, verdict, person and time: same review."""
+        return derive_id(
+            "review", self.landslide_id, self.verdict, self.reviewer, self.said_at.isoformat()
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy.orm import Session
 
 from alerts.cap import Context
 from db import optical, queries, store
@@ -27,19 +28,21 @@ from detectors.errors import (
     QuotaSpent,
     TransientError,
 )
+from detectors.lifecycle import Life
 from detectors.types import (
     SAME_PASS,
     Acquisition,
     Landslide,
     OpticalCheck,
     Sensor,
+    State,
     WatchedRegion,
 )
-from detectors.verdicts import OPEN, decide, expire
+from detectors.verdicts import OPEN
+from flows.believing import Books, waits_of
 from flows.leases import backoff
 from flows.services import Services
 from flows.steps import REACH_BACK, STRICT_ATTEMPTS, LookOutcome, detect_due, looks_due
-from flows.telling import tell
 
 if TYPE_CHECKING:
     from flows.examining import Examination
@@ -59,7 +62,7 @@ class CheckOutcome:
     item_id: str
     """Optical look; empty where the time ran out."""
     finding: str
-    """What the look says, or ``deferred``, ``given up``, ``expired``."""
+    """What the look says, or ``deferred``, ``given up``, ``expired``, ``closed``."""
     state: str
     """State of the landslide now."""
     reason: str
@@ -91,7 +94,8 @@ def confirmations_due(services: Services, region_id: str) -> bool:
     with transaction(services.engine) as s:
         now = services.clock.now()
         waiting = optical.optical_pending(s, region_id, now, datetime.now(UTC), window, limit=1)
-        return bool(waiting or optical.expired_landslides(s, region_id, now, window))
+        after = services.settings.close_after
+        return bool(waiting or queries.overdue_landslides(s, region_id, now, window, after))
 
 
 def confirm_due(
@@ -232,16 +236,9 @@ def _store(
             reason = "the landslide changed meanwhile"
             return CheckOutcome(str(check.landslide_id), look.item_id, "deferred", "", reason, 0)
         if optical.record_optical_check(s, check):
-            version = decide(latest, check)
-            if version is not None:
-                store.store_landslide(s, version)
-                alerts = int(
-                    tell(
-                        services, s, region, look, version, latest,
-                        Context(share_clear=check.share_clear),
-                    )
-                )  # fmt: skip
-                latest = version
+            books = Books(services, s, region, look, Context(share_clear=check.share_clear))
+            latest = books.seen(check, latest)
+            alerts = books.alerts
     return CheckOutcome(
         str(check.landslide_id), look.item_id, check.finding.value, latest.state.value,
         check.reason, alerts,
@@ -262,18 +259,24 @@ def _defer(
 
 
 def _expire_all(services: Services, region_id: str) -> list[CheckOutcome]:
-    """End the waiting of landslides nobody could decide in time."""
-    window, now = services.settings.optical_window, services.clock.now()
-    outcomes = []
+    """End the waiting of landslides nobody could decide in time, and close the settled ones."""
     with transaction(services.engine) as s:
         store.lock_region(s, region_id)
-        for landslide in optical.expired_landslides(s, region_id, now, window):
-            version = expire(landslide, now, window)
-            if version is not None:
-                store.store_landslide(s, version)
-                outcomes.append(
-                    CheckOutcome(
-                        str(version.id), "", "expired", version.state.value, version.cause, 0
-                    )
-                )
+        return expire_in(services, s, region_id)
+
+
+def expire_in(services: Services, s: Session, region_id: str) -> list[CheckOutcome]:
+    """Store what time alone decides, in the caller's transaction."""
+    waits, now = waits_of(services), services.clock.now()
+    outcomes = []
+    overdue = queries.overdue_landslides(s, region_id, now, waits.window, waits.close_after)
+    for landslide in overdue:
+        life = Life(waits, {landslide.id: landslide})
+        life.wait(now)
+        for version in life.versions:
+            store.store_landslide(s, version)
+            word = "closed" if version.state is State.CLOSED else "expired"
+            outcomes.append(
+                CheckOutcome(str(version.id), "", word, version.state.value, version.cause, 0)
+            )
     return outcomes

@@ -237,6 +237,9 @@ class Settings(BaseSettings):
     """Tries of one look before it is parked as failed."""
     optical_window: timedelta = timedelta(days=120)
     """How long after its first look a landslide waits for an optical verdict."""
+    close_after: timedelta = timedelta(days=120)
+    """How long after its last change a confirmed landslide closes: ten looks at twelve days, so
+    that no look's history holds anything from before it, and what is seen later is another."""
     delivery_attempts: int = Field(default=24, ge=1)
     """Tries of one message to one channel before it is given up."""
     delivery_timeout_s: float = Field(default=30.0, gt=0)

@@ -10,6 +10,7 @@ from alerts.rules import channels_for, excluded, should_alert
 from alerts.subscribers import free, wanted_by
 from db import exclusions, notices, outbox
 from db.exposure import exposure_of
+from db.records import AlertRecord
 from detectors.errors import PermanentError
 from detectors.exposure import Exposure
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
@@ -17,6 +18,9 @@ from flows.capping import keep_cap
 from flows.services import Services
 
 log = structlog.get_logger()
+
+#: The kind of alert that goes out once in a landslide's life.
+SUSPECTED = "suspected"
 
 
 def tell(
@@ -27,8 +31,6 @@ def tell(
     version: Landslide,
     previous: Landslide | None,
     context: Context | None = None,
-    *,
-    by_person: bool = False,
 ) -> bool:
     """Write the alert that a version deserves into the outbox, in the caller's transaction.
 
@@ -43,20 +45,24 @@ def tell(
         version: just stored.
         previous: the version before, None for a new landslide.
         context: what CAP messages tell besides.
-        by_person: a person decided it; exclusions do not hold against that.
 
     Returns:
         Whether an alert was written.
     """
-    earlier = outbox.list_alerts(s, landslide_id=version.id)
+    earlier = told_before(s, version)
+    if previous is None and version.split_from is not None:
+        # Part of what is known already: told as a part of the whole, and from now on by itself.
+        previous = None if not outbox.list_alerts(s, landslide_id=version.split_from) else version
     held_back = exclusions.withheld_kinds(s, version.id)
     # What was kept back is asked anew at each version: an outline may outgrow the quarry.
     before = None if held_back and not earlier else previous
     kind = should_alert(version, before, alerted=bool(earlier))
-    if kind is None:
+    if kind is None or (kind == SUSPECTED and any(r.alert.kind == SUSPECTED for r in earlier)):
         return False
     inside = exclusions.covered(s, version.geometry)
-    if inside is not None and excluded(inside.share, alerted=bool(earlier), by_person=by_person):
+    if inside is not None and excluded(
+        inside.share, alerted=bool(earlier), by_person=version.reviewed_by is not None
+    ):
         if kind not in held_back:
             exclusions.withhold(s, version, kind, inside)
             log.info("kept back", region=region.id, kind=kind, reason=inside.reason)
@@ -82,6 +88,16 @@ def tell(
     if not channels and not subscribers and not (earlier and kind == "withdrawn"):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
+
+
+def told_before(s: Session, landslide: Landslide) -> list[AlertRecord]:
+    """Return the alerts about a landslide and about what became part of it, newest first."""
+    found = [
+        record
+        for one in (landslide.id, *landslide.merged_from)
+        for record in outbox.list_alerts(s, landslide_id=one)
+    ]
+    return sorted(found, key=lambda record: record.recorded_at, reverse=True)
 
 
 def _exposure(s: Session, version: Landslide) -> Exposure | None:

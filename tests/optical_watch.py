@@ -80,6 +80,14 @@ class OpticalWatch:
         simulated: bool = True,
     ) -> Landslide:  # fmt: skip
         """Let a radar look suspect a landslide, and tell whom it concerns."""
+        found = self.radar_sees(patch, tier, days, simulated=simulated)
+        return next(one for one in self.landslides() if found.id in one.detections)
+
+    def radar_sees(
+        self, patch: Patch = SLIDE, tier: Tier = Tier.LIKELY, days: float = 0, *,
+        simulated: bool = True,
+    ) -> Detection:  # fmt: skip
+        """Let a radar look see a change, whatever comes of it."""
         sensed = EVENT + timedelta(days=days)
         look = Acquisition(
             source="local/opera-rtc-s1", platform="sentinel-1a",
@@ -105,7 +113,7 @@ class OpticalWatch:
             watched = queries.get_region(s, "slope")
         judgement = Judgement((detection,), Coverage(1.0, 1.0), None, ())
         steps.store_judgement(self.services, watched, claimed, judgement)
-        return next(one for one in self.landslides() if detection.id in one.detections)
+        return detection
 
     def confirm(self, days: float = 100) -> ConfirmOutcome:
         self.clock.set(EVENT + timedelta(days=days))

@@ -36,8 +36,8 @@ from tests.series import END, STEEP, WATCH_FROM, day, footprint
 #: Columns that say when or by whom something was written, not what.
 WHEN = {
     "recorded_at", "created_at", "finished_at", "polled_at", "succeeded_at", "received_at",
-    "owner", "lease_until", "retry_at", "attempts", "attempt", "content",
-    "sent", "document",  # of CAP messages
+    "owner", "lease_until", "retry_at", "attempts", "attempt", "content", "system_time",
+    "superseded_at", "sent", "document",  # of CAP messages
 }  # fmt: skip
 
 

@@ -7,7 +7,14 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 from db.base import Base
 from db.tables.around import Exclusion, ExposureFeature, ExposureMap, Withheld
 from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
-from db.tables.found import Detection, Landslide, LandslideDetection, LandslideVersion
+from db.tables.found import (
+    Detection,
+    Landslide,
+    LandslideDetection,
+    LandslidePeriod,
+    LandslideVersion,
+    Review,
+)
 from db.tables.told import (
     DELIVERY_STATES,
     NOTICE_STATES,
@@ -47,6 +54,7 @@ __all__ = [
     "ExposureMap",
     "Landslide",
     "LandslideDetection",
+    "LandslidePeriod",
     "LandslideVersion",
     "Look",
     "Notice",
@@ -58,6 +66,7 @@ __all__ = [
     "Receipt",
     "RefusedItem",
     "Region",
+    "Review",
     "Silence",
     "Withheld",
 ]

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from geoalchemy2 import WKBElement
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, bracket, column, finite, geometry, gist, one_of, outline, recorded
-from db.tables.watched import Look, Region
-from detectors.types import Kind, Sensor, State, Tier
+from db.tables.watched import Acquisition, Look, Region
+from detectors.types import Cause, Kind, Sensor, State, Tier, Verdict
 
 
 def by_sensor() -> tuple[CheckConstraint, ...]:
@@ -74,6 +75,9 @@ class Detection(Base):
     advisory: Mapped[str | None] = column("Why to be careful.")
     simulated: Mapped[bool] = column("A drill.")
     kind: Mapped[str] = column("landslide or ponding: what it is taken for.")
+    superseded_at: Mapped[datetime | None] = column(
+        "When a later judgement of the same look no longer said this; null: it stands."
+    )
     recorded_at: Mapped[datetime] = recorded()
 
 
@@ -99,6 +103,9 @@ class LandslideVersion(Base):
         one_of("state", State),
         one_of("tier", Tier),
         one_of("kind", Kind),
+        one_of("cause_kind", Cause),
+        CheckConstraint("reviewed_by <> ''", name="reviewed_by"),
+        CheckConstraint("merged_into IS NULL OR state = 'closed'", name="merged_into"),
         CheckConstraint("area_m2 > 0", name="area_m2"),
         CheckConstraint("evidence >= 0", name="evidence"),
         finite("area_m2", "score_max", "evidence", "change_db"),
@@ -138,13 +145,85 @@ class LandslideVersion(Base):
         "Mean of the optical ensemble at that look, 0 to 1."
     )
     verdict_at: Mapped[datetime | None] = column(
-        "When the optical look that decided was taken, null before one."
+        "When the optical look that decided was taken, or a person decided; null before."
     )
     cause: Mapped[str] = column("Why this version exists.")
     advisory: Mapped[str | None] = column("Why to be careful.")
     simulated: Mapped[bool] = column("A drill.")
     kind: Mapped[str] = column("landslide or ponding: what it is taken for.")
     recorded_at: Mapped[datetime] = recorded("When we came to believe this.")
+    valid_from: Mapped[datetime] = column(
+        "Since when it holds in the world: when the look was taken, the window ended, or the person"
+        " spoke."
+    )
+    cause_kind: Mapped[str] = column(
+        "radar look, optical look, person, window over, merge, split or closure."
+    )
+    acquisition_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey(Acquisition.id), comment="The look that made it, null where none did."
+    )
+    reviewed_by: Mapped[str | None] = column(
+        "Person whose verdict stands: no look changes the state."
+    )
+    merged_into: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey(Landslide.id), comment="Landslide it became part of, which ended it."
+    )
+    merged_from: Mapped[list[uuid.UUID]] = column("Landslides that became part of it.")
+    split_from: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey(Landslide.id), comment="Landslide it was a part of before."
+    )
+    split_into: Mapped[list[uuid.UUID]] = column("Landslides that were parts of it.")
+    follows: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey(Landslide.id), comment="Landslide that had ended on the same ground before."
+    )
+
+
+class LandslidePeriod(Base):
+    """When which version held, in the world and in our books; a trigger alone writes it."""
+
+    __tablename__ = "landslide_periods"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["landslide_id", "revision"], [LandslideVersion.landslide_id, LandslideVersion.revision]
+        ),
+        CheckConstraint("NOT isempty(valid_time) AND NOT isempty(system_time)", name="times"),
+        ExcludeConstraint(
+            ("landslide_id", "="), ("valid_time", "&&"), ("system_time", "&&"),
+            name="ex_landslide_periods_times", using="gist",
+        ),
+        {"comment": "Which version of a landslide held when, and when we believed so."},
+    )  # fmt: skip
+    landslide_id: Mapped[uuid.UUID] = column("Identity over time.", primary_key=True)
+    revision: Mapped[int] = column("Its version.", primary_key=True)
+    valid_time: Mapped[Range[datetime]] = mapped_column(
+        TSTZRANGE(), primary_key=True, comment="When it holds in the world."
+    )
+    system_time: Mapped[Range[datetime]] = mapped_column(
+        TSTZRANGE(), primary_key=True, comment="When we believed so; open: still."
+    )
+
+
+class Review(Base):
+    """A person's verdict; a trigger refuses to change or delete it."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        one_of("verdict", Verdict),
+        CheckConstraint("reason <> '' AND reviewer <> ''", name="words"),
+        Index(None, "landslide_id"),
+        {"comment": "Append-only: what people decided about landslides."},
+    )
+    id: Mapped[uuid.UUID] = column(
+        "Derived from landslide, verdict, person and time.", primary_key=True
+    )
+    landslide_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Landslide.id), comment="Landslide that was reviewed."
+    )
+    verdict: Mapped[str] = column("confirm, refute, close or reopen.")
+    reason: Mapped[str] = column("Why, in the person's words.")
+    reviewer: Mapped[str] = column("Who decided.")
+    said_at: Mapped[datetime] = column("When it was decided.")
+    recorded_at: Mapped[datetime] = recorded()
 
 
 class LandslideDetection(Base):

@@ -30,6 +30,7 @@ from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
 from flows.cli.regions import app as regions_app
 from flows.cli.replaying import demo, replay
+from flows.cli.reviewing import review
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
 from flows.cli.shallow import app as shallow_app
@@ -105,6 +106,7 @@ for group, name, panel in (
     app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)
 app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
+app.command(rich_help_panel=WATCH)(review)
 app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)

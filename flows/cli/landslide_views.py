@@ -19,9 +19,9 @@ from alerts.wording import amount, area, change, hundredths, parts, place, span
 from db import optical, outbox, queries, radar
 from db.exclusions import Covered, covered
 from db.exposure import exposure_of
-from db.records import AlertRecord
+from db.records import AlertRecord, TransitionRecord
 from detectors.exposure import Exposure
-from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Sensor
+from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Review, Sensor
 from flows.cli.documents import (
     alert_document,
     as_json,
@@ -53,6 +53,10 @@ class LandslideView:
     """What lies there by the maps that are loaded now; None: no map reaches it."""
     excluded: Covered | None
     """How far exclusions cover it now; None: not at all."""
+    transitions: tuple[TransitionRecord, ...] = ()
+    """Steps of state and tier, in the order in which we learnt of them."""
+    reviews: tuple[Review, ...] = ()
+    """What people decided, oldest first."""
 
     @property
     def latest(self) -> Landslide:
@@ -69,6 +73,8 @@ class LandslideView:
             "alerts": [alert_document(record) for record in self.alerts],
             "exposure": as_json(self.exposure),
             "excluded": as_json(self.excluded),
+            "transitions": [as_json(step) for step in self.transitions],
+            "reviews": [as_json(review) for review in self.reviews],
         }
 
 
@@ -83,6 +89,8 @@ def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
         tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
         exposure_of(s, versions[-1].geometry),
         covered(s, versions[-1].geometry),
+        tuple(queries.list_transitions(s, landslide_id)),
+        tuple(queries.list_reviews(s, [landslide_id])),
     )
 
 
@@ -168,10 +176,14 @@ def print_one(console: Console, view: LandslideView) -> None:
                 ("there", "\n".join(_there(view))),
                 ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}), {highest}"),
                 ("excluded", _told_excluded(view.excluded)),
+                ("decided by", plain(latest.reviewed_by)),
+                ("lineage", _lineage(latest)),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]
         )
     )
+    console.print("\n[name]Steps[/]")
+    console.print(_steps(view.transitions))
     console.print("\n[name]Versions[/]")
     console.print(_versions(view.versions))
     console.print("\n[name]Detections[/]")
@@ -226,6 +238,36 @@ def _print_checks(console: Console, checks: Sequence[OpticalCheck]) -> None:
     for check in checks:
         console.print(f"  {minute(check.sensed_at)} UTC  {check.finding}")
         console.print(Padding(plain(check.reason), (0, 0, 0, 4)))
+
+
+def _lineage(landslide: Landslide) -> str:
+    """Return which landslides it came of and went into, by the first digits of their ids."""
+    said = (
+        ("merged into", (landslide.merged_into,)),
+        ("merged from", landslide.merged_from),
+        ("split from", (landslide.split_from,)),
+        ("split into", landslide.split_into),
+        ("follows", (landslide.follows,)),
+    )
+    return "; ".join(
+        f"{how} {', '.join(str(one)[:8] for one in others if one)}"
+        for how, others in said
+        if any(others)
+    )
+
+
+def _steps(transitions: Sequence[TransitionRecord]) -> Table:
+    """Return every step of state or tier: since when it holds, and what made it."""
+    made = table()
+    for heading in ("Since, UTC", "State", "Tier", "By"):
+        made.add_column(heading, no_wrap=True)
+    made.add_column("Evidence", overflow="fold")
+    for step in transitions:
+        made.add_row(
+            minute(step.valid_from), styled(step.state), styled(step.tier), step.cause_kind.value,
+            plain(step.item_id or step.reviewed_by),
+        )  # fmt: skip
+    return made
 
 
 def _versions(versions: Sequence[Landslide]) -> Table:

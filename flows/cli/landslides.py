@@ -46,6 +46,10 @@ def list_landslides(
     since: Annotated[
         datetime | None, date_option("--since", "Only those first seen then or later.")
     ] = None,
+    as_of: Annotated[
+        datetime | None,
+        date_option("--as-of", "What was known then: nothing that was stored later counts."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List landslides, newest first. Suspected means: a look saw a change, none confirmed it."""
@@ -60,7 +64,11 @@ def list_landslides(
     with open_world() as services, transaction(services.engine) as s:
         if region is not None:
             queries.get_region(s, region, include_removed=True)
-        found = queries.list_landslides(s, region, state, tier, since)[::-1]
+        if as_of is None:
+            found = queries.list_landslides(s, region, state, tier, since)[::-1]
+        else:
+            known = queries.landslides_as_of(s, as_of, region_id=region, state=state, tier=tier)
+            found = [one for one in reversed(known) if since is None or one.not_after >= since]
         inside = covered_landslides(s, found, EXCLUDED_FROM)
     if as_json:
         emit(
@@ -74,8 +82,14 @@ def list_landslides(
         return
     console = screen()
     if not found:
-        console.print("No landslide is suspected. (An empty answer is a good one.)")
+        console.print(
+            "No landslide is suspected. (An empty answer is a good one.)"
+            if as_of is None
+            else f"No landslide was known on {as_of:%Y-%m-%d at %H:%M} UTC."
+        )
         return
+    if as_of is not None:
+        console.print(f"As known on {as_of:%Y-%m-%d at %H:%M} UTC:\n")
     console.print(views.as_table(found, console.width, inside))
     console.print(f"\n{some(len(found), 'landslide')}. More of one: scarpwatch landslides show ID")
 

@@ -35,6 +35,7 @@ THEME = Theme(
         "confirmed": "bold red",
         "refuted": "dim",
         "unresolved": "yellow",
+        "closed": "dim",
         "due": "yellow",
         "processing": "yellow",
         "sending": "yellow",

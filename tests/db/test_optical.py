@@ -247,14 +247,32 @@ def test_of_two_workers_one_stores_the_check(world, make, record) -> None:
 
 def test_suspicions_end_when_their_window_has(world, make) -> None:
     end = world.landslide.not_after + WINDOW
+    never = timedelta(days=10_000)
     with world.open() as s:
-        assert optical.expired_landslides(s, world.region.id, end, WINDOW) == []
-        late = optical.expired_landslides(s, world.region.id, end + HOUR, WINDOW)
+        assert queries.overdue_landslides(s, world.region.id, end, WINDOW, never) == []
+        late = queries.overdue_landslides(s, world.region.id, end + HOUR, WINDOW, never)
         assert late == [world.landslide]
-        assert optical.expired_landslides(s, "other", end + HOUR, WINDOW) == []
+        assert queries.overdue_landslides(s, "other", end + HOUR, WINDOW, never) == []
         for revision, state in enumerate((State.UNRESOLVED, State.CONFIRMED, State.REFUTED), 2):
             store.store_landslide(s, replace(world.landslide, revision=revision, state=state))
-            assert optical.expired_landslides(s, world.region.id, end + HOUR, WINDOW) == []
+            assert queries.overdue_landslides(s, world.region.id, end + HOUR, WINDOW, never) == []
+        again = replace(
+            world.landslide, revision=5, verdict_at=world.landslide.not_after + 2 * HOUR
+        )
+        store.store_landslide(s, again)
+        assert queries.overdue_landslides(s, world.region.id, end + HOUR, WINDOW, never) == [], (
+            "reopened: the window begins anew"
+        )
+
+
+def test_confirmed_landslides_that_stay_as_they_are_are_to_be_closed(world) -> None:
+    confirmed = replace(world.landslide, revision=2, state=State.CONFIRMED)
+    end = confirmed.valid_from + WINDOW
+    with world.open() as s:
+        store.store_landslide(s, confirmed)
+        assert queries.overdue_landslides(s, world.region.id, end, HOUR, WINDOW) == []
+        late = queries.overdue_landslides(s, world.region.id, end + HOUR, HOUR, WINDOW)
+        assert late == [confirmed]
 
 
 def test_looks_at_some_ground_come_newest_first(world, make, record) -> None:

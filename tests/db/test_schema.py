@@ -166,6 +166,7 @@ def test_migrations_make_what_the_tables_say(engine, empty) -> None:
     # Alembic compares neither checks nor partial indexes; PostgreSQL's own catalogue does.
     with connection(empty) as opened:
         opened.execute(text("CREATE EXTENSION postgis"))
+        opened.execute(text("CREATE EXTENSION btree_gist"))
         opened.execute(text("CREATE SCHEMA scarpwatch"))
         tables.Region.metadata.create_all(opened)
     migrated, declared = catalogue(engine), catalogue(empty)

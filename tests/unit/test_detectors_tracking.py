@@ -121,7 +121,7 @@ def test_equal_overlaps_are_decided_the_same_way_each_time() -> None:
 
 
 def test_strongest_detection_gives_the_outline() -> None:
-    weak = detection(square(0.0), evidence=13.0, tier=Tier.WATCH, area_m2=9_000.0, change_db=2.0)
+    weak = detection(square(0.0), evidence=12.9, tier=Tier.WATCH, area_m2=9_000.0, change_db=2.0)
     strong = detection(
         square(0.002), look=1, evidence=20.0, score_max=4.5, area_m2=30_000.0, change_db=5.0,
         advisory="wet scene",
@@ -206,9 +206,9 @@ def test_each_version_follows_the_one_before() -> None:
 def test_what_was_refuted_is_only_watched_for_a_while(looks: int, tier: Tier) -> None:
     (false_alarm,) = track([detection(square(0.0))], [])
     refuted = replace(false_alarm, state=State.REFUTED, revision=2)
-    (again,) = track([detection(square(0.005), looks, detector="e")], [], refuted=[refuted])
+    (again,) = track([detection(square(0.005), looks, detector="e")], [], ended=[refuted])
     assert (again.revision, again.tier) == (1, tier)
-    (elsewhere,) = track([detection(square(0.02), looks)], [], refuted=[refuted])
+    (elsewhere,) = track([detection(square(0.02), looks)], [], ended=[refuted])
     assert elsewhere.tier is Tier.LIKELY
 
 

@@ -36,7 +36,7 @@ COMMENTS = (
     ),
 )
 
-VIEWS = """
+CURRENT = """
 CREATE OR REPLACE VIEW scarpwatch.landslides_current AS
 SELECT DISTINCT ON (version.landslide_id)
     version.landslide_id AS id, landslide.region_id, region.name AS region_name, version.revision,
@@ -49,7 +49,9 @@ FROM scarpwatch.landslide_versions AS version
 JOIN scarpwatch.landslides AS landslide ON landslide.id = version.landslide_id
 JOIN scarpwatch.regions AS region ON region.id = landslide.region_id
 ORDER BY version.landslide_id, version.revision DESC;
+"""
 
+VIEWS = """
 -- One Sentinel-1 satellite repeats its orbit after 12 days, whatever the fleet: within that time
 -- every track that is acquired at all has come by.
 CREATE VIEW scarpwatch.region_observability AS
@@ -244,6 +246,7 @@ def upgrade() -> None:
     )
     op.execute(HEARD)
     _comment(1)
+    op.execute(CURRENT)
     op.execute(VIEWS)
     for view, comments in VIEW_COMMENTS.items():
         _comment_view(view, comments)
