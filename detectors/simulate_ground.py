@@ -21,13 +21,15 @@ from detectors.types import FloatArray, Grid
 
 #: STAC common names along the first axis of everything here.
 BANDS = ("blue", "green", "red", "nir")
+#: Of open water, by ``BANDS``.
+WATER = (0.03, 0.04, 0.028, 0.012)
 #: Reflectance of plants and of the ground between them; rows are ``_KINDS``.
 _KINDS = ("forest", "shrub", "grass", "bare", "water", "urban", "wetland")
 _PLANTS = ((0.018, 0.036, 0.022, 0.29), (0.028, 0.052, 0.038, 0.27), (0.035, 0.075, 0.05, 0.33),
-           (0.04, 0.065, 0.055, 0.26), (0.03, 0.04, 0.028, 0.012), (0.04, 0.07, 0.055, 0.28),
+           (0.04, 0.065, 0.055, 0.26), WATER, (0.04, 0.07, 0.055, 0.28),
            (0.03, 0.06, 0.042, 0.26))  # fmt: skip
 _SOIL = ((0.05, 0.07, 0.085, 0.16), (0.065, 0.09, 0.115, 0.19), (0.06, 0.095, 0.13, 0.23),
-         (0.085, 0.12, 0.155, 0.21), (0.03, 0.04, 0.028, 0.012), (0.11, 0.13, 0.15, 0.19),
+         (0.085, 0.12, 0.155, 0.21), WATER, (0.11, 0.13, 0.15, 0.19),
          (0.04, 0.055, 0.06, 0.1))  # fmt: skip
 #: Share of the ground that plants cover, yearly mean; how far it swings.
 _COVER = (0.92, 0.8, 0.62, 0.12, 1.0, 0.3, 0.75)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, special
 
 from detectors.masks import Sun
 from detectors.simulate_ground import Ground, direction, fractal
@@ -141,7 +141,7 @@ def _clouds(
             far = np.hypot(rows - row, columns - column) * grid.transform.a / spot.radius_m
             field += (5 if spot.cloudy else -5) * np.exp(-(far**2))
     level = np.quantile(field, 1 - min(sky.cloud, 1))
-    hidden: FloatArray = (1 / (1 + np.exp(-7 * (field - level)))).astype(np.float32)
+    hidden: FloatArray = special.expit(7 * (field - level)).astype(np.float32)
     return hidden
 
 

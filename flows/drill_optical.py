@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from affine import Affine
-from shapely.geometry import box
+from rasterio import features
+from shapely.geometry import Polygon, box
 
 from detectors.masks import sun_at
 from detectors.projections import to_lonlat
-from detectors.simulate_ground import BANDS, Ground, fail, landscape
+from detectors.simulate_ground import BANDS, WATER, Ground, altered, fail, landscape
 from detectors.simulate_optical import Sky, Spot, look
 from detectors.types import Grid
 from flows.archive.manifest import Archive, ArchiveReport, open_archive
@@ -41,8 +43,6 @@ class Pass:
     """ISO date."""
     cloud: float
     """Share of each picture behind clouds."""
-    hidden: tuple[bool, bool] = (False, False)
-    """Whether clouds hide the landslide, and the decoy."""
 
     @property
     def sensed_at(self) -> datetime:
@@ -56,10 +56,10 @@ PASSES = (
     Pass("2023-10-08", 0.03),
     Pass("2023-10-23", 0.2),
     Pass("2023-11-07", 0.1),
-    Pass("2023-11-17", 0.97, hidden=(True, True)),
-    Pass("2023-11-22", 0.75, hidden=(True, True)),
-    Pass("2023-11-27", 0.5, hidden=(True, True)),
-    Pass("2023-12-02", 0.65, hidden=(False, True)),
+    Pass("2023-11-17", 0.97),
+    Pass("2023-11-22", 0.75),
+    Pass("2023-11-27", 0.5),
+    Pass("2023-12-02", 0.65),
     Pass("2023-12-12", 0.15),
     Pass("2023-12-22", 0.04),
 )
@@ -80,8 +80,11 @@ def make_optical_archive(archive: Path, out: Path, drill: Drill) -> ArchiveRepor
         out,
         collection=COLLECTION,
         title="Sentinel-2 over the drill",
-        changes=f"A landslide of {drill.slide.area_m2 / 1e4:.1f} ha shows from "
-        f"{drill.slide.happened_at:%Y-%m-%d} on.",
+        changes=" ".join(
+            f"A landslide of {one.area_m2 / 1e4:.1f} ha shows from {one.happened_at:%Y-%m-%d} on."
+            for one in drill.planted
+            if one.bares
+        ),
         replace=True,
     )
 
@@ -89,16 +92,17 @@ def make_optical_archive(archive: Path, out: Path, drill: Drill) -> ArchiveRepor
 def pictures(archive: Archive, drill: Drill) -> Iterator[Picture]:
     """Take every picture, oldest first; of one pass the northern one first, seconds earlier."""
     frames = sorted(_grids(archive, drill), key=lambda grid: -grid.transform.f)
-    grounds = [_grounds(grid, drill, _SEED + number) for number, grid in enumerate(frames)]
+    shown = [_Place(grid, drill, _SEED + number) for number, grid in enumerate(frames)]
     for one in PASSES:
         turn = (one.sensed_at - _FIRST) // _EVERY % 2
-        for number, grid in enumerate(frames):
+        for number, place in enumerate(shown):
+            grid = place.grid
             sensed_at = one.sensed_at + timedelta(seconds=3 * number)
             middle = to_lonlat(box(*grid.bounds), grid.epsg).centroid
             sun = sun_at(sensed_at, middle.x, middle.y)
-            before, after = grounds[number]
-            ground = after if sensed_at >= drill.slide.happened_at else before
-            reflectance, scl = look(ground, sensed_at, sun, _sky(one, drill), _SEED + number)
+            sky = Sky(one.cloud, spots=tuple(_spot(each, sensed_at) for each in drill.planted))
+            ground = place.as_of(sensed_at)
+            reflectance, scl = look(ground, sensed_at, sun, sky, place.seed)
             yield Picture(
                 sensed_at=sensed_at,
                 platform=f"sentinel-2{'ab'[turn]}",
@@ -107,7 +111,7 @@ def pictures(archive: Archive, drill: Drill) -> Iterator[Picture]:
                 reflectance=reflectance,
                 scl=scl,
                 sun=sun,
-                edited=ground is not before,
+                edited=ground is not place.before,
             )
 
 
@@ -123,26 +127,36 @@ def _grids(archive: Archive, drill: Drill) -> set[Grid]:
     return grids
 
 
-def _grounds(grid: Grid, drill: Drill, seed: int) -> tuple[Ground, Ground]:
-    """Return the landscape before and after the landslide; the same object where there is none."""
-    frame = box(*grid.bounds)
-    here = next(one for one in drill.planted if one.outline.within(frame))
-    before = landscape(grid, seed, here.downslope_degrees)
-    if not here.bares:
-        return before, before
-    return before, fail(before, here.outline, here.downslope_degrees, seed)
+class _Place:
+    """What one burst shows, whatever the weather."""
+
+    def __init__(self, grid: Grid, drill: Drill, seed: int) -> None:
+        frame = box(*grid.bounds)
+        self.grid, self.seed = grid, seed
+        self._here = [one for one in drill.planted if one.outline.within(frame)]
+        self.before = landscape(grid, seed, self._here[0].downslope_degrees)
+        self._known: dict[tuple[Planted, ...], Ground] = {(): self.before}
+
+    def as_of(self, moment: datetime) -> Ground:
+        """Return the ground with what has happened by then; ``before`` where nothing shows."""
+        happened = tuple(one for one in self._here if one.bares and one.happened_at <= moment)
+        if happened not in self._known:
+            ground = self.before
+            for one in happened:
+                ground = fail(ground, one.outline, one.downslope_degrees, self.seed)
+                if one.pond is not None:
+                    ground = _drowned(ground, one.pond)
+            self._known[happened] = ground
+        return self._known[happened]
 
 
-def _sky(one: Pass, drill: Drill) -> Sky:
-    return Sky(
-        cloud=one.cloud,
-        spots=tuple(
-            _spot(planted, hidden)
-            for planted, hidden in zip(drill.planted, one.hidden, strict=True)
-        ),
+def _drowned(ground: Ground, pond: Polygon) -> Ground:
+    share = features.rasterize(
+        [pond], ground.grid.shape, transform=ground.grid.transform, dtype="uint8"
     )
+    return altered(ground, share.astype(np.float32), 0.0, WATER)
 
 
-def _spot(planted: Planted, hidden: bool) -> Spot:
+def _spot(planted: Planted, moment: datetime) -> Spot:
     middle = planted.outline.centroid
-    return Spot(middle.x, middle.y, _AROUND_M, hidden)
+    return Spot(middle.x, middle.y, _AROUND_M, planted.hidden(moment))

@@ -16,7 +16,7 @@ from detectors.types import Unseen
 from flows.archive.manifest import open_archive
 from flows.archive.optical import Picture
 from flows.demo.scene import ARCHIVE, CLOCK
-from flows.drill import Drill, Planted, make_drill_archive
+from flows.drill import WHOLE, Drill, Planted, make_drill_archive
 from flows.drill_optical import PASSES, pictures
 from flows.optical_imagery import DILATE_M
 from tests.judged import mask_of
@@ -64,12 +64,11 @@ def test_only_the_landslide_bares_the_ground(shown) -> None:
 
 @pytest.mark.parametrize("planted", DRILL.planted)
 def test_clouds_hide_both_until_their_day(shown, planted) -> None:
-    number = DRILL.planted.index(planted)
     series = of(shown, planted)
     for one in PASSES:
         inside = mask_of(planted.outline, series[one.day].grid)
         clear = share_clear(series[one.day], inside)
-        if one.hidden[number]:
+        if planted.hidden(one.sensed_at):
             assert clear < 0.2, one.day
         elif one.cloud < 0.5 or one.day > FIRST_RADAR:
             assert clear > 0.8, one.day
@@ -106,3 +105,27 @@ def test_radar_shows_both(tmp_path: Path) -> None:
         for _, day in edited
         for one in DRILL.planted
     )
+
+
+def test_whole_drill_adds_one_under_clouds_and_one_that_dams_a_valley(tmp_path: Path) -> None:
+    clouded, dam = WHOLE.others
+    report = make_drill_archive(ARCHIVE, tmp_path / "whole", WHOLE)
+    assert report.simulated
+    whole = list(pictures(open_archive(ARCHIVE), WHOLE))
+    series = of(whole, clouded)
+    assert all(
+        share_clear(series[one.day], mask_of(clouded.outline, series[one.day].grid)) < 0.2
+        for one in PASSES
+        if one.sensed_at >= clouded.happened_at
+    )
+    assert dam.pond is not None
+    assert not dam.pond.intersects(dam.outline)
+    last = of(whole, dam)["2023-12-22"]
+    water = mask_of(dam.pond, last.grid)
+    assert float(np.median(ndvi(last.reflectance, BANDS)[water])) < 0.0
+
+
+def test_changes_lie_apart() -> None:
+    for one in WHOLE.planted:
+        for other in WHOLE.planted:
+            assert one is other or one.outline.distance(other.outline) > 500.0
