@@ -1,7 +1,9 @@
 """What goes at once and what goes into the digest: ranking against a budget. Pure.
 
 Nothing is lost: what is not sent at once is kept for the next digest. What follows an alert that a
-subscriber was told (confirmed, withdrawn) goes at once, whatever the hour and the budget.
+subscriber was told and changes what it does (confirmed, withdrawn) goes at once, whatever the hour
+and the budget; the rest that follows (updated, unresolved, closed) waits in quiet hours, and never
+counts.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.rules import LADDER, Severity, severity
+from alerts.rules import FOLLOWING, LADDER, Severity, severity
 from alerts.subscribers import Subscriber
 from detectors.exposure import Exposure, Thing
 from detectors.types import Alert
@@ -21,8 +23,8 @@ WEEK = timedelta(days=7)
 #: Share of the budget that a severity leaves to what is worse, so that a busy Monday does not use
 #: up what a dangerous Friday needs.
 LEFT = {Severity.EXTREME: 0.0, Severity.SEVERE: 0.25, Severity.MODERATE: 0.5, Severity.MINOR: 1.0}
-#: Alerts that follow earlier ones.
-FOLLOWING = ("confirmed", "withdrawn")
+#: Alerts that follow earlier ones and change what is to be done.
+URGENT = ("confirmed", "withdrawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,15 @@ def decide(
     used = sum(now - WEEK < at <= now for at in sent)
     decisions = []
     for alert in alerts:
-        follows = alert.kind in FOLLOWING and alert.landslide.id in told
+        known = alert.landslide.id in told
+        follows = known and (alert.kind in URGENT or alert.kind in FOLLOWING)
         reason = None
-        if not follows:
+        if follows and alert.kind not in URGENT:
+            asleep = subscriber.holds(severity(alert.landslide, alert.exposure), now)
+            reason = "quiet hours" if asleep else None
+        elif alert.kind in FOLLOWING and alert.kind not in URGENT:
+            reason = "follows what stands in a digest"
+        elif not follows:
             reason = _kept_back(subscriber, alert, used, now, over=alert.landslide.id in over)
             used += reason is None
         decisions.append(Decision(alert.id, reason is None, follows, reason))

@@ -23,6 +23,12 @@ class Severity(enum.StrEnum):
     """Minimal to no known threat."""
 
 
+#: Every kind of alert there is.
+KINDS = ("suspected", "updated", "confirmed", "withdrawn", "unresolved", "closed")
+#: Kinds that concern those who were told before, and nobody else.
+FOLLOWING = ("updated", "withdrawn", "unresolved", "closed")
+#: The look that makes a suspicion more than one look's.
+SECOND_LOOK = 2
 #: From mild to bad.
 LADDER = (Severity.MINOR, Severity.MODERATE, Severity.SEVERE, Severity.EXTREME)
 
@@ -86,10 +92,11 @@ def should_alert(
 ) -> str | None:
     """Return the kind of alert this version of a landslide deserves, or None for silence.
 
-    ``suspected`` goes out once in a landslide's life: when it first reaches tier *likely* while
-    suspected. ``confirmed`` goes out when it becomes confirmed, whatever its tier: by then two
-    witnesses agree. ``withdrawn`` goes out when it becomes refuted and somebody may still act on an
-    earlier alert. A grown outline or one more look is stored and shown, not sent.
+    ``suspected`` goes out when a landslide first reaches tier *likely* while suspected,
+    ``confirmed`` when it becomes confirmed, whatever its tier: by then two witnesses agree. The
+    others follow what somebody was told. ``withdrawn``: it became refuted. ``updated``: a second
+    look has seen it, or its tier has changed. ``unresolved``: nobody could see the place in time.
+    ``closed``: it is over. A grown outline and a third look are stored and shown, not sent.
 
     Args:
         landslide: The version about to be stored.
@@ -104,13 +111,25 @@ def should_alert(
     before = None if previous is None else previous.state
     match landslide.state:
         case State.SUSPECTED if landslide.tier is Tier.LIKELY:
-            known = previous is not None and previous.tier is Tier.LIKELY
-            return None if known else "suspected"
+            if previous is None or previous.tier is not Tier.LIKELY:
+                return "updated" if alerted else "suspected"
+            return "updated" if alerted and _seen_again(previous, landslide) else None
+        case State.SUSPECTED if alerted and previous and previous.tier is Tier.LIKELY:
+            return "updated"
         case State.CONFIRMED if before is not State.CONFIRMED:
             return "confirmed"
         case State.REFUTED if before is not State.REFUTED and alerted:
             return "withdrawn"
+        case State.UNRESOLVED if before is not State.UNRESOLVED and alerted:
+            return "unresolved"
+        case State.CLOSED if before not in (State.CLOSED, State.REFUTED) and alerted:
+            return "closed"
     return None
+
+
+def _seen_again(previous: Landslide, landslide: Landslide) -> bool:
+    """Whether a second look has joined; the third and all later ones are no news."""
+    return previous.looks < SECOND_LOOK <= landslide.looks
 
 
 def is_exercise(alert: Alert) -> bool:
@@ -134,8 +153,9 @@ def channels_for(
     """Return the names of the channels an alert goes to, sorted.
 
     A channel without tags takes every region, one with tags those that share a tag. A confirmation
-    goes to those and to every channel that got an earlier alert of this landslide; a withdrawal
-    goes where the earlier alerts went and nowhere else, whatever the tags are by now. Exercises go
+    goes to those and to every channel that got an earlier alert of this landslide; a withdrawal and
+    whatever else follows (``FOLLOWING``) goes where the earlier alerts went and nowhere else,
+    whatever the tags are by now. Exercises go
     to exercise channels only and real alerts never do. An empty answer means that nobody would be
     told; callers should say so loudly.
 
@@ -148,7 +168,7 @@ def channels_for(
     exercise = is_exercise(alert)
     told = {one.name for one in channels if one.name in previous and one.exercise is exercise}
     match alert.kind:
-        case "withdrawn":
+        case kind if kind in FOLLOWING:
             return tuple(sorted(told))
         case "confirmed":
             return tuple(sorted(told.union(takers(channels, alert.tags, exercise=exercise))))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy.orm import Session
@@ -37,6 +38,15 @@ from flows.telling import tell
 def waits_of(services: Services) -> Waits:
     """Return how long this installation waits."""
     return Waits(services.settings.optical_window, services.settings.close_after)
+
+
+def last_look(s: Session, landslide: Landslide) -> Acquisition:
+    """Return the last look that a landslide was changed by: what people and time speak about."""
+    made = [v.acquisition_id for v in queries.landslide_history(s, landslide.id)]
+    looks = [queries.get_acquisition(s, one) for one in made if one is not None]
+    found = queries.landslide_detections(s, landslide.id)
+    looks += [queries.get_acquisition(s, found[-1].acquisition_id)] if not looks else []
+    return max(looks, key=lambda look: look.sensed_at)
 
 
 @dataclass(slots=True)
@@ -87,6 +97,12 @@ class Books:
         self._step([latest]).review(review)
         self._keep()
         return self.known.get(latest.id, latest)
+
+    def waited(self, latest: Landslide, now: datetime) -> Landslide:
+        """Work in what time alone decides; return what is believed now."""
+        self._step([latest]).wait(now)
+        self._keep()
+        return self.known[latest.id]
 
     def _step(self, landslides: Sequence[Landslide]) -> Life:
         """Begin with what is stored of some landslides."""

@@ -28,7 +28,6 @@ from detectors.errors import (
     QuotaSpent,
     TransientError,
 )
-from detectors.lifecycle import Life
 from detectors.types import (
     SAME_PASS,
     Acquisition,
@@ -39,7 +38,7 @@ from detectors.types import (
     WatchedRegion,
 )
 from detectors.verdicts import OPEN
-from flows.believing import Books, waits_of
+from flows.believing import Books, last_look, waits_of
 from flows.leases import backoff
 from flows.services import Services
 from flows.steps import REACH_BACK, STRICT_ATTEMPTS, LookOutcome, detect_due, looks_due
@@ -268,15 +267,17 @@ def _expire_all(services: Services, region_id: str) -> list[CheckOutcome]:
 def expire_in(services: Services, s: Session, region_id: str) -> list[CheckOutcome]:
     """Store what time alone decides, in the caller's transaction."""
     waits, now = waits_of(services), services.clock.now()
+    region = queries.get_region(s, region_id, include_removed=True)
     outcomes = []
     overdue = queries.overdue_landslides(s, region_id, now, waits.window, waits.close_after)
     for landslide in overdue:
-        life = Life(waits, {landslide.id: landslide})
-        life.wait(now)
-        for version in life.versions:
-            store.store_landslide(s, version)
+        books = Books(services, s, region, last_look(s, landslide))
+        version = books.waited(landslide, now)
+        if version is not landslide:
             word = "closed" if version.state is State.CLOSED else "expired"
             outcomes.append(
-                CheckOutcome(str(version.id), "", word, version.state.value, version.cause, 0)
+                CheckOutcome(
+                    str(version.id), "", word, version.state.value, version.cause, books.alerts
+                )
             )
     return outcomes

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from db import queries, store
 from db.engine import transaction
 from detectors.errors import ConfigurationError
-from detectors.types import Acquisition, Landslide, Review, State, Verdict
-from flows.believing import Books
+from detectors.types import Landslide, Review, State, Verdict
+from flows.believing import Books, last_look
 from flows.services import Services
 
 #: Where a verdict leads.
@@ -58,7 +58,7 @@ def review_landslide(
         _refuse(latest, verdict)
         region = queries.get_region(s, latest.region_id, include_removed=True)
         review = Review(latest.id, verdict, reason, reviewer, services.clock.now())
-        books = Books(services, s, region, _last_look(s, latest))
+        books = Books(services, s, region, last_look(s, latest))
         now = books.reviewed(review, latest)
     return ReviewOutcome(review, now, books.alerts)
 
@@ -85,12 +85,3 @@ def _refuse(latest: Landslide, verdict: Verdict) -> None:
     if latest.state is _LEADS_TO[verdict] and stands:
         by = f" by {latest.reviewed_by}" if latest.reviewed_by else ""
         raise ConfigurationError(f"landslide {str(latest.id)[:8]} is {latest.state}{by} already")
-
-
-def _last_look(s: Session, landslide: Landslide) -> Acquisition:
-    """Return the last look that a landslide was changed by: what the person spoke about."""
-    made = [v.acquisition_id for v in queries.landslide_history(s, landslide.id)]
-    looks = [queries.get_acquisition(s, one) for one in made if one is not None]
-    found = queries.landslide_detections(s, landslide.id)
-    looks += [queries.get_acquisition(s, found[-1].acquisition_id)] if not looks else []
-    return max(looks, key=lambda look: look.sensed_at)

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from alerts.cap import Context
-from alerts.rules import channels_for, excluded, should_alert
+from alerts.rules import FOLLOWING, channels_for, excluded, should_alert
 from alerts.subscribers import free, wanted_by
 from db import exclusions, notices, outbox
 from db.exposure import exposure_of
@@ -18,9 +18,6 @@ from flows.capping import keep_cap
 from flows.services import Services
 
 log = structlog.get_logger()
-
-#: The kind of alert that goes out once in a landslide's life.
-SUSPECTED = "suspected"
 
 
 def tell(
@@ -34,8 +31,8 @@ def tell(
 ) -> bool:
     """Write the alert that a version deserves into the outbox, in the caller's transaction.
 
-    What follows an earlier alert (confirmed, withdrawn) goes to the channels that one went to as
-    well, whatever the region's tags are by now.
+    What follows an earlier alert goes to the channels that one went to, whatever the region's tags
+    are by now.
 
     Args:
         services: settings and channels.
@@ -57,7 +54,7 @@ def tell(
     # What was kept back is asked anew at each version: an outline may outgrow the quarry.
     before = None if held_back and not earlier else previous
     kind = should_alert(version, before, alerted=bool(earlier))
-    if kind is None or (kind == SUSPECTED and any(r.alert.kind == SUSPECTED for r in earlier)):
+    if kind is None:
         return False
     inside = exclusions.covered(s, version.geometry)
     if inside is not None and excluded(
@@ -85,7 +82,7 @@ def tell(
     keep_cap(s, services.settings.cap.profile(), alert, earlier, context)
     subscribers = _subscribers(services, s, alert)
     notices.add_notices(s, alert.id, subscribers)
-    if not channels and not subscribers and not (earlier and kind == "withdrawn"):
+    if not channels and not subscribers and not (earlier and kind in FOLLOWING):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
 
@@ -112,12 +109,12 @@ def _exposure(s: Session, version: Landslide) -> Exposure | None:
 def _subscribers(services: Services, s: Session, alert: Alert) -> set[str]:
     """Return the subscribers that are to hear of it: those that want it, and those concerned.
 
-    A withdrawal goes to the concerned alone. Whether at once is decided when all of a look is
+    What only follows goes to the concerned alone. Whether at once is decided when all of a look is
     stored: see ``flows.notifying``.
     """
     known = {one.name for one in services.subscribers}
     concerned = notices.concerned(s, alert.landslide.id) & known
-    if alert.kind == "withdrawn":
+    if alert.kind in FOLLOWING:
         return concerned
     wanted = {one.name for one in wanted_by(alert, services.subscribers, services.channels)}
     return wanted | concerned
