@@ -11,7 +11,7 @@ DATA ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-data bench-sar bench-models lock notices clean
+.PHONY: help setup demo drill test check check-data bench-sar bench-models lock notices clean
 
 help:  ## List the targets
 	@echo 'Scarpwatch: make TARGET'
@@ -23,6 +23,9 @@ setup:  ## Build .venv from the hashed lock; see to PostgreSQL with PostGIS
 
 demo: setup  ## Run the main job on real Sentinel-1 data, from polling to the alert
 	@$(BIN)/scarpwatch demo
+
+drill: setup  ## Exercise every state of a landslide, told to real receivers, through two kills
+	@$(BIN)/scarpwatch drill
 
 test: setup  ## Run the tests with branch coverage
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not data' --cov --cov-report=term \

@@ -27,9 +27,13 @@ from alerts.channels.signature import verify
 
 _HOST = "127.0.0.1"
 _MAX_BODY = 4 * 1024 * 1024
+#: Longest a silent receiver keeps its answer back, seconds.
+_SILENT_S = 60.0
 
 
-def make_app(out: Path, secret: str | None = None) -> FastAPI:
+def make_app(
+    out: Path, secret: str | None = None, answers: threading.Event | None = None
+) -> FastAPI:
     """Return the receiver as an ASGI application.
 
     Answers 200 with ``{"receipt", "received_at"}``; 400 for a body that is not JSON or a POST
@@ -39,6 +43,7 @@ def make_app(out: Path, secret: str | None = None) -> FastAPI:
     Args:
         out: File of JSON lines; existing lines are honoured, so restarts keep the keys.
         secret: Signing secret; None takes unsigned messages too.
+        answers: While it is not set, messages are taken and nobody is told so; None answers always.
     """
     app = FastAPI(title="Scarpwatch receiver", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -67,6 +72,8 @@ def make_app(out: Path, secret: str | None = None) -> FastAPI:
             )
         except OSError:
             return JSONResponse({"error": "cannot store the message now"}, 503)
+        if answers is not None:
+            await asyncio.to_thread(answers.wait, _SILENT_S)
         answer = {"receipt": line["receipt"], "received_at": line["received_at"]}
         headers = {"Idempotency-Replayed": "true"} if repeated else {}
         return JSONResponse(answer, headers=headers)
@@ -85,9 +92,12 @@ class Receiver:
     """
 
     def __init__(self, out: Path, port: int = 0, secret: str | None = None) -> None:
+        self.answers = threading.Event()
+        """Cleared, it takes messages and does not say so: the line went dead after the message."""
+        self.answers.set()
         self._out = out
         self._socket = _listen(port)
-        self._server = _server(out, secret)
+        self._server = _server(out, secret, self.answers)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="receiver", daemon=True
         )
@@ -111,6 +121,7 @@ class Receiver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.answers.set()
         self._server.should_exit = True
         self._thread.join(timeout=10)
         self._socket.close()
@@ -142,10 +153,12 @@ def _url(listening: socket.socket) -> str:
     return f"http://{_HOST}:{listening.getsockname()[1]}/alerts"
 
 
-def _server(out: Path, secret: str | None) -> uvicorn.Server:
+def _server(
+    out: Path, secret: str | None, answers: threading.Event | None = None
+) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            make_app(out, secret),
+            make_app(out, secret, answers),
             http="h11",
             ws="none",
             lifespan="off",

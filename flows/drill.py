@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,10 @@ class Drill:
         return self.slide, self.decoy, *self.others
 
 
-#: The drill with a landslide that no optical look ever sees, and one that dams a valley.
+#: The drill with a landslide that no optical look ever sees, and one that dams a valley. The first
+#: landslide stays under clouds until a second radar look has seen it.
 WHOLE = Drill(
+    slide=replace(Drill().slide, clear_from=datetime(2023, 12, 12, tzinfo=UTC)),
     others=(
         Planted((241_050.0, 3_852_450.0), 190.0, bares=True, clear_from=None),
         Planted(

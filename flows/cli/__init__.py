@@ -29,7 +29,7 @@ from flows.cli.models import app as models_app
 from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
 from flows.cli.regions import app as regions_app
-from flows.cli.replaying import demo, replay
+from flows.cli.replaying import demo, drill, replay
 from flows.cli.reviewing import review
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
@@ -112,6 +112,7 @@ app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)
 app.command(rich_help_panel=ARCHIVES)(replay)
 app.command(rich_help_panel=ARCHIVES)(demo)
+app.command(rich_help_panel=ARCHIVES)(drill)
 app.command(rich_help_panel=ARCHIVES)(simulate)
 app.command(rich_help_panel=ARCHIVES)(terrain)
 app.command(rich_help_panel=LEARN)(evaluate)

@@ -142,3 +142,16 @@ def demo(as_json: AsJson = False) -> None:
     from flows.demo import run
 
     raise typer.Exit(run(settings.load(), aside() if as_json else screen(), as_json))
+
+
+def drill(as_json: AsJson = False) -> None:
+    """Exercise every state of a landslide, told to real receivers on this machine.
+
+    Suspected, updated, confirmed and closed; refuted and withdrawn; unresolved under clouds; a
+    dammed valley. The worker is killed twice. Leaves the summary, the CAP messages and the feed in
+    the state folder; nothing that is watched for real is touched.
+    """
+    from flows import settings
+    from flows.drilling import run
+
+    raise typer.Exit(run(settings.load(), aside() if as_json else screen(), as_json))

@@ -26,10 +26,12 @@ from flows import confirming
 from flows.archive.publish import publish
 from flows.demo.scene import CLOCK, regions
 from flows.demo.screen import print_result
-from flows.demo.stage import Stage, serving, stage
+from flows.demo.stage import Play, Stage, serving, stage
 from flows.demo.summary import best_match, summarise, versions, work_done
+from flows.drill import Drill
 from flows.settings import Settings
 
+PLAY = Play("demo", Drill(), regions(), real=True, pages=True)
 #: Longest a batch of looks may take before the demo says that something is wrong, seconds.
 PATIENCE_S = 400.0
 
@@ -57,7 +59,7 @@ def run(settings: Settings, console: Console, as_json: bool = False) -> int:
         TextColumn("looks"), TimeElapsedColumn(), console=console, disable=as_json,
     ) as bar:  # fmt: skip
         task = bar.add_task("setting the stage", total=None)
-        with stage(settings, lambda text: bar.update(task, description=text)) as on:
+        with stage(settings, lambda text: bar.update(task, description=text), PLAY) as on:
             total = sum(len(archive.items()) for archive in on.archives)
             bar.update(task, total=total)
             with serving(on) as flows:

@@ -1,4 +1,4 @@
-"""Everything that runs during the demo: PostGIS, catalogue, receiver, Prefect and the flows."""
+"""What a demo or a drill runs on: PostGIS, catalogue, receiver, and Prefect with the flows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from db import schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
 from detectors.errors import ConfigurationError
+from detectors.types import WatchedRegion
 from flows.archive.manifest import Archive, open_archive
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
-from flows.demo.scene import ARCHIVE, CATALOGUE, WATCH_FROM, regions
+from flows.demo.scene import ARCHIVE, CATALOGUE, WATCH_FROM
 from flows.deployments import (
     free_port,
     prefect_environment,
@@ -36,7 +37,21 @@ from flows.services import Services
 from flows.settings import Settings
 from flows.workers import end_with_parent
 
-DATABASE = "scarpwatch_demo"
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is played, and with what."""
+
+    name: str
+    """Of its folder and of its database."""
+    drill: Drill
+    """What is planted."""
+    regions: tuple[WatchedRegion, ...]
+    """What is watched."""
+    real: bool
+    """Show the real looks, without anything planted, as well."""
+    pages: bool
+    """Run Prefect, whose pages show the runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +59,11 @@ class Stage:
     """What runs, and where it keeps its things."""
 
     home: Path
-    """State folder of the demo."""
+    """Its state folder."""
+    regions: tuple[WatchedRegion, ...]
+    """What is watched."""
     services: Services
-    """What asks the demo's own database what is still to be done."""
+    """What asks its own database what is still to be done."""
     url: str
     """Its libpq URL."""
     clock: FileClock
@@ -55,39 +72,54 @@ class Stage:
     """The drill's looks, radar and optical, and the real ones."""
     server: ArchiveServer
     """STAC API and COGs on loopback."""
+    receiver: Receiver
+    """Web hook on loopback."""
     environment: dict[str, str]
-    """What ``scarpwatch`` commands of the demo run under."""
+    """What its ``scarpwatch`` commands run under."""
 
     @property
     def engine(self) -> Engine:
-        """The demo's own database."""
+        """Its own database."""
         return self.services.engine
 
 
 @contextmanager
-def stage(settings: Settings, tell: Callable[[str], None]) -> Iterator[Stage]:
-    """Set everything up in an empty ``demo`` folder, and take it down at the end."""
-    home = settings.home.absolute() / "demo"
+def stage(
+    settings: Settings,
+    tell: Callable[[str], None],
+    play: Play,
+    more: str = "",
+) -> Iterator[Stage]:
+    """Set everything up in an empty folder, and take it down at the end.
+
+    Args:
+        settings: for the state folder.
+        tell: called with what is being done.
+        play: what is played.
+        more: what else the settings say, TOML.
+    """
+    home = settings.home.absolute() / play.name
+    database = f"scarpwatch_{play.name}"
     with ExitStack() as stack:
-        stack.enter_context(_alone(settings.home.absolute()))
+        stack.enter_context(_alone(settings.home.absolute(), play.name))
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         tell("writing the drill's looks")
         drills = home / "archive-drill", home / "archive-optical"
-        make_drill_archive(ARCHIVE, drills[0], Drill())
-        make_optical_archive(ARCHIVE, drills[1], Drill())
-        archives = tuple(open_archive(path) for path in (*drills, ARCHIVE))
+        make_drill_archive(ARCHIVE, drills[0], play.drill)
+        make_optical_archive(ARCHIVE, drills[1], play.drill)
+        archives = tuple(open_archive(path) for path in (*drills, *([ARCHIVE] * play.real)))
         tell("starting PostGIS")
         cluster = Cluster(settings.home)
         cluster.ensure()
-        cluster.drop_database(DATABASE)
-        cluster.create_database(DATABASE)
-        url = cluster.url(DATABASE)
+        cluster.drop_database(database)
+        cluster.create_database(database)
+        url = cluster.url(database)
         engine = make_engine(url)
         stack.callback(engine.dispose)
         schema.upgrade(engine)
         with transaction(engine) as s:
-            for region in regions():
+            for region in play.regions:
                 store.save_region(s, region)
         tell("starting catalogue and receiver")
         server = stack.enter_context(ArchiveServer(url, [a.path for a in archives]))
@@ -95,7 +127,7 @@ def stage(settings: Settings, tell: Callable[[str], None]) -> Iterator[Stage]:
         clock = FileClock(home / "clock")
         clock.set(WATCH_FROM)
         config = home / "scarpwatch.toml"
-        config.write_text(_config(home, server.url, receiver.url), encoding="utf-8")
+        config.write_text(_config(home, server.url, receiver.url) + more, encoding="utf-8")
         own = settings.model_copy(update={"home": home, "prefect_port": free_port()})
         environment = {
             **_outside(),
@@ -103,27 +135,32 @@ def stage(settings: Settings, tell: Callable[[str], None]) -> Iterator[Stage]:
             "SCARPWATCH_HOME": str(home),
             "SCARPWATCH_DATABASE_URL": url,
         }
-        tell("starting Prefect")
-        with _without_prefect_url():
-            api = stack.enter_context(prefect_server(own))
-        environment |= prefect_environment(own, api)
+        if play.pages:
+            tell("starting Prefect")
+            with _without_prefect_url():
+                api = stack.enter_context(prefect_server(own))
+            environment |= prefect_environment(own, api)
         services = Services(own, engine, clock, ())
-        yield Stage(home, services, url, clock, archives, server, environment)
+        yield Stage(
+            home, play.regions, services, url, clock, archives, server, receiver, environment
+        )
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Keep a second demo out while this one runs; the lock goes with the process.
+def _alone(home: Path, name: str) -> Iterator[None]:
+    """Keep a second one out while this one runs; the lock goes with the process.
 
     Raises:
-        ConfigurationError: another demo holds the lock.
+        ConfigurationError: another one holds the lock.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "demo.lock").open("w", encoding="utf-8") as lock:
+    with (home / f"{name}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigurationError(f"a demo runs in {home} already; wait until it ends") from None
+            raise ConfigurationError(
+                f"a {name} runs in {home} already; wait until it ends"
+            ) from None
         yield
 
 
@@ -145,10 +182,10 @@ def _without_prefect_url() -> Iterator[None]:
 
 
 def _config(home: Path, catalogue_url: str, receiver_url: str) -> str:
-    """Return the settings file of the demo, such as an operator would write it."""
+    """Return the settings file, such as an operator would write it."""
     quoted = json.dumps
     push = receiver_url.replace("http://", "json://")
-    return f"""# Settings of the demo: a replay, so that every alert is an exercise.
+    return f"""# A replay, so that every alert is an exercise.
 exercise = true
 clock_file = {quoted(str(home / "clock"))}
 history = "P500D"
