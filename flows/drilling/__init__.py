@@ -66,10 +66,7 @@ def run(settings: Settings, console: Console, as_json: bool = False) -> int:
                 if moment == FIRST_SUSPECTED:
                     killed(on, lambda: _stored_unsent(on), "stored, not sent")
                 elif moment == FIRST_VERDICT:
-                    before = len(on.receiver.received())
-                    on.receiver.answers.clear()
-                    killed(on, lambda: len(on.receiver.received()) > before, "sent, no receipt")
-                    on.receiver.answers.set()
+                    _killed_after_sending(on)
                 _poll(on)
                 bar.advance(task)
             bar.update(task, description="polling once more")
@@ -160,6 +157,14 @@ def killed(on: Stage, when: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _killed_after_sending(on: Stage) -> None:
+    """Kill a worker whose message was taken by a receiver that has not said so."""
+    before = len(on.receiver.received())
+    on.receiver.answers.clear()
+    killed(on, lambda: len(on.receiver.received()) > before, "sent, no receipt")
+    on.receiver.answers.set()
 
 
 def _stored_unsent(on: Stage) -> bool:

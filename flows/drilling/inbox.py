@@ -10,6 +10,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
+from flows.deployments import free_port
+
 CAP_TYPE = "application/cap+xml"
 KEY = "Idempotency-Key"
 
@@ -20,14 +22,14 @@ class MailBox:
     def __init__(self) -> None:
         self._mails: list[EmailMessage] = []
         self._lock = threading.Lock()
-        self._server = Controller(self, hostname="127.0.0.1", port=0, ready_timeout=30)
+        self._port = free_port()
+        self._server = Controller(self, hostname="127.0.0.1", port=self._port, ready_timeout=30)
 
     @property
     def url(self) -> str:
         """Apprise's address of it."""
-        port = self._server.server.sockets[0].getsockname()[1]
         people = "from=watch@drill.invalid&to=duty@drill.invalid"
-        return f"mailto://127.0.0.1:{port}/?{people}&mode=insecure"
+        return f"mailto://127.0.0.1:{self._port}/?{people}&mode=insecure"
 
     @property
     def mails(self) -> list[EmailMessage]:
