@@ -81,19 +81,32 @@ walk AS (
 ),
 path AS (
     SELECT bool_and(walk.flows) AS known,
-        ST_CollectionExtract(ST_Union(walk.part), 2)::geography AS place,
         array_agg(DISTINCT walk.name) FILTER (WHERE walk.name <> '') AS rivers
     FROM walk HAVING count(*) > 0
 ),
+-- Short pieces, since the index looks at boxes: that of a whole river is a county.
+pieces AS MATERIALIZED (
+    SELECT ST_Subdivide(walk.part, 32)::geography AS place
+    FROM walk WHERE GeometryType(walk.part) = 'LINESTRING'
+),
+beside AS MATERIALIZED (
+    SELECT thing.id, thing.kind, thing.name, thing.what, thing.place
+    FROM pieces, scarpwatch.exposure_features AS thing
+    WHERE thing.kind NOT IN ('river', 'place') AND ST_DWithin(thing.place, pieces.place, :bank)
+    UNION ALL
+    SELECT thing.id, thing.kind, thing.name, thing.what, thing.place
+    FROM pieces, scarpwatch.exposure_features AS thing
+    WHERE thing.kind = 'place' AND ST_DWithin(thing.place, pieces.place, :town)
+),
+measured AS MATERIALIZED (
+    SELECT DISTINCT ON (beside.id) beside.kind, beside.name, beside.what,
+        ST_Distance(beside.place, ground.place) AS distance,
+        ST_Azimuth(ST_Centroid(beside.place), ST_Centroid(ground.place)) AS azimuth
+    FROM beside, ground ORDER BY beside.id
+),
 along AS (
-    SELECT thing.kind, thing.name, thing.what, ST_Distance(thing.place, ground.place) AS distance,
-        ST_Azimuth(ST_Centroid(thing.place), ST_Centroid(ground.place)) AS azimuth
-    FROM scarpwatch.exposure_features AS thing, path, ground
-    WHERE thing.kind <> 'river' AND ST_DWithin(thing.place, ground.place, :reach)
-        AND ST_DWithin(thing.place, path.place,
-            CASE WHEN thing.kind = 'place' THEN :town ELSE :bank END)
-        -- What lies in or beside the outline is told by itself.
-        AND (thing.kind = 'place' OR NOT ST_DWithin(thing.place, ground.place, :near))
+    -- What lies in or beside the outline is told by itself.
+    SELECT * FROM measured WHERE distance <= :reach AND (kind = 'place' OR distance > :near)
 )
 SELECT
     (SELECT json_agg(json_build_object('id', id, 'credit', credit, 'counts', counts,
@@ -241,6 +254,8 @@ def exposure_of(s: Session, outline: BaseGeometry) -> Exposure | None:
     }  # fmt: skip
     try:
         with s.begin_nested():  # a map that PostGIS stumbles over must not cost an alert
+            # Compiling it would take longer than running it.
+            s.execute(text("SET LOCAL jit = off"))
             found = s.execute(text(_QUERY), asked).one()
     except (InternalError, DataError, ProgrammingError) as error:
         raise PermanentError(f"the maps cannot be asked: {error.orig}") from error

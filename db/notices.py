@@ -143,7 +143,9 @@ def unanswered(s: Session, subscriber: str, now: datetime) -> list[Alert]:
         or_(ack.subscriber.is_(None), ack.subscriber == subscriber),
     )
     withdrawn = exists().where(
-        later.c.landslide_id == tables.Alert.landslide_id, later.c.kind == "withdrawn"
+        later.c.landslide_id == tables.Alert.landslide_id,
+        later.c.kind == "withdrawn",
+        later.c.recorded_at >= tables.Alert.recorded_at,
     )
     query = (
         select(tables.Alert.payload)

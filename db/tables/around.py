@@ -15,6 +15,7 @@ from sqlalchemy import (
     Identity,
     Index,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, column, geometry, gist, one_of, outline, recorded
@@ -53,6 +54,13 @@ class ExposureFeature(Base):
     __table_args__ = (
         one_of("kind", Thing),
         Index("idx_exposure_features_place", "place", postgresql_using="gist"),
+        # The nearest one may be far away, with a city's buildings in between.
+        Index(
+            "idx_exposure_features_towns",
+            "place",
+            postgresql_using="gist",
+            postgresql_where=sql("kind = 'place'"),
+        ),
         Index(None, "map_id"),
         {"comment": "Roads, rails, buildings, rivers and places that could be hit."},
     )

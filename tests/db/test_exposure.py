@@ -213,3 +213,29 @@ def test_files_that_are_none(tmp_path) -> None:
 def test_a_layer_that_is_not_there(valley_file) -> None:
     with pytest.raises(InvalidMap, match="no layer 'roads'; it has valley"):
         list(read_maps(valley_file(), Reading(layer="roads")))
+
+
+OSM = """<?xml version="1.0"?><osm version="0.6">
+<node id="1" lat="61.24" lon="7.70"/><node id="2" lat="61.24" lon="7.71"/>
+<node id="3" lat="61.241" lon="7.71"/>
+<node id="5" lat="61.25" lon="7.72"><tag k="place" v="village"/><tag k="name" v="Årdal"/></node>
+<way id="10"><nd ref="1"/><nd ref="2"/><tag k="highway" v="primary"/><tag k="ref" v="Fv53"/></way>
+<way id="11"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="1"/><tag k="building" v="yes"/></way>
+<way id="12"><nd ref="1"/><nd ref="3"/><tag k="railway" v="rail"/><tag k="name" v="Banen"/></way>
+</osm>"""
+
+
+def test_openstreetmap_as_it_is_downloaded(engine, tmp_path) -> None:
+    path = tmp_path / "aardal.osm"
+    path.write_text(OSM, encoding="utf-8")
+    assert load(engine, path) == ["aardal-points", "aardal-lines", "aardal-multipolygons"]
+    with transaction(engine) as s:
+        held = {one.id: dict(one.counts) for one in exposure.list_maps(s)}
+    assert held == {
+        "aardal-points": {"place": 1},
+        "aardal-lines": {"road": 1, "rail": 1},
+        "aardal-multipolygons": {"building": 1},
+    }
+    found = at_risk(engine, MultiPolygon([box(7.7049, 61.2399, 7.7051, 61.2404)]))
+    assert [one.name for one in found.crossed(Thing.ROAD)] == ["Fv53"]
+    assert found.buildings_inside == 1

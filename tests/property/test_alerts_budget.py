@@ -51,7 +51,7 @@ def _lives(draw: st.DrawFn) -> list[tuple[datetime, Alert]]:
                                       ["suspected", "withdrawn"],
                                       ["suspected", "confirmed", "withdrawn"]]))  # fmt: skip
         for revision, what in enumerate(kinds, start=1):
-            at += timedelta(hours=draw(st.integers(0, 300)))
+            at += timedelta(hours=draw(st.just(0) | st.integers(0, 40) | st.integers(0, 300)))
             landslide = replace(first, revision=revision, state=_STATES[what])
             told.append((at, replace(_SAMPLE, landslide=landslide, kind=what, exercise=False)))
     return sorted(told, key=lambda one: (one[0], one[1].landslide.revision))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jinja2 import DictLoader
 from shapely.geometry import MultiPolygon, Polygon
 
+from alerts import exposed
 from alerts import message as words_of
 from alerts.channels.push import fitted
 from alerts.message import render
@@ -21,6 +22,7 @@ from alerts.sample import KINDS, sample_alert
 from detectors.errors import PermanentError
 from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver, Thing
 from detectors.types import Alert, Kind, Landslide, Sensor, State, Tier
+from tests.records import Make
 
 _AT = datetime(2023, 1, 1, 14, 15, tzinfo=UTC)
 _EMPTY = MultiPolygon()
@@ -450,3 +452,40 @@ def test_a_template_with_a_misspelt_name_is_named(monkeypatch: pytest.MonkeyPatc
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         render(replace(_drill(), sensed_at=datetime(2023, 1, 1)))  # noqa: DTZ001
+
+
+def test_what_lies_there_stands_below_the_headline() -> None:
+    exposure = Make().exposure()
+    told = render(replace(_drill(), exposure=exposure))
+    lines = told.text.split("SUSPECTED LANDSLIDE, NOT CONFIRMED\n\n")[1].splitlines()
+    assert lines[:4] == [
+        "WHAT LIES THERE (by the loaded maps)",
+        "- crosses the road Fv53 over 120 m",
+        "- reaches into the river Utla over 80 m",
+        "- 3 buildings within 100 m",
+    ]
+    assert max(len(line) for line in told.text.splitlines()[:20]) <= 78
+    assert told.payload["exposure"]["words"][3] == "1.4 km south-east of Årdal"
+    assert told.payload["exposure"]["things"][0]["kind"] == "road"
+    assert told.payload["severity"] == "Severe", "it may dam a river that people live along"
+    assert told.payload["credits"].endswith("map: © OpenStreetMap contributors, ODbL 1.0")
+    # Whoever is told to stand down need not read what was in danger.
+    over = render(replace(_withdrawn(), exposure=exposure))
+    assert "WHAT LIES THERE" not in over.text
+    assert render(_drill()).payload["exposure"] is None
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "said"),
+    [(0, "north"), (22.4, "north"), (22.6, "north-east"), (135, "south-east"), (359, "north")],
+)
+def test_compass_directions(azimuth: float, said: str) -> None:
+    assert exposed.wind(azimuth) == said
+
+
+@pytest.mark.parametrize(
+    ("metres", "said"),
+    [(0.4, "10 m"), (94, "90 m"), (949, "950 m"), (951, "1.0 km"), (12_345, "12.3 km")],
+)
+def test_distances(metres: float, said: str) -> None:
+    assert exposed.distance(metres) == said

@@ -166,6 +166,14 @@ def upgrade() -> None:
         schema=SCHEMA,
         postgresql_using="gist",
     )
+    op.create_geospatial_index(
+        "idx_exposure_features_towns",
+        "exposure_features",
+        ["place"],
+        schema=SCHEMA,
+        postgresql_using="gist",
+        postgresql_where=sa.text("kind = 'place'"),
+    )
     op.create_index(
         op.f("ix_exposure_features_map_id"), "exposure_features", ["map_id"], schema=SCHEMA
     )
