@@ -24,7 +24,7 @@ from detectors.types import WatchedRegion
 from flows.attention import overdue, told
 from flows.catalogs.registry import known_catalogues, make_catalogue, split_source
 from flows.services import DATABASE
-from flows.settings import Settings, config_path
+from flows.settings import CapSettings, Settings, config_path
 
 OLDEST_PYTHON = (3, 12)
 #: The weights every figure in bench/data.md was measured with; others change who is alerted.
@@ -245,6 +245,12 @@ def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[
         yield _guarded(
             f"channel {channel.name}", look, f"mend [channels.{channel.name}] in {config_path()}"
         )
+    unset = settings.cap.sender == CapSettings.model_fields["sender"].default
+    if unset and any(not channel.exercise for channel in channels):
+        yield Check(
+            "cap", WARN, f"live messages name {settings.cap.sender} as their sender",
+            f"set sender under [cap] in {config_path()}: readers tell senders apart by it",
+        )  # fmt: skip
     silent = [region.id for region in regions if not told(settings, region)]
     if silent:
         yield Check(
