@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from lxml import etree
 
 from alerts import wording
+from alerts.cap_records import CapMessage, Context, Header, Picture, Profile
 from alerts.cap_structure import NAMESPACE, moment
-from alerts.cap_words import WORDS, Words
-from alerts.message import SCORE_UNIT, credits_line
+from alerts.cap_texts import (
+    clean,
+    description_of,
+    filled_in,
+    finite,
+    headline_of,
+    instruction,
+    urgency,
+)
+from alerts.cap_words import WORDS
+from alerts.message import SCORE_UNIT
 from alerts.rings import lat_lon, outer_rings
 from alerts.rules import is_exercise, marks, severity
-from detectors.errors import ConfigurationError
-from detectors.types import Alert, Kind, Landslide, State, require_utc
+from detectors.types import Alert, Landslide, State, require_utc
+
+__all__ = ["CapMessage", "Context", "Header", "Picture", "Profile", "compose"]
 
 #: The largest picture that travels inside a message; larger ones are linked.
 LARGEST_INSIDE = 48 * 1024
-_NAME = re.compile(r"[^\s,<&]+")
 #: Certainty and what to do, by state. What was refuted keeps a block for readers, though the
 #: message as a whole says Cancel.
 _BELIEVED = {
@@ -37,113 +44,6 @@ _BELIEVED = {
     State.CLOSED: ("Observed", "AllClear"),
     State.REFUTED: ("Unlikely", "AllClear"),
 }
-#: States in which dammed water may still come.
-_OPEN = {State.SUSPECTED, State.CONFIRMED, State.UNRESOLVED}
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What later messages must say of this one, character by character."""
-
-    sender: str
-    """Who sent it."""
-    identifier: str
-    """Idempotency key of the alert."""
-    sent: str
-    """When, as it stands in the message."""
-    msg_type: str
-    """Alert, Update or Cancel."""
-
-    @property
-    def reference(self) -> str:
-        """The triple that ``references`` is made of."""
-        return f"{self.sender},{self.identifier},{self.sent}"
-
-
-@dataclass(frozen=True, slots=True)
-class CapMessage:
-    """One message, ready to be kept and sent."""
-
-    header: Header
-    """What later messages refer to."""
-    xml: str
-    """The document, with an XML declaration that says UTF-8."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What every message of one agency says alike."""
-
-    sender: str
-    """Unique among all senders, such as a domain name: no blanks, commas, < or &."""
-    sender_name: str
-    """What people call the sender."""
-    restriction: str
-    """Who may see what is restricted."""
-    contact: str | None = None
-    """Whom to call."""
-    web: str | None = None
-    """Page about the alerts."""
-    languages: tuple[str, ...] = ("en", "nb")
-    """One block each, in this order."""
-    event_list: str = "OET:v1.2"
-    """Name of the list that ``event_codes`` are of."""
-    event_codes: Mapping[str, str] = field(default_factory=lambda: {"landslide": "OET-119"})
-    """Code by kind of finding; a kind without one goes without."""
-    expires_after: timedelta = timedelta(days=30)
-    """How long a message stands where no later one replaces it."""
-    exercise_name: str = "Scarpwatch exercise"
-    """Which exercise, for ``note``."""
-
-    def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.sender):
-            raise ConfigurationError(
-                "the sender of CAP messages must be there and hold no blanks, commas, < or &"
-            )
-        if strange := [one for one in self.languages if one not in WORDS]:
-            raise ConfigurationError(
-                f"no CAP texts in {', '.join(strange)}; there are: {', '.join(WORDS)}"
-            )
-        if not self.languages or len(set(self.languages)) < len(self.languages):
-            raise ConfigurationError("CAP messages need a language, and each one once")
-        if self.expires_after <= timedelta():
-            raise ConfigurationError("CAP messages must be in force for some time")
-        if self.web is not None and not re.fullmatch(r"https?://[^\s<>\"]+", self.web):
-            raise ConfigurationError("the web page in CAP messages must begin with https://")
-        if not self.restriction.strip():
-            raise ConfigurationError("CAP messages are restricted, and must say to whom")
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that explains an alert."""
-
-    content: bytes
-    """PNG."""
-    description: str
-    """What it shows, with its credits."""
-    uri: str | None = None
-    """Where it can be had; None where nowhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What is known beside the alert itself."""
-
-    share_seen: float | None = None
-    """Share of the region's ground inside the look that radar could judge, 0 to 1."""
-    share_clear: float | None = None
-    """Share of the outline that the optical look could judge, 0 to 1."""
-    next_look: datetime | None = None
-    """When the next look is expected, UTC."""
-    incidents: tuple[str, ...] = ()
-    """Landslides that this one was joined from or split off; its own id comes by itself."""
-    exposure: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What lies near, in words, by language."""
-    instructions: Mapping[str, str] = field(default_factory=dict)
-    """What to do, by language; where there is none, our own few words."""
-    picture: Picture | None = None
-    """Explains the alert."""
 
 
 def compose(
@@ -179,11 +79,12 @@ def compose(
         ("identifier", header.identifier),
         ("sender", header.sender),
         ("sent", sent),
-        ("status", "Exercise" if is_exercise(alert) else "Actual"),
+        ("status", _status(alert, context)),
         ("msgType", kind),
         ("source", "Scarpwatch"),
-        ("scope", "Restricted"),
-        ("restriction", _clean(profile.restriction)),
+        ("scope", "Restricted" if context.test_for is None else "Private"),
+        ("restriction", clean(profile.restriction) if context.test_for is None else ""),
+        ("addresses", context.test_for or ""),
         ("note", _note(alert, profile)),
         ("references", " ".join(dict.fromkeys(one.reference for one in earlier))),
         ("incidents", " ".join(dict.fromkeys([str(alert.landslide.id), *context.incidents]))),
@@ -194,23 +95,16 @@ def compose(
     return CapMessage(header, xml.decode())
 
 
-def headline(alert: Alert, language: str = "en") -> str:
-    """Return an alert in one line, with the marks EXERCISE and SIMULATED."""
-    words = WORDS[language]
-    return _headline(alert, words, _filled(alert, Context(), words))
-
-
-def description(alert: Alert, language: str = "en") -> str:
-    """Return what is known of an alert, one fact a line, and what to do."""
-    words, context = WORDS[language], Context()
-    known = _description(alert, context, words, _filled(alert, context, words), language)
-    return f"{known}\n{_instruction(alert, context, words, language)}"
+def _status(alert: Alert, context: Context) -> str:
+    if context.test_for is not None:
+        return "Test"
+    return "Exercise" if is_exercise(alert) else "Actual"
 
 
 def _note(alert: Alert, profile: Profile) -> str:
     """Return the words for the desk: which exercise, and why a message is taken back."""
     marked = marks(exercise=is_exercise(alert), simulated=alert.landslide.simulated)
-    lead = f"{marked}: {_clean(profile.exercise_name)}. " if marked else ""
+    lead = f"{marked}: {clean(profile.exercise_name)}. " if marked else ""
     cause = wording.one_line(alert.landslide.cause, 240)
     return f"{lead}{cause[:1].upper()}{cause[1:]}".strip()
 
@@ -226,7 +120,9 @@ def _info(
     """Add the block of one language; all but the texts is the same in each."""
     landslide, words = alert.landslide, WORDS[language]
     certainty, response = _BELIEVED[landslide.state]
-    filled = _filled(alert, context, words)
+    if context.test_for is not None:
+        certainty, response = "Unknown", "None"
+    filled = filled_in(alert, context, words)
     info = etree.SubElement(root, "info")
     code = profile.event_codes.get(landslide.kind.value)
     until = datetime.fromisoformat(sent) + profile.expires_after
@@ -236,7 +132,7 @@ def _info(
         ("category", "Geo"),
         ("event", words.events[landslide.kind]),
         ("responseType", response),
-        ("urgency", _urgency(landslide)),
+        ("urgency", urgency(landslide)),
         ("severity", severity(landslide).value),
         ("certainty", certainty),
     )
@@ -246,103 +142,18 @@ def _info(
         info,
         ("effective", sent),
         ("expires", _time(until)),
-        ("senderName", _clean(profile.sender_name)),
-        ("headline", _headline(alert, words, filled)),
-        ("description", _description(alert, context, words, filled, language)),
-        ("instruction", _instruction(alert, context, words, language)),
+        ("senderName", clean(profile.sender_name)),
+        ("headline", headline_of(alert, words, filled)),
+        ("description", description_of(alert, context, words, filled, language)),
+        ("instruction", instruction(alert, context, words, language)),
         ("web", profile.web or ""),
-        ("contact", _clean(profile.contact or "")),
+        ("contact", clean(profile.contact or "")),
     )
     for name, value in _parameters(alert, context):
         _pair(info, "parameter", f"scarpwatch:{name}", value)
     if context.picture is not None:
         _resource(info, context.picture)
     _area(info, landslide, filled)
-
-
-def _urgency(landslide: Landslide) -> str:
-    """Return how soon to act: a landslide is over when it is seen, water behind one is not."""
-    awaited = landslide.kind is Kind.PONDING and landslide.state in _OPEN
-    return "Expected" if awaited else "Past"
-
-
-def _filled(alert: Alert, context: Context, words: Words) -> dict[str, str]:
-    """Return what the braces in the texts stand for."""
-    landslide = alert.landslide
-    point = wording.place(landslide.geometry)
-    swapped = str.maketrans({".": words.decimal, ",": words.thousands})
-    number = _finite(landslide.area_m2)
-    seen, clear = _finite(context.share_seen), _finite(context.share_clear)
-    return {
-        "what": words.whats[landslide.kind],
-        "subject": words.subjects[landslide.kind],
-        "cause": wording.one_line(landslide.cause, 240).rstrip("."),
-        "region": wording.one_line(alert.region_name) or landslide.region_id,
-        "area": words.unknown if number is None else wording.area(number).translate(swapped),
-        "lat": "" if point is None else f"{point[1]:.5f}",
-        "lon": "" if point is None else f"{point[0]:.5f}",
-        "not_before": wording.moment(landslide.not_before),
-        "not_after": wording.moment(landslide.not_after),
-        "looks": str(landslide.looks),
-        "sensed": wording.moment(alert.sensed_at),
-        "tier": words.terms.get(landslide.tier.value, landslide.tier.value),
-        "state": words.terms.get(landslide.state.value, landslide.state.value),
-        "score": _spoken(landslide.score_max, words, swapped),
-        "evidence": _spoken(landslide.evidence, words, swapped),
-        "advisory": wording.one_line(landslide.advisory or ""),
-        "share": "" if seen is None else f"{100 * seen:.0f}",
-        "clear": "" if clear is None else f"{100 * clear:.0f}",
-        "next_look": "" if context.next_look is None else wording.moment(context.next_look),
-    }
-
-
-def _spoken(number: float, words: Words, swapped: Mapping[int, str]) -> str:
-    return wording.amount(number).translate(swapped) if math.isfinite(number) else words.unknown
-
-
-def _chosen(texts: Mapping[str, str], alert: Alert) -> str:
-    """Return the text for a kind of alert, or else for the state it speaks of."""
-    return texts.get(alert.kind) or texts[alert.landslide.state.value]
-
-
-def _headline(alert: Alert, words: Words, filled: Mapping[str, str]) -> str:
-    marked = marks(exercise=is_exercise(alert), simulated=alert.landslide.simulated)
-    head = _chosen(words.heads, alert).format_map(filled)
-    return f"{marked}: {head}" if marked else head
-
-
-def _description(
-    alert: Alert, context: Context, words: Words, filled: Mapping[str, str], language: str
-) -> str:
-    """Return what is known, one fact a line; what is not known has no line."""
-    lines = []
-    if is_exercise(alert):
-        lines += [words.exercise, words.simulated if alert.landslide.simulated else words.replay]
-    near = "; ".join(_clean(one) for one in context.exposure.get(language, ()))
-    facts = (
-        (_chosen(words.openings, alert), True),
-        (words.place, bool(filled["lat"])),
-        (words.size, True),
-        (words.when, True),
-        (words.why, bool(filled["cause"])),
-        (words.caution, bool(filled["advisory"])),
-        (words.exposure, bool(near)),
-        (words.seen, True),
-        (words.scores, True),
-        (words.share, bool(filled["share"])),
-        (words.clear, bool(filled["clear"])),
-        (words.next_look, bool(filled["next_look"])),
-    )
-    known = {**filled, "exposure": near}
-    lines += [text.format_map(known) for text, there in facts if there]
-    return "\n".join([*lines, credits_line(alert)])
-
-
-def _instruction(alert: Alert, context: Context, words: Words, language: str) -> str:
-    told = context.instructions.get(language) or _chosen(words.instructions, alert)
-    if _urgency(alert.landslide) == "Expected" and language not in context.instructions:
-        told = f"{told} {words.downstream}"
-    return "\n".join(_clean(line, 2_000) for line in told.splitlines())
 
 
 def _parameters(alert: Alert, context: Context) -> Iterable[tuple[str, str]]:
@@ -356,20 +167,20 @@ def _parameters(alert: Alert, context: Context) -> Iterable[tuple[str, str]]:
         "landslide": str(landslide.id),
         "revision": landslide.revision,
         "region": landslide.region_id,
-        "area_m2": _finite(landslide.area_m2),
+        "area_m2": finite(landslide.area_m2),
         "not_before": landslide.not_before,
         "not_after": landslide.not_after,
         "looks": landslide.looks,
-        "score": _finite(landslide.score_max),
+        "score": finite(landslide.score_max),
         "score_unit": SCORE_UNIT,
-        "evidence": _finite(landslide.evidence),
-        "change_db": _finite(landslide.change_db),
+        "evidence": finite(landslide.evidence),
+        "change_db": finite(landslide.change_db),
         "source": landslide.source.value,
-        "d_ndvi": _finite(landslide.d_ndvi),
-        "ensemble_score": _finite(landslide.ensemble_score),
+        "d_ndvi": finite(landslide.d_ndvi),
+        "ensemble_score": finite(landslide.ensemble_score),
         "verdict_at": landslide.verdict_at,
-        "observability": _finite(context.share_seen),
-        "share_clear": _finite(context.share_clear),
+        "observability": finite(context.share_seen),
+        "share_clear": finite(context.share_clear),
         "look": wording.one_line(alert.item_id, 200),
         "sensed_at": alert.sensed_at,
         "published_at": alert.published_at,
@@ -395,7 +206,7 @@ def _resource(info: etree._Element, picture: Picture) -> None:
         return
     _lines(
         etree.SubElement(info, "resource"),
-        ("resourceDesc", _clean(picture.description, 400)),
+        ("resourceDesc", clean(picture.description, 400)),
         ("mimeType", "image/png"),
         ("size", str(len(picture.content))),
         ("uri", picture.uri or ""),
@@ -422,15 +233,6 @@ def _lines(parent: etree._Element, *lines: tuple[str, str]) -> None:
 
 def _pair(parent: etree._Element, name: str, of: str, value: str) -> None:
     _lines(etree.SubElement(parent, name), ("valueName", of), ("value", value))
-
-
-def _clean(text: str, limit: int = 240) -> str:
-    """Return text from the settings or from outside as one line that XML can hold."""
-    return wording.one_line(text, limit)
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
 
 
 def _time(when: datetime) -> str:

@@ -5,26 +5,19 @@ A grave fault breaks the standard. The others are allowed by it, and make reader
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from lxml import etree
-from shapely.geometry import Polygon
 
+from alerts.cap_parts import circles, heights, infos, polygons, resources, text_of
 from alerts.cap_structure import Fault, moment, structure_faults, tag
 
 #: A message with a picture inside stays far below.
 LARGEST_BYTES = 4 * 1024 * 1024
 _FORBIDDEN = re.compile(r"[\s,<&]")
-_NUMBER = r"[-+]?\d+(?:\.\d+)?"
-_PAIR = re.compile(rf"({_NUMBER}),({_NUMBER})", re.ASCII)
-_CIRCLE = re.compile(rf"({_NUMBER}),({_NUMBER})\s+({_NUMBER})", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"]+")
 #: What the blocks of one message, one for each language, must say alike.
 _ALIKE = ("category", "urgency", "severity", "certainty", "effective", "expires")
@@ -92,25 +85,10 @@ def schema_faults(content: bytes, schema: bytes) -> list[Fault]:
     return [Fault("schema", f"line {one.line}", one.message[:300]) for one in judge.error_log]
 
 
-def _text(element: etree._Element, name: str) -> str:
-    """Return the text of the first child of a name; empty where there is none."""
-    return (element.findtext(tag(name)) or "").strip()
-
-
 def _path(element: etree._Element) -> str:
     """Return where an element lies, without the numbers."""
     above = [etree.QName(one).localname for one in element.iterancestors()]
     return "/".join([*reversed(above), etree.QName(element).localname])
-
-
-def _infos(root: etree._Element) -> list[tuple[str, etree._Element]]:
-    return [(f"alert/info[{n}]", one) for n, one in enumerate(root.findall(tag("info")), 1)]
-
-
-def _areas(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
-    for where, info in _infos(root):
-        for number, area in enumerate(info.findall(tag("area")), 1):
-            yield f"{where}/area[{number}]", area
 
 
 def _names(root: etree._Element) -> Iterator[Fault]:
@@ -124,12 +102,12 @@ def _names(root: etree._Element) -> Iterator[Fault]:
 
 
 def _scope(root: etree._Element) -> Iterator[Fault]:
-    scope, restriction = _text(root, "scope"), _text(root, "restriction")
+    scope, restriction = text_of(root, "scope"), text_of(root, "restriction")
     if scope == "Restricted" and not restriction:
         yield Fault("restriction-missing", "alert/restriction", "scope Restricted must say to whom")
     if restriction and scope != "Restricted":
         yield Fault("restriction-without-scope", "alert/restriction", f"but the scope is {scope}")
-    if scope == "Private" and not _text(root, "addresses"):
+    if scope == "Private" and not text_of(root, "addresses"):
         yield Fault("addresses-missing", "alert/addresses", "scope Private must say to whom")
 
 
@@ -150,14 +128,14 @@ def _read_reference(text: str) -> _Reference | None:
 
 def _references(root: etree._Element) -> Iterator[Fault]:
     where = "alert/references"
-    texts = _text(root, "references").split()
-    kind = _text(root, "msgType")
+    texts = text_of(root, "references").split()
+    kind = text_of(root, "msgType")
     if not texts and kind in _FOLLOWS:
         yield Fault("references-missing", where, f"{kind} must name the messages it follows")
     if len(set(texts)) < len(texts):
         yield Fault("references-repeated", where, "names a message twice", grave=False)
-    sender, identifier = _text(root, "sender"), _text(root, "identifier")
-    sent = moment(_text(root, "sent"))
+    sender, identifier = text_of(root, "sender"), text_of(root, "identifier")
+    sent = moment(text_of(root, "sent"))
     for text in texts:
         found = _read_reference(text)
         if found is None:
@@ -175,22 +153,22 @@ def _references(root: etree._Element) -> Iterator[Fault]:
 
 
 def _exercises(root: etree._Element) -> Iterator[Fault]:
-    if _text(root, "status") == "Exercise" and not _text(root, "note"):
+    if text_of(root, "status") == "Exercise" and not text_of(root, "note"):
         yield Fault("note-missing", "alert/note", "an exercise should be named", grave=False)
 
 
 def _blocks(root: etree._Element) -> Iterator[Fault]:
-    infos = _infos(root)
-    if not infos and _text(root, "msgType") in {"Alert", "Update"}:
+    blocks = infos(root)
+    if not blocks and text_of(root, "msgType") in {"Alert", "Update"}:
         yield Fault("info-missing", "alert/info", "says nothing to readers", grave=False)
-    languages = [_text(info, "language") or "en-US" for _, info in infos]
+    languages = [text_of(info, "language") or "en-US" for _, info in blocks]
     if len(set(languages)) < len(languages):
         yield Fault("language-repeated", "alert/info", "two blocks in one language", grave=False)
-    for where, info in infos[1:]:
+    for where, info in blocks[1:]:
         for name in _ALIKE:
             first, here = (
                 [(one.text or "").strip() for one in block.findall(tag(name))]
-                for block in (infos[0][1], info)
+                for block in (blocks[0][1], info)
             )
             if first != here:
                 yield Fault(
@@ -199,16 +177,16 @@ def _blocks(root: etree._Element) -> Iterator[Fault]:
 
 
 def _times(root: etree._Element) -> Iterator[Fault]:
-    sent = moment(_text(root, "sent"))
-    for where, info in _infos(root):
-        if not _text(info, "expires"):
+    sent = moment(text_of(root, "sent"))
+    for where, info in infos(root):
+        if not text_of(info, "expires"):
             yield Fault(
                 "expires-missing", f"{where}/expires", "stays in readers' lists for ever",
                 grave=False,
             )  # fmt: skip
             continue
-        expires = moment(_text(info, "expires"))
-        begins = moment(_text(info, "effective")) or sent
+        expires = moment(text_of(info, "expires"))
+        begins = moment(text_of(info, "effective")) or sent
         if expires is not None and begins is not None and expires <= begins:
             yield Fault("expires-early", f"{where}/expires", "is over before it begins")
 
@@ -221,76 +199,6 @@ def _empty(root: etree._Element) -> Iterator[Fault]:
             )
 
 
-def _on_earth(lat: float, lon: float) -> bool:
-    return abs(lat) <= 90 and abs(lon) <= 180
-
-
-def _polygons(root: etree._Element) -> Iterator[Fault]:
-    for where, area in _areas(root):
-        for number, element in enumerate(area.findall(tag("polygon")), 1):
-            yield from _ring(element.text or "", f"{where}/polygon[{number}]")
-
-
-def _ring(text: str, where: str) -> Iterator[Fault]:
-    found = [_PAIR.fullmatch(pair) for pair in text.split()]
-    pairs = [(float(one[1]), float(one[2])) for one in found if one]
-    if not found or len(pairs) < len(found):
-        yield Fault("polygon-form", where, "is not made of lat,lon pairs with blanks between")
-        return
-    if not all(_on_earth(*pair) for pair in pairs):
-        yield Fault("off-the-earth", where, "latitude comes first; is it lon,lat?")
-        return
-    if len(pairs) < 4:
-        yield Fault("polygon-short", where, f"has {len(pairs)} pairs, 4 are the least")
-    elif pairs[0] != pairs[-1]:
-        yield Fault("polygon-open", where, "the last pair is not the first one")
-    elif not Polygon(pairs).is_valid:
-        yield Fault("polygon-crossed", where, "crosses or touches itself")
-
-
-def _circles(root: etree._Element) -> Iterator[Fault]:
-    for where, area in _areas(root):
-        for number, element in enumerate(area.findall(tag("circle")), 1):
-            found = _CIRCLE.fullmatch((element.text or "").strip())
-            place = f"{where}/circle[{number}]"
-            if found is None or float(found[3]) < 0:
-                yield Fault("circle-form", place, "is not lat,lon radius (in kilometres)")
-            elif not _on_earth(float(found[1]), float(found[2])):
-                yield Fault("off-the-earth", place, "latitude comes first; is it lon,lat?")
-            elif float(found[3]) > math.pi * 6371:
-                yield Fault("circle-large", place, "is larger than the earth; is it in metres?")
-
-
-def _heights(root: etree._Element) -> Iterator[Fault]:
-    for where, area in _areas(root):
-        if _text(area, "ceiling") and not _text(area, "altitude"):
-            yield Fault("ceiling-alone", f"{where}/ceiling", "needs an altitude below it")
-
-
-def _resources(root: etree._Element) -> Iterator[Fault]:
-    for block, info in _infos(root):
-        for number, resource in enumerate(info.findall(tag("resource")), 1):
-            yield from _resource(resource, f"{block}/resource[{number}]")
-
-
-def _resource(resource: etree._Element, where: str) -> Iterator[Fault]:
-    packed = _text(resource, "derefUri")
-    if not packed:
-        if not _text(resource, "uri"):
-            yield Fault("resource-nowhere", where, "has neither uri nor content", grave=False)
-        return
-    try:
-        content = base64.b64decode("".join(packed.split()), validate=True)
-    except binascii.Error:
-        yield Fault("resource-content", f"{where}/derefUri", "is not base64")
-        return
-    size, digest = _text(resource, "size"), _text(resource, "digest").lower()
-    if size.isdigit() and int(size) != len(content):
-        yield Fault("resource-size", f"{where}/size", f"the content has {len(content)} bytes")
-    if digest and digest != hashlib.sha1(content, usedforsecurity=False).hexdigest():
-        yield Fault("resource-digest", f"{where}/digest", "is not the SHA-1 of the content")
-
-
 def _addresses(root: etree._Element) -> Iterator[Fault]:
     for element in root.iter(tag("web"), tag("uri")):
         text = (element.text or "").strip()
@@ -300,6 +208,6 @@ def _addresses(root: etree._Element) -> Iterator[Fault]:
 
 
 RULES: tuple[Callable[[etree._Element], Iterator[Fault]], ...] = (
-    _names, _scope, _references, _exercises, _blocks, _times, _empty, _polygons, _circles,
-    _heights, _resources, _addresses,
+    _names, _scope, _references, _exercises, _blocks, _times, _empty, polygons, circles,
+    heights, resources, _addresses,
 )  # fmt: skip

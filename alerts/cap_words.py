@@ -15,7 +15,7 @@ from detectors.types import Kind
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The texts of one language; braces are filled by ``alerts.cap``."""
+    """The texts of one language; braces are filled by ``alerts.cap_texts``."""
 
     events: Mapping[Kind, str]
     """``event``: what it is called on a list."""

@@ -17,7 +17,8 @@ from lxml import etree
 from shapely.geometry import mapping
 
 from alerts import wording
-from alerts.cap import Header, description, headline
+from alerts.cap_records import Header
+from alerts.cap_texts import description, headline
 from alerts.message import credits_line
 from alerts.rings import Ring, lat_lon, outer_rings
 from alerts.rules import is_exercise, severity

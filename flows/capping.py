@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from alerts.cap import CapMessage, Context, Header, Profile, compose
+from alerts.rules import is_exercise
 from db import cap
 from db.records import AlertRecord, CapRecord
 from detectors.types import Alert
@@ -29,8 +30,10 @@ def keep_cap(
         earlier: The alerts it follows, of its landslide and of those it was made of.
         context: What else is known.
     """
-    kept = cap.messages(s, [record.alert.id for record in earlier])
-    ordered = sorted(earlier, key=lambda record: record.recorded_at)
+    # A real message must not be read together with exercises, nor the other way round.
+    alike = [one for one in earlier if is_exercise(one.alert) is is_exercise(alert)]
+    kept = cap.messages(s, [record.alert.id for record in alike])
+    ordered = sorted(alike, key=lambda record: record.recorded_at)
     headers = [_header(kept[record.alert.id]) for record in ordered if record.alert.id in kept]
     message = compose(alert, profile, headers, datetime.now(UTC), context)
     cap.keep_message(s, alert.id, _record(message))

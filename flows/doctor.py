@@ -25,7 +25,7 @@ from detectors.types import WatchedRegion
 from flows.attention import overdue, told
 from flows.catalogs.registry import known_catalogues, make_catalogue, split_source
 from flows.services import DATABASE
-from flows.settings import Settings, config_path
+from flows.settings import CapSettings, Settings, config_path
 from flows.subscribing import subscriber_records
 
 OLDEST_PYTHON = (3, 12)
@@ -261,6 +261,12 @@ def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[
         yield _guarded(
             f"channel {channel.name}", look, f"mend [channels.{channel.name}] in {config_path()}"
         )
+    unset = settings.cap.sender == CapSettings.model_fields["sender"].default
+    if unset and any(not channel.exercise for channel in channels):
+        yield Check(
+            "cap", WARN, f"live messages name {settings.cap.sender} as their sender",
+            f"set sender under [cap] in {config_path()}: readers tell senders apart by it",
+        )  # fmt: skip
     for name in settings.subscribers:
         yield _guarded(
             f"subscriber {name}", partial(_subscriber, settings, regions, name),

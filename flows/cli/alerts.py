@@ -275,6 +275,7 @@ def _chosen(loaded: Settings, name: str | None) -> tuple[Channel, ...]:
 
 def _try(loaded: Settings, channel: Channel, kind: str) -> dict[str, Any]:
     """Try out one channel; a failure is an answer, too."""
+    from alerts.cap import Context, compose
     from alerts.channels.registry import check
     from alerts.deliver import deliver
     from alerts.sample import sample_alert
@@ -285,8 +286,13 @@ def _try(loaded: Settings, channel: Channel, kind: str) -> dict[str, Any]:
         if not channel.exercise:
             return result | {"state": "checked", "reason": "live: tests never go to live people"}
         with aside().status(f"sending to {channel.name}"):
-            example = sample_alert(datetime.now(UTC), kind)
-            receipt = deliver(example, channel, loaded.delivery_timeout_s)
+            now = datetime.now(UTC)
+            example, context = sample_alert(now, kind), Context(test_for=channel.name)
+            profile = loaded.cap.profile()
+            earlier = [] if kind == "suspected" else [compose(sample_alert(now), profile, (), now)]
+            headers = [one.header for one in earlier]
+            message = compose(example, profile, headers, now, context)
+            receipt = deliver(example, channel, loaded.delivery_timeout_s, cap=message.xml)
     except (ConfigurationError, DeliveryFailed) as error:
         return result | {"state": "failed", "reason": str(error)}
     return result | {"state": "delivered", "reason": None, "receipt": receipt}

@@ -45,7 +45,9 @@ def our_own() -> list[bytes]:
         for kind in Kind:
             alert = sample_alert(AT, "confirmed")
             landslide = replace(alert.landslide, state=state, kind=kind, revision=number + 1)
-            context = Context(0.8, AT, picture=Picture(b"\x89PNG", "A picture", "https://e.org/p"))
+            context = Context(
+                0.8, next_look=AT, picture=Picture(b"\x89PNG", "A picture", "https://e.org/p")
+            )
             message = compose(
                 replace(alert, landslide=landslide, kind=f"{state}"), PROFILE, earlier,
                 AT + timedelta(hours=len(made)), context if number % 2 else None,

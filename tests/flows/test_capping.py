@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from alerts.cap_rules import faults
-from db import cap, outbox
+from db import cap, outbox, store
 from db.engine import transaction
 from detectors.types import State
+from flows.capping import keep_cap
+from flows.settings import CapSettings
 from tests.cap_reader import Read, read
 from tests.optical_watch import DEBRIS, OpticalWatch, drill_channel
+from tests.records import Make
 
 
 @pytest.fixture
@@ -58,3 +61,27 @@ def test_the_verdict_follows_the_suspicion(
     assert float(second.blocks["en"].parameters["scarpwatch:share_clear"]) > 0.8
     status = "Exercise" if landslide.simulated else "Actual"
     assert [one.plain["status"] for one in (first, second)] == [status, status]
+
+
+def test_real_messages_and_exercises_do_not_follow_each_other(engine) -> None:
+    make = Make()
+    look = make.acquisition()
+    detection = make.detection(look)
+    first = make.alert(make.landslide(detection), exercise=False)
+    second = make.alert(make.landslide(detection, revision=2, cause="seen again"), exercise=True)
+    profile = CapSettings().profile()
+    with transaction(engine) as s:
+        store.save_region(s, make.region())
+        store.record_acquisitions(s, make.region(), [look])
+        store.store_detections(s, [detection])
+        for alert in (first, second):
+            store.store_landslide(s, alert.landslide)
+            earlier = outbox.list_alerts(s)
+            outbox.enqueue(s, alert, [])
+            keep_cap(s, profile, alert, earlier)
+        assert len(earlier) == 1
+        kept = cap.messages(s, [first.id, second.id])
+    real, drill = (read(kept[alert.id].document) for alert in (first, second))
+    assert [one.plain["status"] for one in (real, drill)] == ["Actual", "Exercise"]
+    assert [one.plain["msgType"] for one in (real, drill)] == ["Alert", "Alert"]
+    assert drill.references == []

@@ -230,3 +230,18 @@ def test_whatever_comes_from_outside_the_message_is_a_good_one(
     message = compose(alert, profile, (_first(),), AT, Context(share_seen=score))
     assert faults(message.xml.encode()) == []
     read(message.xml)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trying_out_a_channel_is_for_that_channel_alone(kind: str) -> None:
+    context = Context(test_for="duty")
+    earlier = () if kind == "suspected" else (_first(),)
+    message = compose(sample_alert(AT, kind), PROFILE, earlier, AT, context)
+    assert faults(message.xml.encode()) == []
+    found = read(message.xml)
+    assert (found.plain["status"], found.plain["scope"]) == ("Test", "Private")
+    assert found.plain["addresses"] == "duty"
+    assert "restriction" not in found.plain
+    for block in found.blocks.values():
+        assert (block.plain["certainty"], block.plain["responseType"]) == ("Unknown", "None")
+        assert block.plain["headline"].startswith("EXERCISE SIMULATED: ")

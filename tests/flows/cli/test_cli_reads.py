@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 from db import outbox
 from db.engine import transaction
 from flows.cli import landslide_views
+from tests.cap_reader import read as read_cap
 
 HOOK = """
 [channels.drill-file]
@@ -170,6 +172,9 @@ def test_try_out_channels(home: Path, cli: Any, read: Any, tmp_path: Path) -> No
     (home / "scarpwatch.toml").write_text(HOOK.format(folder=tmp_path) + live)
     shown = cli("alerts", "test", "drill-file").stdout
     assert "delivered an EXERCISE by file" in shown
+    (line,) = (tmp_path / "told.jsonl").read_text(encoding="utf-8").splitlines()
+    message = read_cap(json.loads(line)["body"]["cap"].encode())
+    assert (message.plain["status"], message.plain["addresses"]) == ("Test", "drill-file")
     told = cli("alerts", "test", "duty").stdout
     assert "nothing was sent" in told
     assert not (tmp_path / "live.jsonl").exists()

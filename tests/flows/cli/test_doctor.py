@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from db import facts, store
 from db.engine import transaction
+from detectors.errors import ConfigurationError
 from flows import attention, doctor, settings
 
 CHANNELS = """
@@ -21,6 +22,8 @@ url = "file://{folder}/live.jsonl"
 [channels.drill]
 url = "file://{folder}/drill.jsonl"
 exercise = true
+[cap]
+sender = "alerts.example.org"
 """
 
 
@@ -107,6 +110,16 @@ def test_channel_that_can_never_work(home: Path, checks: Any) -> None:
     assert check.state == "fail"
     assert "[channels.odd]" in check.advice
     assert "hush" not in str(check)
+
+
+def test_live_messages_need_a_sender_of_ones_own(home: Path, checks: Any, tmp_path: Path) -> None:
+    for flag, warned in (("false", True), ("true", False)):
+        own = f'[channels.one]\nurl = "file://{tmp_path}/x.jsonl"\nexercise = {flag}\n'
+        (home / "scarpwatch.toml").write_text(own)
+        assert ("cap" in checks()) is warned
+    (home / "scarpwatch.toml").write_text('[cap]\nsender = "two words"\n')
+    with pytest.raises(ConfigurationError, match="no blanks, commas"):
+        settings.load()
 
 
 def test_no_channel_at_all(checks: Any) -> None:
