@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import shapely
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -59,7 +60,7 @@ def supersede(
 
 
 def anything_since(s: Session, region_id: str, at: datetime, look: uuid.UUID | None = None) -> bool:
-    """Tell whether a region has evidence of a later time, or of the same from another look.
+    """Tell whether a region has anything of a later time, or of the same from another look.
 
     Args:
         s: Session.
@@ -75,7 +76,7 @@ def anything_since(s: Session, region_id: str, at: datetime, look: uuid.UUID | N
     def other(column: InstrumentedAttribute[uuid.UUID]) -> ColumnElement[bool]:
         return literal(value=True) if look is None else column != look
 
-    questions = (
+    questions: tuple[Select[Any], ...] = (
         select(found.id).where(
             found.region_id == region_id, found.not_after >= at, other(found.acquisition_id)
         ),
@@ -86,6 +87,10 @@ def anything_since(s: Session, region_id: str, at: datetime, look: uuid.UUID | N
             for row in (heard, seen)
         ),
         select(said.id).where(said.landslide_id.in_(ours), said.said_at >= at),
+        # Windows that ended since, and what closed.
+        select(LandslideVersion.revision).where(
+            LandslideVersion.landslide_id.in_(ours), LandslideVersion.valid_from > at
+        ),
     )
     return any(s.scalar(select(question.exists())) for question in questions)
 

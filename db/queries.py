@@ -289,7 +289,7 @@ def list_landslides(
 
 def landslides_as_of(
     s: Session,
-    at: datetime,
+    at: datetime | None,
     valid_at: datetime | None = None,
     *,
     region_id: str | None = None,
@@ -300,14 +300,18 @@ def landslides_as_of(
 
     Args:
         s: Session.
-        at: When it was believed, aware: what was recorded later counts for nothing.
+        at: When it was believed, aware: what was recorded later counts for nothing. None: now.
         valid_at: Of which moment in the world; None: of the last that was known then.
         region_id: Only of this region.
         state: Only those in this state.
         tier: Only those of this tier.
     """
     period, version = tables.LandslidePeriod, LandslideVersion
-    moment = require_utc(at, "at")
+    known = (
+        func.upper_inf(period.system_time)
+        if at is None
+        else period.system_time.contains(require_utc(at, "at"))
+    )
     held = (
         period.valid_time.contains(require_utc(valid_at, "valid_at"))
         if valid_at is not None
@@ -319,7 +323,7 @@ def landslides_as_of(
             period,
             (period.landslide_id == version.landslide_id) & (period.revision == version.revision),
         )
-        .where(period.system_time.contains(moment), held)
+        .where(known, held)
         .order_by(version.not_after, version.landslide_id)
     )
     if region_id is not None:

@@ -6,7 +6,7 @@ if its landslide is stored, and a worker that lost its lease stores nothing.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
 
 def known_changes(s: Session, region: WatchedRegion, look: Acquisition) -> list[Landslide]:
-    """Return the landslides that are left out of the history a radar look is held against."""
-    known = queries.open_landslides(s, region.id)
+    """Return the landslides that are left out of the history a radar look is held against.
+
+    As they were when the look was taken, by what is known today: a look that is judged late, or
+    again, is asked about what had not ended by then, and not about what began with it.
+    """
+    just_before = look.sensed_at - timedelta(microseconds=1)
+    known = queries.landslides_as_of(s, None, just_before, region_id=region.id)
     if not known:
         return []
     since = min(one.not_after for one in known) - REPEATS
