@@ -14,13 +14,14 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import alerts
 from alerts.channels.registry import refuse_mismatch, sender_for
 from alerts.message import render
-from alerts.records import Channel
+from alerts.records import Channel, Picture
 from detectors.errors import ConfigurationError, DeliveryFailed
 from detectors.types import Alert
 
@@ -31,7 +32,13 @@ _BOOT = "import sys; sys.path.append(sys.argv[1]); from alerts.child import main
 _ERROR_CLASS = re.compile(r"[A-Za-z_.]*(Error|Exception)(?=:|$)")
 
 
-def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
+def deliver(
+    alert: Alert,
+    channel: Channel,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    *,
+    picture: Picture | None = None,
+) -> dict[str, Any]:
     """Send one alert to one channel and return the receipt.
 
     Sending twice is safe: the key is the alert's id, and targets that know keys drop repeats. A
@@ -42,11 +49,13 @@ def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S
         channel: Where to; exercise against live is refused here and again in the child.
         timeout_s: Seconds from start to kill, the child's start-up (about half a second) included.
             A lease on the delivery must last longer: at least ``timeout_s + 5``.
+        picture: Goes along where the channel can carry one.
 
     Returns:
         JSON-able: ``key``, ``channel``, ``kind``, ``accepted_at`` (UTC, when the target had
         answered) and what the kind adds (webhook: ``status``, ``receipt``, ``received_at``,
-        ``repeated``; file: the last three; push: ``accepted``, ``form``).
+        ``repeated``, ``picture``; file: the last four; push: ``accepted``, ``form``,
+        ``picture``).
 
     Raises:
         ConfigurationError: the channel can never work, or exercise met live. Do not retry.
@@ -56,7 +65,7 @@ def deliver(alert: Alert, channel: Channel, timeout_s: float = DEFAULT_TIMEOUT_S
     """
     if timeout_s <= 0:
         raise ValueError(f"a time-out must be positive, not {timeout_s}")
-    message = render(alert)
+    message = replace(render(alert), picture=picture)
     refuse_mismatch(channel, message)
     kind = sender_for(channel).kind
     job = {"channel": channel.to_job(), "message": message.to_job(), "timeout_s": timeout_s}

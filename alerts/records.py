@@ -6,8 +6,10 @@ pydantic and Jinja2.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detectors.errors import ConfigurationError
@@ -89,6 +91,25 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """The picture of one alert."""
+
+    name: str
+    """File name, the alert's key and ``.png``."""
+    content: bytes
+    """PNG."""
+
+    def described(self) -> dict[str, Any]:
+        """Return what a message says of it: ``name``, ``media_type``, ``bytes``, ``sha256``."""
+        return {
+            "name": self.name,
+            "media_type": "image/png",
+            "bytes": len(self.content),
+            "sha256": hashlib.sha256(self.content).hexdigest(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One alert in words, ready for any channel."""
 
@@ -104,12 +125,20 @@ class Message:
     """The same for channels that hold one SMS: at most 160 characters."""
     payload: dict[str, Any]
     """For machines: strict JSON (no NaN), holds title and text too."""
+    picture: Picture | None = None
+    """Goes along where the channel can carry one."""
 
     def to_job(self) -> dict[str, Any]:
         """Return a JSON-able copy for the pipe to the sending process."""
-        return asdict(self)
+        job = {name: getattr(self, name) for name in self.__slots__}
+        if self.picture is not None:
+            content = base64.b64encode(self.picture.content).decode()
+            job["picture"] = {"name": self.picture.name, "content": content}
+        return job
 
     @classmethod
     def from_job(cls, job: dict[str, Any]) -> Message:
         """Return the message that ``to_job`` described."""
-        return cls(**job)
+        sent = job["picture"]
+        picture = None if sent is None else Picture(sent["name"], base64.b64decode(sent["content"]))
+        return cls(**(job | {"picture": picture}))

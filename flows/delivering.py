@@ -1,6 +1,8 @@
 """Sending what is due: one message to one target at a time, and what came back.
 
-A kill between sending and storing repeats a message later under the same key.
+A kill between sending and storing repeats a message later under the same key. The picture is drawn
+before the first message of an alert; without it, or when a channel fails twice with it, the message
+goes alone.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from db import outbox
 from db.engine import transaction
 from db.records import ClaimedDelivery
 from detectors.errors import ConfigurationError, LeaseLost, ScarpwatchError
+from flows.alert_pictures import Drawn, picture_for
 from flows.leases import backoff, bury_the_dead
 from flows.services import Services
 
@@ -22,6 +25,8 @@ log = structlog.get_logger()
 
 #: Room between the end of a delivery's time-out and the end of its lease.
 LEASE_MARGIN = timedelta(seconds=30)
+#: Attempts with the picture; some targets refuse what is large, and few say so.
+PICTURE_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class DeliveryOutcome:
     """The channel took it."""
     reason: str | None
     """Why not, where it did not."""
+    picture: str | None = None
+    """Why it went without its picture, None where it had one."""
 
 
 def deliver_due(services: Services) -> list[DeliveryOutcome]:
@@ -48,7 +55,8 @@ def deliver_due(services: Services) -> list[DeliveryOutcome]:
         DatabaseUnavailable: receipts at hand are lost; their messages are repeated.
     """
     limit = services.settings.delivery_timeout_s
-    lease = timedelta(seconds=limit) + LEASE_MARGIN
+    drawing = services.settings.picture_timeout_s
+    lease = timedelta(seconds=limit + drawing) + LEASE_MARGIN
     outcomes: list[DeliveryOutcome] = []
     failing: set[str] = set()
     bury_the_dead(services)
@@ -76,7 +84,10 @@ def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> Deliver
     try:
         if claimed.channel not in channels:
             raise ConfigurationError(f"no channel {claimed.channel!r} in the settings")
-        receipt = deliver(claimed.alert, channels[claimed.channel], limit)
+        drawn = _picture(services, claimed)
+        receipt = deliver(claimed.alert, channels[claimed.channel], limit, picture=drawn.picture)
+        if drawn.reason is not None:
+            receipt["picture_left_out"] = drawn.reason
     except ScarpwatchError as error:
         if claimed.attempts >= services.settings.delivery_attempts:
             retry_at = None
@@ -85,7 +96,14 @@ def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> Deliver
         return DeliveryOutcome(key, claimed.channel, False, str(error))
     with transaction(services.engine) as s:
         outbox.record_receipt(s, claimed.id, services.owner, receipt, datetime.now(UTC))
-    return DeliveryOutcome(key, claimed.channel, True, None)
+    return DeliveryOutcome(key, claimed.channel, True, None, drawn.reason)
+
+
+def _picture(services: Services, claimed: ClaimedDelivery) -> Drawn:
+    """Return the picture that goes along, or why there is none."""
+    if claimed.attempts > PICTURE_ATTEMPTS:
+        return Drawn(None, f"left out after {PICTURE_ATTEMPTS} failed attempts with it")
+    return picture_for(services, claimed.alert)
 
 
 def messages_due(services: Services) -> bool:

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     """Tries of one message to one channel before it is given up."""
     delivery_timeout_s: float = Field(default=30.0, gt=0)
     """Seconds one channel gets for one message."""
+    picture_timeout_s: float = Field(default=60.0, ge=0)
+    """Seconds an alert waits for its picture, then it goes without; 0 = no pictures."""
     deliver_every: timedelta = timedelta(minutes=1)
     """Interval at which undelivered messages are tried again."""
     prefect_port: int = Field(default=4200, ge=0, le=65535)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from alerts.records import Channel, Message
+from alerts.records import Channel, Message, Picture
 from detectors.errors import ConfigurationError, DeliveryFailed
 
 #: Apprise gives up on a socket after 4 s, which a mail server that greets late exceeds while it
@@ -45,8 +45,9 @@ class PushSender:
         target = apprise.Apprise(asset=plugin.asset)
         target.add(plugin)
         form, title, body = fitted(message, plugin.body_maxlen)
-        notify_with(target, title, body)
-        return {"accepted": True, "form": form}
+        picture = message.picture if plugin.attachment_support else None
+        notify_with(target, title, body, picture)
+        return {"accepted": True, "form": form, "picture": picture is not None}
 
 
 def fitted(message: Message, limit: int) -> tuple[str, str, str]:
@@ -69,14 +70,16 @@ def fitted(message: Message, limit: int) -> tuple[str, str, str]:
     return "short", "", message.short
 
 
-def notify_with(target: Any, title: str, body: str) -> None:
+def notify_with(target: Any, title: str, body: str, picture: Picture | None = None) -> None:
     """Send through an ``apprise.Apprise`` and accept nothing but True.
 
     Raises:
         DeliveryFailed: Apprise said False (the target refused) or None (nobody was told).
     """
     with _overheard() as said:
-        result = target.notify(title=title, body=body, body_format="text")
+        result = target.notify(
+            title=title, body=body, body_format="text", attach=_attached(picture)
+        )
     if result is True:
         return
     statuses = [found[1] for line in said if (found := _STATUS.search(line))]
@@ -86,6 +89,16 @@ def notify_with(target: Any, title: str, body: str) -> None:
     elif any("connection error" in line.lower() for line in said):
         detail = ", the connection failed or broke off"
     raise DeliveryFailed(f"Apprise returned {result}{detail}")
+
+
+def _attached(picture: Picture | None) -> Any:
+    """Return the picture as Apprise takes it along, None where there is none."""
+    if picture is None:
+        return None
+    from apprise.attachment import memory
+
+    make: Any = memory.AttachMemory
+    return make(content=picture.content, name=picture.name, mimetype="image/png")
 
 
 def _plugin(channel: Channel) -> Any:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from detectors.errors import ConfigurationError, DeliveryFailed
 from flows.cli.errors import FAILED
-from flows.cli.options import AsJson, OnlyRegion, open_world
+from flows.cli.options import AsJson, OnlyRegion, open_world, require_folder
 from flows.cli.output import aside, emit, minute, plain, screen, styled, table
 
 if TYPE_CHECKING:
+    import uuid
+
     from rich.table import Table
+    from sqlalchemy.orm import Session
 
     from alerts.records import Channel
     from db.records import AlertRecord, DeliveryRecord
     from flows.settings import Settings
 
 app = typer.Typer(help="Alerts: what was told to whom.")
+
+AlertId = Annotated[
+    str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
+]
 
 
 @app.command("list")
@@ -76,6 +84,8 @@ def _spoken(delivery: DeliveryRecord) -> str:
         said += f" {minute(delivery.receipts[-1].received_at)}"
     if len(delivery.receipts) > 1:
         said += f", {len(delivery.receipts)} times"
+    if delivery.receipts and (why := delivery.receipts[-1].content.get("picture_left_out")):
+        said += f"\n  [dim]without picture: {plain(why, 80)}[/]"
     if delivery.reason:
         said += f"\n  [warn]{plain(delivery.reason, 160)}[/]"
     return said
@@ -83,9 +93,7 @@ def _spoken(delivery: DeliveryRecord) -> str:
 
 @app.command()
 def resend(
-    alert_id: Annotated[
-        str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
-    ],
+    alert_id: AlertId,
     as_json: AsJson = False,
 ) -> None:
     """Send an alert again, under the same key, to the channels it was meant for.
@@ -96,25 +104,19 @@ def resend(
     from alerts.rules import channels_for
     from db import outbox
     from db.engine import transaction
-    from db.facts import alert_ids
     from flows import delivering
     from flows.cli.documents import alert_document
 
     with open_world() as services:
         with transaction(services.engine) as s:
-            found = alert_ids(s, alert_id)
-            if len(found) != 1:
-                raise ConfigurationError(
-                    f"{len(found)} alerts begin with {alert_id}; type more digits" if found
-                    else f"no alert {alert_id}; see: scarpwatch alerts list"
-                )  # fmt: skip
-            (record,) = outbox.list_alerts(s, alert_id=found[0])
+            found = find(s, alert_id)
+            (record,) = outbox.list_alerts(s, alert_id=found)
             added: tuple[str, ...] = ()
             if not record.deliveries:
                 others = outbox.list_alerts(s, landslide_id=record.alert.landslide.id)
                 told = {delivery.channel for other in others for delivery in other.deliveries}
                 added = channels_for(record.alert, services.channels, told)
-            if not outbox.requeue(s, found[0], added):
+            if not outbox.requeue(s, found, added):
                 raise ConfigurationError(
                     "no channel in the settings takes this alert" if not record.deliveries
                     else "it is being sent just now; see: scarpwatch alerts list"
@@ -122,13 +124,52 @@ def resend(
         with aside().status("sending"):
             delivering.deliver_due(services)
         with transaction(services.engine) as s:
-            (record,) = outbox.list_alerts(s, alert_id=found[0])
+            (record,) = outbox.list_alerts(s, alert_id=found)
     if as_json:
         emit(alert_document(record))
     else:
         screen().print(_as_table([record]))
     if any(delivery.state != "delivered" for delivery in record.deliveries):
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def picture(
+    alert_id: AlertId,
+    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],
+) -> None:
+    """Draw the picture that goes out with an alert. Reads the imagery again.
+
+    It shows what was known when the alert was decided, and nothing of later.
+    """
+    from db import outbox
+    from db.engine import transaction
+    from flows.alert_pictures import draw_alert
+
+    require_folder(out)
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            (record,) = outbox.list_alerts(s, alert_id=find(s, alert_id))
+        with aside().status("reading imagery"):
+            out.write_bytes(draw_alert(services, record.alert))
+    screen().print(f"Written: {out} ({record.alert.kind})")
+
+
+def find(s: Session, digits: str) -> uuid.UUID:
+    """Return the one alert whose id begins so.
+
+    Raises:
+        ConfigurationError: none, or several.
+    """
+    from db.facts import alert_ids
+
+    found = alert_ids(s, digits)
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"{len(found)} alerts begin with {digits}; type more digits" if found
+            else f"no alert {digits}; see: scarpwatch alerts list"
+        )  # fmt: skip
+    return found[0]
 
 
 @app.command("test")
