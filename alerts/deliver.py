@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import alerts
+from alerts.actions import Exposure
 from alerts.channels.registry import refuse_mismatch, sender_for
-from alerts.message import render
+from alerts.message import render_somehow
 from alerts.records import Channel, Picture
 from detectors.errors import ConfigurationError, DeliveryFailed
 from detectors.types import Alert
@@ -38,6 +39,8 @@ def deliver(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     *,
     picture: Picture | None = None,
+    templates: Path | None = None,
+    exposure: Exposure | None = None,
 ) -> dict[str, Any]:
     """Send one alert to one channel and return the receipt.
 
@@ -50,12 +53,14 @@ def deliver(
         timeout_s: Seconds from start to kill, the child's start-up (about half a second) included.
             A lease on the delivery must last longer: at least ``timeout_s + 5``.
         picture: Goes along where the channel can carry one.
+        templates: The agency's own folder of templates.
+        exposure: What lies in the way; None where nobody knows.
 
     Returns:
         JSON-able: ``key``, ``channel``, ``kind``, ``accepted_at`` (UTC, when the target had
         answered) and what the kind adds (webhook: ``status``, ``receipt``, ``received_at``,
         ``repeated``, ``picture``; file: the last four; push: ``accepted``, ``form``,
-        ``picture``).
+        ``picture``), and ``template_fault`` where other templates than the channel's were used.
 
     Raises:
         ConfigurationError: the channel can never work, or exercise met live. Do not retry.
@@ -65,7 +70,8 @@ def deliver(
     """
     if timeout_s <= 0:
         raise ValueError(f"a time-out must be positive, not {timeout_s}")
-    message = replace(render(alert), picture=picture)
+    words, fault = render_somehow(alert, channel.language, templates=templates, exposure=exposure)
+    message = replace(words, picture=picture)
     refuse_mismatch(channel, message)
     kind = sender_for(channel).kind
     job = {"channel": channel.to_job(), "message": message.to_job(), "timeout_s": timeout_s}
@@ -73,12 +79,14 @@ def deliver(
     if "receipt" not in answer:
         broken = ConfigurationError if answer["error"] == "ConfigurationError" else DeliveryFailed
         raise broken(_named(channel.name, answer["reason"]))
+    broken_words = {} if fault is None else {"template_fault": fault}
     return {
         "key": message.key,
         "channel": channel.name,
         "kind": kind,
         "accepted_at": answer["accepted_at"],
         **answer["receipt"],
+        **broken_words,
     }
 
 

@@ -85,7 +85,10 @@ def _send(services: Services, claimed: ClaimedDelivery, limit: float) -> Deliver
         if claimed.channel not in channels:
             raise ConfigurationError(f"no channel {claimed.channel!r} in the settings")
         drawn = _picture(services, claimed)
-        receipt = deliver(claimed.alert, channels[claimed.channel], limit, picture=drawn.picture)
+        receipt = deliver(
+            claimed.alert, channels[claimed.channel], limit,
+            picture=drawn.picture, templates=services.settings.templates,
+        )  # fmt: skip
         if drawn.reason is not None:
             receipt["picture_left_out"] = drawn.reason
     except ScarpwatchError as error:

@@ -11,7 +11,7 @@ import typer
 from detectors.errors import ConfigurationError, DeliveryFailed
 from flows.cli.errors import FAILED
 from flows.cli.options import AsJson, OnlyRegion, open_world, require_folder
-from flows.cli.output import aside, emit, minute, plain, screen, styled, table
+from flows.cli.output import aside, emit, minute, plain, screen, some, styled, table
 
 if TYPE_CHECKING:
     import uuid
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from flows.settings import Settings
 
 app = typer.Typer(help="Alerts: what was told to whom.")
+
+templates_app = typer.Typer(help="Your own words: templates that go before ours.")
+app.add_typer(templates_app, name="templates")
 
 AlertId = Annotated[
     str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
@@ -153,6 +156,62 @@ def picture(
         with aside().status("reading imagery"):
             out.write_bytes(draw_alert(services, record.alert))
     screen().print(f"Written: {out} ({record.alert.kind})")
+
+
+@app.command()
+def preview(
+    alert_id: AlertId,
+    language: Annotated[
+        str, typer.Option(metavar="TAG", help="en, nb, or a language of your own templates.")
+    ] = "en",
+    templates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Your own templates; else those of the settings."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an alert as a channel of a language gets it: title, text, SMS. Nothing is sent."""
+    from alerts.message import render
+    from db import outbox
+    from db.engine import transaction
+
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            (record,) = outbox.list_alerts(s, alert_id=find(s, alert_id))
+        own = templates or services.settings.templates
+        message = render(record.alert, language, templates=own)
+    if as_json:
+        emit({"title": message.title, "short": message.short, **message.payload})
+        return
+    console = screen()
+    console.print(f"[name]{plain(message.title, 400)}[/]\n")
+    console.print(message.text, markup=False, soft_wrap=True)
+    console.print(f"[label]SMS, {len(message.short)} characters:[/]")
+    console.print(message.short, markup=False, soft_wrap=True)
+
+
+@templates_app.command("check")
+def check_templates(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of your own templates.")],
+    as_json: AsJson = False,
+) -> None:
+    """Look over your own message templates: names, syntax, variables, and every case rendered."""
+    from alerts.template_check import faults, summary
+
+    found = faults(folder)
+    counted = {} if not folder.is_dir() else dict(summary(folder))
+    if as_json:
+        emit({"faults": found, "languages": counted})
+    else:
+        console = screen()
+        for fault in found:
+            console.print(f"[fail]fault[/] {plain(fault, 400)}")
+        for tag, count in counted.items():
+            console.print(f"[name]{tag}[/]  {some(count, 'template')} of your own")
+        if not found:
+            console.print('[ok]All of them can be used.[/] Set: templates = "DIR"', markup=True)
+    if found:
+        raise typer.Exit(FAILED)
 
 
 def find(s: Session, digits: str) -> uuid.UUID:

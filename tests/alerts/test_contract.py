@@ -166,3 +166,23 @@ def test_a_file_channel_takes_paths_with_blanks(
     file = tmp_path / "duty \u00f8ffice.jsonl"
     deliver(exercise, channel(file.as_uri()))
     assert len(journal.read(file)) == 1
+
+
+def test_a_channel_speaks_its_language(rig: Rig, channel: Make, exercise: Alert) -> None:
+    norwegian = replace(channel(rig.good), language="nb")
+    assert "template_fault" not in deliver(exercise, norwegian)
+    unknown = replace(channel(rig.good), language="xx")
+    assert "no language 'xx'" in deliver(exercise, unknown)["template_fault"]
+    assert rig.arrived() == [str(exercise.id)] * len(rig.arrived())
+
+
+def test_norwegian_arrives_as_it_was_written(
+    receiver: Receiver, channel: Make, exercise: Alert
+) -> None:
+    deliver(exercise, replace(channel(receiver.url), language="nb"), exposure={"road": "E6"})
+    (line,) = receiver.received()
+    body = line["body"]
+    assert (body["language"], body["status"]) == ("nb", "Exercise")
+    assert body["title"].startswith("EXERCISE SIMULATED: Mistenkt skred")
+    assert "ØVELSE" in body["text"]
+    assert any(action.startswith("E6 i eller ved omrisset") for action in body["actions"])
