@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import alerts
+from alerts.actions import Exposure
 from alerts.bulletins import render_bulletin
 from alerts.channels.registry import refuse_mismatch, sender_for
-from alerts.message import render
-from alerts.records import Channel, Message
+from alerts.message import render_somehow
+from alerts.records import Channel, Message, Picture
 from detectors.bulletins import Bulletin
 from detectors.errors import ConfigurationError, DeliveryFailed
 from detectors.types import Alert
@@ -40,6 +41,9 @@ def deliver(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     remark: str | None = None,
     *,
+    picture: Picture | None = None,
+    templates: Path | None = None,
+    exposure: Exposure | None = None,
     cap: str | None = None,
 ) -> dict[str, Any]:
     """Send one alert or bulletin to one channel and return the receipt.
@@ -53,12 +57,16 @@ def deliver(
         timeout_s: Seconds from start to kill, the child's start-up (about half a second) included.
             A lease on the delivery must last longer: at least ``timeout_s + 5``.
         remark: Said above the message, below its marks, to this channel alone.
+        picture: Goes along where the channel can carry one.
+        templates: The agency's own folder of templates.
+        exposure: What lies in the way; None takes what the alert knows.
         cap: The alert's CAP message, XML: a webhook gets it in the payload, a mail as a file.
 
     Returns:
         JSON-able: ``key``, ``channel``, ``kind``, ``accepted_at`` (UTC, when the target had
         answered) and what the kind adds (webhook: ``status``, ``receipt``, ``received_at``,
-        ``repeated``; file: the last three; push: ``accepted``, ``form``).
+        ``repeated``, ``picture``; file: the last four; push: ``accepted``, ``form``,
+        ``picture``), and ``template_fault`` where other templates than the channel's were used.
 
     Raises:
         ConfigurationError: the channel can never work, or exercise met live. Do not retry.
@@ -68,7 +76,14 @@ def deliver(
     """
     if timeout_s <= 0:
         raise ValueError(f"a time-out must be positive, not {timeout_s}")
-    message = render_bulletin(alert) if isinstance(alert, Bulletin) else render(alert, cap)
+    fault: str | None = None
+    if isinstance(alert, Bulletin):
+        message = render_bulletin(alert)
+    else:
+        words, fault = render_somehow(
+            alert, channel.language, templates=templates, exposure=exposure, cap=cap
+        )
+        message = replace(words, picture=picture)
     if remark is not None:
         message = _remarked(message, remark)
     refuse_mismatch(channel, message)
@@ -80,12 +95,14 @@ def deliver(
         if answer["error"] == "ConfigurationError":
             raise ConfigurationError(reason)
         raise DeliveryFailed(reason, answer.get("retry_after_s"))
+    broken_words = {} if fault is None else {"template_fault": fault}
     return {
         "key": message.key,
         "channel": channel.name,
         "kind": kind,
         "accepted_at": answer["accepted_at"],
         **answer["receipt"],
+        **broken_words,
     }
 
 

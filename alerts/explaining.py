@@ -58,8 +58,8 @@ def explain_optical(
     outlines = [(to_projected(suspected, grid.epsg), first)]
     if check.outline is not None:
         outlines.append((to_projected(check.outline, grid.epsg), _OPTICAL))
-    bounds, rows, columns = _crop(grid, [outline for outline, _ in outlines])
-    before, after = (_true_colour(one)[rows, columns] for one in (pre, post))
+    bounds, rows, columns = crop_around(grid, [outline for outline, _ in outlines])
+    before, after = (true_colour(one)[rows, columns] for one in (pre, post))
     blind = ~np.isfinite(after).all(axis=-1)
     relative = np.full(grid.shape, np.nan, dtype=np.float32) if change is None else change
     marked = marks(exercise=exercise, simulated=landslide.simulated)
@@ -83,13 +83,13 @@ def explain_optical(
     )
 
 
-def _true_colour(composite: Composite) -> FloatArray:
+def true_colour(composite: Composite) -> FloatArray:
     """Return red, green and blue along the last axis."""
     chosen = [composite.bands.index(name) for name in _COLOURS]
     return np.moveaxis(composite.reflectance[chosen], 0, -1)
 
 
-def _crop(grid: Grid, outlines: Sequence[BaseGeometry]) -> tuple[Bounds, slice, slice]:
+def crop_around(grid: Grid, outlines: Sequence[BaseGeometry]) -> tuple[Bounds, slice, slice]:
     """Return the square around the outlines, as far as there are pixels: its bounds and pixels."""
     boxes = np.array([outline.bounds for outline in outlines])
     (left, low), (right, high) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)

@@ -49,6 +49,20 @@ def lines(exposure: Exposure, kind: Kind = Kind.LANDSLIDE) -> list[str]:
     return told
 
 
+def in_the_way(exposure: Exposure | None) -> dict[str, int | str] | None:
+    """Return what is hit, as actions are chosen by it; None where nobody knows."""
+    if exposure is None:
+        return None
+    hit: dict[str, int | str] = {
+        Thing.BUILDING.value: exposure.buildings_inside + exposure.buildings_near
+    }
+    for what in (Thing.ROAD, Thing.RAIL, Thing.RIVER):
+        crossed = exposure.crossed(what)
+        names = [one.name for one in crossed]
+        hit[what.value] = _named(names) if names and all(names) else len(crossed)
+    return {what: much for what, much in hit.items() if much}
+
+
 def place(near: NearPlace) -> str:
     """Return distance and direction from a place: ``1.4 km south-east of Årdal``."""
     name = one_line(near.name, 60)

@@ -1,82 +1,145 @@
 """An alert in words: what a duty officer reads at 03:00. Pure.
 
-The wording lives in ``templates/KIND.{title,text,short}.j2``, that of new water in
-``templates/ponding-KIND...``, of a person's verdict in ``templates/reviewed-KIND...``; the marks
-EXERCISE and SIMULATED are put on here, so that no edit of a template can lose them.
+The wording lives in ``templates/LANGUAGE/KIND.{title,text,short}.j2``, that of new water in
+``ponding-KIND...`` beside it, of a person's verdict ``reviewed-KIND...``, what to do in
+``actions/``; the marks EXERCISE and SIMULATED are put on here, so that no edit of a template can
+lose them.
 """
 
 from __future__ import annotations
 
 import textwrap
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import TemplateError, TemplateNotFound
 from shapely.geometry import mapping
 
-from alerts import exposed, wording
+from alerts import exposed, languages, wording
+from alerts.actions import Exposure, action_words, recommended
+from alerts.languages import DEFAULT, Language
 from alerts.records import Message
 from alerts.rules import is_exercise, marks, severity
-from detectors.errors import PermanentError
-from detectors.types import Alert, Kind, Landslide, Sensor, require_utc
+from detectors.errors import ConfigurationError, PermanentError
+from detectors.types import Alert, Kind, Sensor, require_utc
 
 SCHEMA = "scarpwatch-alert/1"
 SCORE_UNIT = "sigma"
 SHORT_LIMIT = 160
 #: Kinds that read otherwise where a person decided.
 REVIEWED = ("confirmed", "withdrawn")
+#: Kinds that read alike for landslides and new water.
+ALIKE = ("updated", "unresolved", "closed")
 
-# Plain text only, hence no HTML escaping: "Bø & Æ" must not arrive as "Bø &amp; Æ".
-_TEMPLATES = Environment(
-    loader=PackageLoader("alerts"),
-    autoescape=False,  # noqa: S701
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_EXERCISE_BANNER = "EXERCISE - EXERCISE - EXERCISE\nTake no action outside the exercise.\n"
-_SIMULATED_BANNER = "SIMULATED: this {what} was written into the images. It never happened.\n"
-_REPLAY_BANNER = "The images are real and may be old (a replay): this is not an alarm.\n"
+#: What every message consists of: a template each.
+PARTS = ("title", "text", "short")
+#: What stands above an exercise, by language: that it is one, what never happened, what is old.
+#: Not in a file, so that nobody edits it away; a language that is not here has the English one.
+_BANNERS = {
+    "en": (
+        "EXERCISE - EXERCISE - EXERCISE\nTake no action outside the exercise.\n",
+        "SIMULATED: this {what} was written into the images. It never happened.\n",
+        "The images are real and may be old (a replay): this is not an alarm.\n",
+    ),
+    "nb": (
+        "EXERCISE - ØVELSE - EXERCISE - ØVELSE\nGjør ingenting utenfor øvelsen.\n",
+        "SIMULATED / SIMULERT: {what} er skrevet inn i bildene. Det har aldri skjedd.\n",
+        "Bildene er ekte og kan være gamle (en avspilling): dette er ingen alarm.\n",
+    ),
+}
 
 
-def render(alert: Alert, cap: str | None = None) -> Message:
+def render(
+    alert: Alert,
+    language: str = DEFAULT,
+    *,
+    templates: Path | None = None,
+    exposure: Exposure | None = None,
+    cap: str | None = None,
+) -> Message:
     """Return the message for one alert.
 
     Any landslide can be rendered, one without outline or with unknown numbers too: a poor message
     beats none.
 
     Args:
-        alert: What is told.
+        alert: What to tell.
+        language: In which language; the marks EXERCISE and SIMULATED are the same in all.
+        templates: The agency's own folder, which goes before ours; None for ours alone.
+        exposure: What lies in the way (``actions.EXPOSED``); None takes what the alert knows.
         cap: Its CAP message, XML.
 
     Raises:
+        ConfigurationError: there is no such language.
         PermanentError: there is no usable template for this kind of alert.
     """
-    words = _words(alert)
+    return render_in(alert, languages.language(language, templates), exposure, cap)
+
+
+def render_in(
+    alert: Alert, spoken: Language, exposure: Exposure | None = None, cap: str | None = None
+) -> Message:
+    """Return the message for one alert in a language that is loaded; see ``render``."""
+    if exposure is None:
+        exposure = exposed.in_the_way(alert.exposure)
     exercise = is_exercise(alert)
     marked = marks(exercise=exercise, simulated=alert.landslide.simulated)
     lead = f"{marked}: " if marked else ""
+    words = words_of(alert, spoken, exposure)
     try:
+        words["actions"] = recommended(alert, spoken, exposure)
         title, text, short = (
-            _TEMPLATES.get_template(f"{_template(alert)}.{part}.j2").render(words).strip()
-            for part in ("title", "text", "short")
+            spoken.templates.get_template(f"{template_name(alert)}.{part}.j2").render(words).strip()
+            for part in PARTS
         )
-    except TemplateNotFound:
-        raise PermanentError(f"no message template for alerts of kind {alert.kind!r}") from None
+    except TemplateNotFound as error:
+        raise PermanentError(
+            f"no message template for alerts of kind {alert.kind!r}: {error.name}"
+        ) from None
     except TemplateError as error:
         raise PermanentError(f"a template for {alert.kind!r} cannot be used: {error}") from error
-    text = _with_exposure(text, words["exposure"])
-    text = f"{_banner(alert)}{text}\n{f'{marked}\n' if marked else ''}"
-    title = lead + title
+    except Exception as error:  # a template of the agency's may do anything
+        what = f"{type(error).__name__}: {error}"
+        raise PermanentError(f"a template for {alert.kind!r} cannot be used: {what}") from error
+    text = _with_exposure(text, _exposure(alert), spoken)
+    text = f"{_banner(alert, spoken)}{text}\n{f'{marked}\n' if marked else ''}"
+    title = lead + wording.one_line(title, 400)
     return Message(
         key=str(alert.id),
         exercise=exercise,
         title=title,
         text=text,
-        short=(lead + short)[:SHORT_LIMIT].rstrip(),
-        payload=_payload(alert, words, title=title, text=text) | {"cap": cap},
+        short=(lead + wording.one_line(short, 400))[:SHORT_LIMIT].rstrip(),
+        payload=_payload(alert, words, title=title, text=text, language=spoken.tag) | {"cap": cap},
         cap=cap,
     )
+
+
+def render_somehow(
+    alert: Alert,
+    language: str = DEFAULT,
+    *,
+    templates: Path | None = None,
+    exposure: Exposure | None = None,
+    cap: str | None = None,
+) -> tuple[Message, str | None]:
+    """Return the message for one alert as well as it can be, and what could not be used.
+
+    An agency's broken template must not silence an alert: ours of that language takes its place,
+    and English that of a language there is not.
+
+    Raises:
+        PermanentError: not even our own English will do.
+    """
+    fault: str | None = None
+    tries = ((language, templates), (language, None), (DEFAULT, None))
+    for tag, own in dict.fromkeys(tries):
+        try:
+            return render(alert, tag, templates=own, exposure=exposure, cap=cap), fault
+        except (ConfigurationError, PermanentError) as error:
+            fault = fault or str(error)
+    raise PermanentError(fault or "no message template")
 
 
 def credits_line(alert: Alert) -> str:
@@ -99,57 +162,57 @@ def credit(since: datetime, until: datetime, item_id: str) -> str:
     return line
 
 
-def _template(alert: Alert) -> str:
+def template_name(alert: Alert) -> str:
     """Return what the names of an alert's templates begin with."""
     what = alert.landslide.kind
     if alert.landslide.reviewed_by is not None and alert.kind in REVIEWED:
         return f"reviewed-{alert.kind}"
-    return alert.kind if what is Kind.LANDSLIDE else f"{what}-{alert.kind}"
+    alike = what is Kind.LANDSLIDE or alert.kind in ALIKE
+    return alert.kind if alike else f"{what}-{alert.kind}"
 
 
-def _banner(alert: Alert) -> str:
+def _banner(alert: Alert, spoken: Language) -> str:
     """Return what stands above everything else, empty for a real alert."""
     if not is_exercise(alert):
         return ""
-    simulated = _SIMULATED_BANNER.format(what=wording.finding(alert.landslide.kind))
-    return _EXERCISE_BANNER + (f"{simulated if alert.landslide.simulated else _REPLAY_BANNER}\n")
+    drill, simulated, replay = _BANNERS.get(spoken.tag, _BANNERS[DEFAULT])
+    what = wording.finding(alert.landslide.kind, spoken.words)
+    second = simulated.replace("{what}", what) if alert.landslide.simulated else replay
+    return f"{drill}{second}\n"
 
 
-def _words(alert: Alert) -> dict[str, Any]:
-    """Return everything the templates may use, already in words."""
-    landslide = alert.landslide
+def words_of(alert: Alert, spoken: Language, exposure: Exposure | None = None) -> dict[str, Any]:
+    """Return everything the templates may use but ``actions``, already in words."""
+    landslide, say = alert.landslide, spoken.words
     point = wording.place(landslide.geometry)
     return {
+        **action_words(alert, spoken, exposure),
         "region": wording.one_line(alert.region_name) or landslide.region_id,
         "lon": None if point is None else f"{point[0]:.5f}",
         "lat": None if point is None else f"{point[1]:.5f}",
-        "parts": wording.parts(len(landslide.geometry.geoms)),
-        "area": wording.area(landslide.area_m2),
-        "change": wording.change(landslide.change_db),
-        "looks": "1 look" if landslide.looks == 1 else f"{landslide.looks} looks",
-        "tier": landslide.tier.value,
-        "state": landslide.state.value,
-        "severity": severity(landslide, alert.exposure).value,
-        "exposure": _exposure(alert),
-        "score": wording.amount(landslide.score_max, SCORE_UNIT),
-        "evidence": wording.amount(landslide.evidence),
-        "not_before": wording.moment(landslide.not_before),
+        "parts": wording.parts(len(landslide.geometry.geoms), say),
+        "area": wording.area(landslide.area_m2, say),
+        "change": wording.change(landslide.change_db, say),
+        "looks": wording.looks(landslide.looks, say),
+        "tier": say[landslide.tier.value],
+        "state": say[landslide.state.value],
+        "severity": say[severity(landslide, alert.exposure).value],
+        "reviewer": wording.one_line(landslide.reviewed_by or "", 80),
+        "finding": wording.finding(landslide.kind, say),
+        "downstream": say["downstream"] if landslide.kind is Kind.PONDING else "",
+        "score": wording.amount(landslide.score_max, SCORE_UNIT, say),
+        "evidence": wording.amount(landslide.evidence, say=say),
         "not_after": wording.moment(landslide.not_after),
-        "bracket": wording.span(landslide.not_after - landslide.not_before),
+        "bracket": wording.span(landslide.not_after - landslide.not_before, say),
         "sensed": wording.moment(alert.sensed_at),
         "published": wording.moment(alert.published_at),
         "advisory": wording.one_line(landslide.advisory or ""),
         "cause": wording.one_line(landslide.cause, 240),
         "radar": landslide.change_db is not None,
-        "seen_by": _seen_by(landslide),
-        "first_by": "radar" if landslide.source is Sensor.SAR else "an optical look",
-        "d_ndvi": wording.hundredths(landslide.d_ndvi, signed=True),
-        "ensemble": wording.hundredths(landslide.ensemble_score),
+        "first_by": say["by_radar" if landslide.source is Sensor.SAR else "by_optical"],
+        "d_ndvi": wording.hundredths(landslide.d_ndvi, signed=True, say=say),
+        "ensemble": wording.hundredths(landslide.ensemble_score, say=say),
         "verdict": None if landslide.verdict_at is None else wording.moment(landslide.verdict_at),
-        "reviewer": wording.one_line(landslide.reviewed_by or "", 80),
-        "finding": wording.finding(landslide.kind),
-        "downstream": ", danger downstream" if landslide.kind is Kind.PONDING else "",
-        "references": [str(key) for key in alert.references],
         "key": alert.id,
         "landslide_id": landslide.id,
         "revision": landslide.revision,
@@ -165,7 +228,7 @@ def _exposure(alert: Alert) -> list[str]:
     return exposed.lines(alert.exposure, alert.landslide.kind)
 
 
-def _with_exposure(text: str, lines: list[str]) -> str:
+def _with_exposure(text: str, lines: list[str], spoken: Language) -> str:
     """Put what lies there below the headline: it decides what is done, whatever the template."""
     if not lines:
         return text
@@ -173,17 +236,12 @@ def _with_exposure(text: str, lines: list[str]) -> str:
     wrapped = (
         textwrap.fill(line, 78, initial_indent="- ", subsequent_indent="  ") for line in lines
     )
-    return "\n".join([f"{headline}\n", "WHAT LIES THERE (by the loaded maps)", *wrapped, "", rest])
+    return "\n".join([f"{headline}\n", spoken.words["lies_there"], *wrapped, "", rest])
 
 
-def _seen_by(landslide: Landslide) -> str:
-    """Return which kinds of looks saw it, in words."""
-    if landslide.change_db is None:
-        return "an optical look"
-    return "radar and an optical look" if landslide.source is Sensor.OPTICAL else "radar"
-
-
-def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> dict[str, Any]:
+def _payload(
+    alert: Alert, words: dict[str, Any], *, title: str, text: str, language: str
+) -> dict[str, Any]:
     """Return the message for machines. Names once published stay; see the package's README."""
     landslide = alert.landslide
     point = wording.place(landslide.geometry)
@@ -194,10 +252,12 @@ def _payload(alert: Alert, words: dict[str, Any], *, title: str, text: str) -> d
         "status": "Exercise" if is_exercise(alert) else "Actual",
         "exercise": is_exercise(alert),
         "simulated": landslide.simulated,
-        "severity": words["severity"],
+        "severity": severity(landslide, alert.exposure).value,
+        "language": language,
         "references": words["references"],
         "title": title,
         "text": text,
+        "actions": words["actions"],
         "region": {"id": landslide.region_id, "name": words["region"], "tags": alert.tags},
         "landslide": {
             "id": str(landslide.id),

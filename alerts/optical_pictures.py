@@ -6,7 +6,6 @@ and not of the drawing. Ground that could not be seen is hatched, never filled f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,15 +23,6 @@ if TYPE_CHECKING:
 #: Eyes see differences in the dark, where forests are.
 _GAMMA = 1 / 1.5
 _NDVI_SPAN = 0.6
-_VEILS: Mapping[Unseen, Veil] = {
-    Unseen.NO_DATA: Veil("no data", "#d9d9d9", "xxx"),
-    Unseen.CLOUD: Veil("cloud", "#f2f2f2", "///"),
-    Unseen.CLOUD_SHADOW: Veil("cloud shadow", "#9a9a9a", "\\\\\\"),
-    Unseen.SNOW: Veil("snow", "#dff3ff", "..."),
-    Unseen.WATER: Veil("water", "#a9c9e8", "---"),
-    Unseen.SATURATED: Veil("saturated", "#fff3b0", "+++"),
-}
-_OTHER = Veil("not seen", "#d9d9d9", "xx")
 _NOT_COMPARED = Veil("not compared", "#d9d9d9", "")
 _SAID = {
     Finding.AGREES: ("a landslide", "#a52714"),
@@ -128,6 +118,6 @@ def _verdict(axes: Axes, shown: ExplainedOptical, veils: list[Veil]) -> None:
 
 def _veil(axes: Axes, shown: ExplainedOptical, code: int) -> Veil:
     """Hatch what could not be seen for one reason."""
-    veil = _VEILS.get(Unseen(code), _OTHER)
+    veil = panels.VEILS[Unseen(code)]
     panels.draw_veil(axes, shown.bounds, shown.unseen == code, veil)
     return veil

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from detectors.types import BoolArray, FloatArray
+from detectors.types import BoolArray, FloatArray, Unseen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +65,20 @@ class Veil:
         return {
             "facecolor": self.colour, "hatch": self.hatch, "edgecolor": "#4a4a4a", "linewidth": 0.0,
         }  # fmt: skip
+
+
+#: Ground that could not be seen, by reason.
+VEILS: Mapping[Unseen, Veil] = {
+    Unseen.NO_DATA: Veil("no data", "#d9d9d9", "xxx"),
+    Unseen.CLOUD: Veil("cloud", "#f2f2f2", "///"),
+    Unseen.CLOUD_SHADOW: Veil("cloud shadow", "#9a9a9a", "\\\\\\"),
+    Unseen.SNOW: Veil("snow", "#dff3ff", "..."),
+    Unseen.WATER: Veil("water", "#a9c9e8", "---"),
+    Unseen.SATURATED: Veil("saturated", "#fff3b0", "+++"),
+    Unseen.LAYOVER: Veil("layover", "#f3d9c4", "|||"),
+    Unseen.RADAR_SHADOW: Veil("radar shadow", "#9a9a9a", "ooo"),
+    Unseen.TOO_FEW_LOOKS: Veil("too few looks before", "#d9d9d9", "xx"),
+}
 
 
 def sheet(title: str, facts: str, credit: str) -> tuple[Figure, GridSpec]:
@@ -154,8 +169,10 @@ def draw_legend(axes: Axes, line: Line) -> None:
     )  # fmt: skip
 
 
-def draw_veil(axes: Axes, bounds: Bounds, where: BoolArray, veil: Veil) -> None:
-    """Hatch pixels (y, x) of a raster that fills ``bounds``."""
+def draw_veil(
+    axes: Axes, bounds: Bounds, where: BoolArray, veil: Veil, *, width: float = 0.8
+) -> None:
+    """Hatch pixels (y, x) of a raster that fills ``bounds`` with lines of a width in points."""
     from matplotlib import rc_context
 
     west, south, east, north = bounds
@@ -163,14 +180,19 @@ def draw_veil(axes: Axes, bounds: Bounds, where: BoolArray, veil: Veil) -> None:
     rows, columns = fine.shape
     x = west + (np.arange(columns) + 0.5) * (east - west) / columns
     y = north - (np.arange(rows) + 0.5) * (north - south) / rows
-    with rc_context({"hatch.color": "#4a4a4a", "hatch.linewidth": 0.8}):
+    with rc_context({"hatch.color": "#4a4a4a", "hatch.linewidth": width}):
         axes.contourf(x, y, fine, levels=[0.5, 1.5], colors=[veil.colour], hatches=[veil.hatch])
+
+
+def scale_length(ground: float) -> int:
+    """Return the longest round length that fits a third of ``ground``, metres."""
+    return max((bar for bar in _BARS if bar <= ground / 3), default=_BARS[0])
 
 
 def draw_scale(axes: Axes) -> None:
     """Draw the longest round length that fits a third of the map."""
     (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
-    length = max((bar for bar in _BARS if bar <= (east - west) / 3), default=_BARS[0])
+    length = scale_length(east - west)
     x, y = west + 0.05 * (east - west), south + 0.06 * (north - south)
     axes.plot([x, x + length], [y, y], color="white", linewidth=5, solid_capstyle="butt")
     axes.plot([x, x + length], [y, y], color="black", linewidth=2.5, solid_capstyle="butt")

@@ -6,8 +6,10 @@ pydantic and Jinja2.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from detectors.errors import ConfigurationError
@@ -53,6 +55,8 @@ class Channel:
     """Takes alerts of regions that share a tag; empty takes every region."""
     secret: Secret | None = None
     """Signs webhooks; None sends them unsigned."""
+    language: str = "en"
+    """What its messages are written in (``alerts.languages``)."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -74,6 +78,7 @@ class Channel:
             "exercise": self.exercise,
             "tags": list(self.tags),
             "secret": None if self.secret is None else self.secret.get_secret_value(),
+            "language": self.language,
         }
 
     @classmethod
@@ -85,7 +90,27 @@ class Channel:
             exercise=job["exercise"],
             tags=tuple(job["tags"]),
             secret=None if job["secret"] is None else Hidden(job["secret"]),
+            language=job["language"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The picture of one alert."""
+
+    name: str
+    """File name, the alert's key and ``.png``."""
+    content: bytes
+    """PNG."""
+
+    def described(self) -> dict[str, Any]:
+        """Return what a message says of it: ``name``, ``media_type``, ``bytes``, ``sha256``."""
+        return {
+            "name": self.name,
+            "media_type": "image/png",
+            "bytes": len(self.content),
+            "sha256": hashlib.sha256(self.content).hexdigest(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +131,20 @@ class Message:
     """For machines: strict JSON (no NaN), holds title and text too."""
     cap: str | None = None
     """The same as a CAP 1.2 message; None where none was kept."""
+    picture: Picture | None = None
+    """Goes along where the channel can carry one."""
 
     def to_job(self) -> dict[str, Any]:
         """Return a JSON-able copy for the pipe to the sending process."""
-        return asdict(self)
+        job = {name: getattr(self, name) for name in self.__slots__}
+        if self.picture is not None:
+            content = base64.b64encode(self.picture.content).decode()
+            job["picture"] = {"name": self.picture.name, "content": content}
+        return job
 
     @classmethod
     def from_job(cls, job: dict[str, Any]) -> Message:
         """Return the message that ``to_job`` described."""
-        return cls(**job)
+        sent = job["picture"]
+        picture = None if sent is None else Picture(sent["name"], base64.b64decode(sent["content"]))
+        return cls(**(job | {"picture": picture}))

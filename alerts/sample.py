@@ -12,8 +12,11 @@ from detectors.types import Alert, Landslide, State, Tier, derive_id
 #: What a landslide of an alert of each kind looks like; the keys are the kinds there are.
 _CASES: dict[str, tuple[State, float | None, float | None]] = {
     "suspected": (State.SUSPECTED, None, None),
+    "updated": (State.SUSPECTED, None, None),
     "confirmed": (State.CONFIRMED, -0.42, 0.81),
     "withdrawn": (State.REFUTED, -0.01, 0.03),
+    "unresolved": (State.UNRESOLVED, None, None),
+    "closed": (State.CLOSED, -0.42, 0.81),
 }
 KINDS = tuple(_CASES)
 
@@ -21,7 +24,7 @@ KINDS = tuple(_CASES)
 def sample_alert(at: datetime, kind: str = "suspected") -> Alert:
     """Return an example alert as of ``at`` (aware); each time has a key of its own.
 
-    What is confirmed or withdrawn refers to the suspected example of the same time. It lies in the
+    What follows refers to the suspected example of the same time. It lies in the
     Atlantic where the equator meets Greenwich, so that nobody mistakes it.
     """
     corner = 0.0005

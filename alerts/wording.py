@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,48 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.types import Kind, require_utc
 
+#: Words that stand inside sentences; ``templates/LANGUAGE/words.toml`` has those of others.
+#: ``{n}`` is a number, and ``decimal`` what stands before its fraction.
+ENGLISH: Mapping[str, str] = {
+    "decimal": ".",
+    "landslide": "landslide",
+    "ponding": "new water",
+    "unknown": "unknown",
+    "area_unknown": "area unknown",
+    "parts": " in {n} parts",
+    "rose": "rose {n} dB",
+    "fell": "fell {n} dB",
+    "changed_unknown": "changed by an unknown amount",
+    "not_seen_by_radar": "is unknown: radar has not seen it",
+    "hours": "{n} hours",
+    "days": "{n} days",
+    "one_look": "1 look",
+    "looks": "{n} looks",
+    "by_radar": "radar",
+    "by_optical": "an optical look",
+    "by_both": "radar and an optical look",
+    "watch": "watch",
+    "likely": "likely",
+    "suspected": "suspected",
+    "confirmed": "confirmed",
+    "refuted": "refuted",
+    "unresolved": "unresolved",
+    "closed": "closed",
+    "Extreme": "extreme",
+    "Severe": "severe",
+    "Moderate": "moderate",
+    "Minor": "minor",
+    "downstream": ", danger downstream",
+    "lies_there": "WHAT LIES THERE (by the loaded maps)",
+    "one_road": "1 road",
+    "road": "{n} roads",
+    "one_rail": "1 railway",
+    "rail": "{n} railways",
+    "one_building": "1 building",
+    "building": "{n} buildings",
+    "one_river": "1 river",
+    "river": "{n} rivers",
+}
 #: Invisible, yet Persian and the Indic scripts cannot be written without them.
 _JOINERS = {"\u200c", "\u200d"}
 
@@ -23,45 +66,75 @@ def one_line(text: str, limit: int = 80) -> str:
     return line if len(line) <= limit else f"{line[: limit - 3].rstrip()}..."
 
 
-def finding(kind: Kind) -> str:
+def finding(kind: Kind, say: Mapping[str, str] = ENGLISH) -> str:
     """Return what a finding of a kind is called."""
-    return {Kind.LANDSLIDE: "landslide", Kind.PONDING: "new water"}[kind]
+    return say[kind.value]
 
 
-def amount(number: float, unit: str = "") -> str:
+def amount(number: float, unit: str = "", say: Mapping[str, str] = ENGLISH) -> str:
     """Return a measured number to one decimal, with its unit where it has one."""
-    return f"{number:.1f} {unit}".strip() if math.isfinite(number) else "unknown"
+    if not math.isfinite(number):
+        return say["unknown"]
+    return f"{_decimal(f'{number:.1f}', say)} {unit}".strip()
 
 
-def area(area_m2: float) -> str:
+def area(area_m2: float, say: Mapping[str, str] = ENGLISH) -> str:
     """Return an area in hectares, with no more digits than 30 m pixels deserve."""
     hectares = area_m2 / 10_000
     if not math.isfinite(hectares):
-        return "area unknown"
-    if hectares < 1:
-        return f"{hectares:.2f} ha"
-    return f"{hectares:.1f} ha" if hectares < 100 else f"{hectares:,.0f} ha"
+        return say["area_unknown"]
+    if hectares < 100:
+        return _decimal(f"{hectares:.{2 if hectares < 1 else 1}f} ha", say)
+    thousands = "," if say["decimal"] == "." else " "
+    return f"{hectares:,.0f} ha".replace(",", thousands)
 
 
-def parts(count: int) -> str:
+def parts(count: int, say: Mapping[str, str] = ENGLISH) -> str:
     """Return a remark on an outline of several parts, empty for one."""
-    return f" in {count} parts" if count > 1 else ""
+    return _counted(say["parts"], count) if count > 1 else ""
 
 
-def change(change_db: float | None) -> str:
+def looks(count: int, say: Mapping[str, str] = ENGLISH) -> str:
+    """Return a number of looks."""
+    return say["one_look"] if count == 1 else _counted(say["looks"], count)
+
+
+def exposed(what: str, number: int | str, say: Mapping[str, str] = ENGLISH) -> str:
+    """Return how much of something is exposed, empty for nothing; words are taken as they are."""
+    if isinstance(number, str):
+        return one_line(number, 60)
+    if number < 1:
+        return ""
+    return say[f"one_{what}"] if number == 1 else _counted(say[what], number)
+
+
+def change(change_db: float | None, say: Mapping[str, str] = ENGLISH) -> str:
     """Return what happened to the backscatter, as a verb with its amount; None is not seen."""
     if change_db is None:
-        return "is unknown: radar has not seen it"
+        return say["not_seen_by_radar"]
     if not math.isfinite(change_db):
-        return "changed by an unknown amount"
-    return f"{'fell' if change_db < 0 else 'rose'} {abs(change_db):.1f} dB"
+        return say["changed_unknown"]
+    return _counted(
+        say["fell" if change_db < 0 else "rose"], _decimal(f"{abs(change_db):.1f}", say)
+    )
 
 
-def hundredths(number: float | None, *, signed: bool = False) -> str:
+def hundredths(
+    number: float | None, *, signed: bool = False, say: Mapping[str, str] = ENGLISH
+) -> str:
     """Return an index or a score (NDVI, the ensemble's) to two decimals."""
     if number is None or not math.isfinite(number):
-        return "unknown"
-    return f"{number:+z.2f}" if signed else f"{number:z.2f}"
+        return say["unknown"]
+    return _decimal(f"{number:+z.2f}" if signed else f"{number:z.2f}", say)
+
+
+def _decimal(number: str, say: Mapping[str, str]) -> str:
+    return number.replace(".", say["decimal"])
+
+
+def _counted(words: str, number: object) -> str:
+    """Put a number into words; whatever else stands in brackets there stays as it is."""
+    return words.replace("{n}", str(number))
 
 
 def moment(when: datetime) -> str:
@@ -73,12 +146,12 @@ def moment(when: datetime) -> str:
     return f"{require_utc(when, 'time'):%Y-%m-%d %H:%M} UTC"
 
 
-def span(length: timedelta) -> str:
+def span(length: timedelta, say: Mapping[str, str] = ENGLISH) -> str:
     """Return a time bracket's length: hours below two days, else days."""
     hours = length / timedelta(hours=1)
     if abs(hours) < 48:
-        return f"{hours:.0f} hours"
-    return f"{hours / 24:.0f} days"
+        return _counted(say["hours"], f"{hours:.0f}")
+    return _counted(say["days"], f"{hours / 24:.0f}")
 
 
 def place(outline: BaseGeometry) -> tuple[float, float] | None:

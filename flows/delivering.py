@@ -1,6 +1,8 @@
 """Sending what is due: one message to one target at a time, and what came back.
 
-A kill between sending and storing repeats a message later under the same key.
+A kill between sending and storing repeats a message later under the same key. The picture is drawn
+before the first message of an alert; without it, or when a channel fails twice with it, the message
+goes alone.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from db.engine import transaction
 from db.records import CapRecord, ClaimedDelivery
 from detectors.errors import ConfigurationError, DeliveryFailed, LeaseLost, ScarpwatchError
 from detectors.types import Alert
+from flows.alert_pictures import Drawn, picture_for
 from flows.feeding import write_feeds
 from flows.leases import backoff, bury_the_dead
 from flows.notifying import notices_waiting, notify_due
@@ -28,6 +31,8 @@ log = structlog.get_logger()
 LONGEST_ASKED = timedelta(hours=1)
 #: Room between the end of a delivery's time-out and the end of its lease.
 LEASE_MARGIN = timedelta(seconds=30)
+#: Attempts with the picture; some targets refuse what is large, and few say so.
+PICTURE_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class DeliveryOutcome:
     """The channel took it."""
     reason: str | None
     """Why not, where it did not."""
+    picture: str | None = None
+    """Why it went without its picture, None where it had one."""
 
 
 def deliver_due(services: Services, now: datetime | None = None) -> list[DeliveryOutcome]:
@@ -57,7 +64,8 @@ def deliver_due(services: Services, now: datetime | None = None) -> list[Deliver
         DatabaseUnavailable: receipts at hand are lost; their messages are repeated.
     """
     limit = services.settings.delivery_timeout_s
-    lease = timedelta(seconds=limit) + LEASE_MARGIN
+    drawing = services.settings.picture_timeout_s
+    lease = timedelta(seconds=limit + drawing) + LEASE_MARGIN
     outcomes: list[DeliveryOutcome] = []
     failing: set[str] = set()
     bury_the_dead(services)
@@ -91,9 +99,13 @@ def _send(
         if claimed.channel not in channels:
             raise ConfigurationError(f"no channel {claimed.channel!r} in the settings")
         document = None if kept is None else kept.document
+        drawn = _picture(services, claimed)
         receipt = deliver(
-            claimed.alert, channels[claimed.channel], limit, claimed.remark, cap=document
-        )
+            claimed.alert, channels[claimed.channel], limit, claimed.remark,
+            picture=drawn.picture, templates=services.settings.templates, cap=document,
+        )  # fmt: skip
+        if drawn.reason is not None:
+            receipt["picture_left_out"] = drawn.reason
     except ScarpwatchError as error:
         if isinstance(error, DeliveryFailed) and error.retry_after_s is not None:
             asked = min(timedelta(seconds=error.retry_after_s), LONGEST_ASKED)
@@ -109,7 +121,16 @@ def _send(
         by_whom = str(receipt.get("acknowledged_by", "")).strip()
         if by_whom and isinstance(claimed.alert, Alert):
             _acknowledge(services, s, claimed.alert, claimed.channel, by_whom)
-    return DeliveryOutcome(key, claimed.channel, True, None)
+    return DeliveryOutcome(key, claimed.channel, True, None, drawn.reason)
+
+
+def _picture(services: Services, claimed: ClaimedDelivery) -> Drawn:
+    """Return the picture that goes along, or why there is none."""
+    if not isinstance(claimed.alert, Alert):
+        return Drawn(None, None)
+    if claimed.attempts > PICTURE_ATTEMPTS:
+        return Drawn(None, f"left out after {PICTURE_ATTEMPTS} failed attempts with it")
+    return picture_for(services, claimed.alert)
 
 
 def _acknowledge(services: Services, s: Session, alert: Alert, channel: str, by_whom: str) -> None:

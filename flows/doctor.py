@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from alerts.channels.registry import check as check_channel
+from alerts.languages import language
 from alerts.records import Channel
 from db import facts, queries, schema
 from db.binaries import find_binaries
@@ -256,7 +257,9 @@ def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[
         kind = "exercise" if channel.exercise else "live"
 
         def look(channel: Channel = channel, kind: str = kind) -> Check:
-            return Check(f"channel {channel.name}", OK, f"{check_channel(channel)}, {kind}")
+            spoken = language(channel.language, settings.templates).tag
+            said = f"{check_channel(channel)}, {kind}, {spoken}"
+            return Check(f"channel {channel.name}", OK, said)
 
         yield _guarded(
             f"channel {channel.name}", look, f"mend [channels.{channel.name}] in {config_path()}"

@@ -85,6 +85,22 @@ class Examination:
     """What changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What there is to see of one landslide before and after."""
+
+    grid: Grid
+    """Where the pixels are."""
+    pre: Composite
+    """Before."""
+    post: Composite
+    """After."""
+    unseen: NDArray[np.uint8]
+    """uint8 (y, x), why the look could not see a pixel."""
+    own: BoolArray
+    """(y, x), pixels of the landslide."""
+
+
 def examine(
     landslide: Landslide,
     look: Acquisition,
@@ -111,6 +127,34 @@ def examine(
         NotEnoughLooks: no look before.
         UnreadableRaster, ImageryUnavailable: the look cannot be read, or an earlier one just now.
     """
+    seen = look_at(landslide, look, before, after, catalogue_of, forgiving=forgiving)
+    pre, post = seen.pre, seen.post
+    compared = compare(landslide.geometry, pre, post, seen.unseen, RULE)
+    evidence = measure(
+        compared, ask(post, seen.own, asked) if compared.change is not None else None, RULE
+    )
+    # Described, not loaded: most looks show clouds, and then nobody asks the networks.
+    model = describe(asked.name, asked.parent)
+    since = look.sensed_at - landslide.not_after
+    verdict = judge(evidence, model.threshold, since, RULE)
+    items = tuple(dict.fromkeys((*pre.item_ids, *post.item_ids, look.item_id)))
+    check = _check(landslide, look, evidence, verdict, items, model.version)
+    return Examination(check, pre, post, seen.unseen, compared)
+
+
+def look_at(
+    landslide: Landslide,
+    look: Acquisition,
+    before: Sequence[Acquisition],
+    after: Sequence[Acquisition],
+    catalogue_of: CatalogueOf,
+    *,
+    forgiving: bool = False,
+) -> Pair:
+    """Read what one look shows of one landslide, and what there was before; nobody judges it.
+
+    Arguments and errors are those of ``examine``.
+    """
     grid = window_grid(look, landslide.geometry, RULE.surroundings_m, catalogue_of(look))
     known = {one.id: one for one in (look, *after)}
     newest, *older = group_passes(tuple(known.values()))[::-1]
@@ -125,17 +169,7 @@ def examine(
     chosen = in_order(before, landslide.not_before, look.sensed_at)
     earlier = readable(chosen, grid, catalogue_of, forgiving=forgiving)
     pre, post = pair(until_clear(earlier, shown), looks)
-    compared = compare(landslide.geometry, pre, post, judged.unseen, RULE)
-    evidence = measure(
-        compared, ask(post, own, asked) if compared.change is not None else None, RULE
-    )
-    # Described, not loaded: most looks show clouds, and then nobody asks the networks.
-    model = describe(asked.name, asked.parent)
-    since = look.sensed_at - landslide.not_after
-    verdict = judge(evidence, model.threshold, since, RULE)
-    items = tuple(dict.fromkeys((*pre.item_ids, *post.item_ids, look.item_id)))
-    check = _check(landslide, look, evidence, verdict, items, model.version)
-    return Examination(check, pre, post, judged.unseen, compared)
+    return Pair(grid, pre, post, judged.unseen, own)
 
 
 def ask(post: Composite, own: BoolArray, asked: Path) -> EnsembleMap:

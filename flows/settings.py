@@ -61,6 +61,8 @@ class ChannelSettings(BaseModel):
     """Only regions that share a tag; empty = every region."""
     secret: SecretStr | None = None
     """Key that signs webhooks."""
+    language: str = "en"
+    """What messages are written in: ``en``, ``nb``, or a folder of ``templates``."""
 
 
 class QuietSettings(BaseModel):
@@ -244,6 +246,10 @@ class Settings(BaseSettings):
     """Tries of one message to one channel before it is given up."""
     delivery_timeout_s: float = Field(default=30.0, gt=0)
     """Seconds one channel gets for one message."""
+    templates: Path | None = None
+    """The agency's own message templates, ``LANGUAGE/...``; they go before ours file by file."""
+    picture_timeout_s: float = Field(default=60.0, ge=0)
+    """Seconds an alert waits for its picture, then it goes without; 0 = no pictures."""
     deliver_every: timedelta = timedelta(minutes=1)
     """Interval at which undelivered messages are tried again."""
     prefect_port: int = Field(default=4200, ge=0, le=65535)
@@ -319,7 +325,7 @@ class Settings(BaseSettings):
         A ``file:`` without a leading slash is a file in the state folder.
         """
         return tuple(
-            Channel(name, self._absolute(c.url), c.exercise, c.tags, c.secret)
+            Channel(name, self._absolute(c.url), c.exercise, c.tags, c.secret, c.language)
             for name, c in self.channels.items()
         )
 

@@ -166,7 +166,8 @@ def watch_optically(
         clock = FileClock(home / "clock")
         clock.set(EVENT)
         local = CatalogueSettings(kind="stac", url=catalogue_url)
-        own = Settings(home=home, catalogues={"local": local})
+        # Drawing takes seconds: the tests of the pictures ask for them.
+        own = Settings(home=home, catalogues={"local": local}, picture_timeout_s=0.0)
         values: dict[str, Any] = {"watch_from": EVENT, "tags": ("valley",)}
         with transaction(engine) as s:
             store.save_region(s, region(**(values | fields)))

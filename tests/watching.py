@@ -248,8 +248,10 @@ def watch(
             kind="stac", url=stac.server.url, published_property="published",
             window=timedelta(days=36_500), attempts=1,
         )  # fmt: skip
+        # Drawing takes seconds: the tests of the pictures ask for them.
+        chosen = {"picture_timeout_s": 0.0, **(settings or {})}
         own = Settings(
-            home=no_settings, catalogues={"local": local, **(catalogues or {})}, **(settings or {})
+            home=no_settings, catalogues={"local": local, **(catalogues or {})}, **chosen
         )
         values: dict[str, Any] = {
             "id": "slope", "name": "Slope", "geometry": footprint(opened, burst),

@@ -1,7 +1,8 @@
-"""Files: one JSON line per alert, the same alert never twice."""
+"""Files: one JSON line per alert, the same alert never twice; pictures in a folder beside it."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,12 +28,16 @@ class FileSender:
             raise ConfigurationError("the folder of the alert file is not there")
 
     def send(self, channel: Channel, message: Message) -> dict[str, Any]:
-        """Append the payload, on disk before this returns; a repeated key writes nothing."""
+        """Append the payload, on disk before this returns; a repeated key writes nothing.
+
+        The picture goes first, so that what a line names is there: ``alerts.jsonl`` has its
+        pictures in ``alerts-pictures``.
+        """
         try:
             line, repeated = journal.record(
                 _path(channel),
                 message.key,
-                message.payload,
+                _with_picture(_path(channel), message),
                 inbox="file",
                 exercise=message.exercise,
                 keep_repeats=False,
@@ -43,7 +48,25 @@ class FileSender:
             "receipt": line["receipt"],
             "received_at": line["received_at"],
             "repeated": repeated,
+            "picture": message.picture is not None,
         }
+
+
+def _with_picture(lines: Path, message: Message) -> dict[str, Any]:
+    """Write the picture beside the file of lines; return the payload that names it."""
+    picture = message.picture
+    if picture is None:
+        return message.payload
+    folder = lines.with_name(f"{lines.stem}-pictures")
+    folder.mkdir(exist_ok=True)
+    part = folder / f".{picture.name}.{os.getpid()}.part"
+    try:
+        part.write_bytes(picture.content)
+        part.replace(folder / picture.name)
+    finally:
+        part.unlink(missing_ok=True)
+    file = f"{folder.name}/{picture.name}"
+    return message.payload | {"picture": picture.described() | {"file": file}}
 
 
 def _path(channel: Channel) -> Path:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from alerts.records import Channel, Message
+from alerts.records import Channel, Message, Picture
 from detectors.errors import ConfigurationError, DeliveryFailed
 
 #: Apprise gives up on a socket after 4 s, which a mail server that greets late exceeds while it
@@ -47,8 +47,9 @@ class PushSender:
         target = apprise.Apprise(asset=plugin.asset)
         target.add(plugin)
         form, title, body = fitted(message, plugin.body_maxlen)
-        notify_with(target, title, body, _files(channel, message))
-        return {"accepted": True, "form": form}
+        picture = message.picture if plugin.attachment_support else None
+        notify_with(target, title, body, _files(channel, message, picture))
+        return {"accepted": True, "form": form, "picture": picture is not None}
 
 
 def fitted(message: Message, limit: int) -> tuple[str, str, str]:
@@ -71,16 +72,19 @@ def fitted(message: Message, limit: int) -> tuple[str, str, str]:
     return "short", "", message.short
 
 
-def _files(channel: Channel, message: Message) -> list[Any] | None:
-    """Return what goes along with a mail: the CAP message, so that programs find it, too."""
-    if message.cap is None or channel.scheme not in _MAIL:
-        return None
+def _files(channel: Channel, message: Message, picture: Picture | None) -> list[Any] | None:
+    """Return what goes along: the picture, and in a mail the CAP message for programs."""
     from apprise.attachment.memory import AttachMemory
 
-    name = f"{message.key}.xml"
-    mimetypes.add_type("application/cap+xml", ".cap")  # Apprise refuses types it has never met
     memory: Any = AttachMemory
-    return [memory(message.cap.encode(), name=name, mimetype="application/cap+xml")]
+    files = []
+    if picture is not None:
+        files.append(memory(content=picture.content, name=picture.name, mimetype="image/png"))
+    if message.cap is not None and channel.scheme in _MAIL:
+        mimetypes.add_type("application/cap+xml", ".cap")  # Apprise refuses types it has never met
+        name = f"{message.key}.xml"
+        files.append(memory(message.cap.encode(), name=name, mimetype="application/cap+xml"))
+    return files or None
 
 
 def notify_with(target: Any, title: str, body: str, files: list[Any] | None = None) -> None:

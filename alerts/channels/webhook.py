@@ -51,7 +51,7 @@ class WebhookSender:
         alert to a place nobody chose. Proxies are taken from the environment as usual.
         """
         parts = _split(channel)
-        body = json.dumps(message.payload, allow_nan=False).encode()
+        body = json.dumps(_with_picture(message), allow_nan=False).encode()
         request = urllib.request.Request(  # noqa: S310 - `handles` lets http and https in only
             parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl(),
             data=body,
@@ -70,12 +70,20 @@ class WebhookSender:
         try:
             # No time-out: the parent's kill is the only clock, and it covers slow trickles too.
             with urllib.request.build_opener(_StayHere).open(request, timeout=None) as answer:
-                return _receipt(answer)
+                return _receipt(answer) | {"picture": message.picture is not None}
         except HTTPError as error:
             error.close()
             raise DeliveryFailed(f"answered {error.code}", _retry_after(error.headers)) from None
         except (OSError, HTTPException) as error:
             raise DeliveryFailed(f"no answer ({explain(error)})") from error
+
+
+def _with_picture(message: Message) -> dict[str, Any]:
+    """Return the payload with its picture in base64, where there is one."""
+    if message.picture is None:
+        return message.payload
+    content = base64.b64encode(message.picture.content).decode()
+    return message.payload | {"picture": message.picture.described() | {"base64": content}}
 
 
 def _retry_after(headers: Headers) -> float | None:

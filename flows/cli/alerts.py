@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +11,8 @@ import typer
 from detectors.errors import ConfigurationError, DeliveryFailed
 from flows.cli import cap
 from flows.cli.errors import FAILED
-from flows.cli.options import AsJson, OnlyRegion, open_world
-from flows.cli.output import aside, emit, minute, plain, screen, styled, table
+from flows.cli.options import AsJson, OnlyRegion, open_world, require_folder
+from flows.cli.output import aside, emit, minute, plain, screen, some, styled, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Alerts: what was told to whom.")
 app.command("cap")(cap.show)
+
+templates_app = typer.Typer(help="Your own words: templates that go before ours.")
+app.add_typer(templates_app, name="templates")
 
 AlertId = Annotated[
     str, typer.Argument(metavar="ALERT", help="Id, or as many first digits as it takes.")
@@ -98,6 +102,8 @@ def _spoken(delivery: DeliveryRecord) -> str:
         said += f" {minute(delivery.receipts[-1].received_at)}"
     if len(delivery.receipts) > 1:
         said += f", {len(delivery.receipts)} times"
+    if delivery.receipts and (why := delivery.receipts[-1].content.get("picture_left_out")):
+        said += f"\n  [dim]without picture: {plain(why, 80)}[/]"
     if delivery.reason:
         said += f"\n  [warn]{plain(delivery.reason, 160)}[/]"
     return said
@@ -222,13 +228,91 @@ def resend(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def picture(
+    alert_id: AlertId,
+    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],
+) -> None:
+    """Draw the picture that goes out with an alert. Reads the imagery again.
+
+    It shows what was known when the alert was decided, and nothing of later.
+    """
+    from db import outbox
+    from db.engine import transaction
+    from flows.alert_pictures import draw_alert
+
+    require_folder(out)
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            (record,) = outbox.list_alerts(s, alert_id=cap.only_alert(s, alert_id))
+        with aside().status("reading imagery"):
+            out.write_bytes(draw_alert(services, record.alert))
+    screen().print(f"Written: {out} ({record.alert.kind})")
+
+
+@app.command()
+def preview(
+    alert_id: AlertId,
+    language: Annotated[
+        str, typer.Option(metavar="TAG", help="en, nb, or a language of your own templates.")
+    ] = "en",
+    templates: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Your own templates; else those of the settings."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an alert as a channel of a language gets it: title, text, SMS. Nothing is sent."""
+    from alerts.message import render
+    from db import outbox
+    from db.engine import transaction
+
+    with open_world() as services:
+        with transaction(services.engine) as s:
+            (record,) = outbox.list_alerts(s, alert_id=cap.only_alert(s, alert_id))
+        own = templates or services.settings.templates
+        message = render(record.alert, language, templates=own)
+    if as_json:
+        emit({"title": message.title, "short": message.short, **message.payload})
+        return
+    console = screen()
+    console.print(f"[name]{plain(message.title, 400)}[/]\n")
+    console.print(message.text, markup=False, soft_wrap=True)
+    console.print(f"[label]SMS, {len(message.short)} characters:[/]")
+    console.print(message.short, markup=False, soft_wrap=True)
+
+
+@templates_app.command("check")
+def check_templates(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of your own templates.")],
+    as_json: AsJson = False,
+) -> None:
+    """Look over your own message templates: names, syntax, variables, and every case rendered."""
+    from alerts.template_check import faults, summary
+
+    found = faults(folder)
+    counted = {} if not folder.is_dir() else dict(summary(folder))
+    if as_json:
+        emit({"faults": found, "languages": counted})
+    else:
+        console = screen()
+        for fault in found:
+            console.print(f"[fail]fault[/] {plain(fault, 400)}")
+        for tag, count in counted.items():
+            console.print(f"[name]{tag}[/]  {some(count, 'template')} of your own")
+        if not found:
+            console.print('[ok]All of them can be used.[/] Set: templates = "DIR"', markup=True)
+    if found:
+        raise typer.Exit(FAILED)
+
+
 @app.command("test")
 def try_out(
     channel: Annotated[
         str | None, typer.Argument(metavar="CHANNEL", help="Name; all where none is named.")
     ] = None,
     kind: Annotated[
-        str, typer.Option(help="What the example tells: suspected, confirmed or withdrawn.")
+        str, typer.Option(help="What the example tells: suspected, updated, confirmed ...")
     ] = "suspected",
     as_json: AsJson = False,
 ) -> None:

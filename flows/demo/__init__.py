@@ -18,7 +18,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from db import counts
+from db import counts, outbox
 from db.engine import transaction
 from db.records import Summary
 from detectors.errors import TransientError
@@ -140,23 +140,29 @@ def second_run(on: Stage) -> tuple[int, int]:
 
 
 def draw(on: Stage) -> tuple[str, ...]:
-    """Draw the landslide that fits the planted one best, by each eye; return the pictures' paths.
+    """Draw the landslide that fits the planted one best, and its last alert; return the paths.
 
     Raises:
         TransientError: a picture could not be drawn.
     """
     with transaction(on.engine) as s:
         best, _ = best_match(versions(s, regions()[0].id))
+        told = [] if best is None else outbox.list_alerts(s, landslide_id=best.id, limit=1)
     if best is None:
         return ()
-    command = [sys.executable, "-m", "flows.cli", "landslides", "picture", str(best.id)]
-    drawing = {}
-    for eye in ("radar", "optical"):
-        picture = str(on.home / f"drill-{eye}.png")
-        drawing[picture] = subprocess.Popen(
-            [*command, picture, f"--{eye}"], env=on.environment,
+    wanted = {
+        str(on.home / f"drill-{eye}.png"): ["landslides", "picture", str(best.id), f"--{eye}"]
+        for eye in ("radar", "optical")
+    }
+    for record in told:
+        wanted[str(on.home / "drill-alert.png")] = ["alerts", "picture", str(record.alert.id)]
+    drawing = {
+        picture: subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", *words, picture], env=on.environment,
             stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
+        for picture, words in wanted.items()
+    }  # fmt: skip
     if failed := [picture for picture, process in drawing.items() if process.wait()]:
         raise TransientError(f"not drawn: {', '.join(failed)}")
     return tuple(drawing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from alerts import journal
 from alerts.channels.registry import SENDERS, check, sender_for
 from alerts.deliver import deliver
 from alerts.receiver import Receiver
-from alerts.records import Channel
+from alerts.records import Channel, Picture
 from detectors.errors import ConfigurationError, DeliveryFailed
 from detectors.types import Alert
 
 Make = Callable[..., Channel]
 _TOKEN = "s3cr3t-t0ken"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Rig:
     arrived: Callable[[], list[str]]
     failing: str
     hopeless: str
+    pictures: Callable[[], list[bytes]]
 
 
 @pytest.fixture(params=sorted(SENDERS))
@@ -49,18 +52,30 @@ def rig(kind: str, receiver: Receiver, tmp_path: Path, closed_port: int) -> Rig:
             arrived=at_receiver,
             failing=f"http://user:{_TOKEN}@127.0.0.1:{closed_port}/{_TOKEN}?token={_TOKEN}",
             hopeless=f"https:///{_TOKEN}",
+            pictures=lambda: [
+                b64decode(line["body"]["picture"]["base64"]) for line in receiver.received()
+            ],
         ),
         "file": Rig(
             good=file.as_uri(),
             arrived=lambda: [line["key"] for line in journal.read(file)],
             failing=(tmp_path / _TOKEN / "missing" / "alerts.jsonl").as_uri(),
             hopeless=f"file://{_TOKEN}/relative",
+            pictures=lambda: [
+                (tmp_path / line["body"]["picture"]["file"]).read_bytes()
+                for line in journal.read(file)
+            ],
         ),
         "push": Rig(
             good=receiver.url.replace("http://", "json://"),
             arrived=at_receiver,
             failing=f"json://user:{_TOKEN}@127.0.0.1:{closed_port}/{_TOKEN}?:token={_TOKEN}",
             hopeless=f"no-such-service://{_TOKEN}",
+            pictures=lambda: [
+                b64decode(one["base64"])
+                for line in receiver.received()
+                for one in line["body"]["attachments"]
+            ],
         ),
     }
     assert rigs.keys() == SENDERS.keys()
@@ -73,6 +88,15 @@ def test_it_delivers_with_a_receipt(kind: str, rig: Rig, channel: Make, exercise
     assert receipt.items() >= {"key": str(exercise.id), "channel": "duty", "kind": kind}.items()
     assert receipt["accepted_at"].endswith("Z")
     assert json.loads(json.dumps(receipt, allow_nan=False)) == receipt
+
+
+def test_it_carries_the_picture(rig: Rig, channel: Make, exercise: Alert) -> None:
+    picture = Picture(f"{exercise.id}.png", PNG)
+    receipt = deliver(exercise, channel(rig.good), picture=picture)
+    assert receipt["picture"] is True
+    assert rig.pictures() == [PNG]
+    assert rig.arrived() == [str(exercise.id)]
+    assert deliver(exercise, channel(rig.good))["picture"] is False
 
 
 def test_a_repeat_carries_the_same_key(rig: Rig, channel: Make, exercise: Alert) -> None:
@@ -142,3 +166,23 @@ def test_a_file_channel_takes_paths_with_blanks(
     file = tmp_path / "duty \u00f8ffice.jsonl"
     deliver(exercise, channel(file.as_uri()))
     assert len(journal.read(file)) == 1
+
+
+def test_a_channel_speaks_its_language(rig: Rig, channel: Make, exercise: Alert) -> None:
+    norwegian = replace(channel(rig.good), language="nb")
+    assert "template_fault" not in deliver(exercise, norwegian)
+    unknown = replace(channel(rig.good), language="xx")
+    assert "no language 'xx'" in deliver(exercise, unknown)["template_fault"]
+    assert rig.arrived() == [str(exercise.id)] * len(rig.arrived())
+
+
+def test_norwegian_arrives_as_it_was_written(
+    receiver: Receiver, channel: Make, exercise: Alert
+) -> None:
+    deliver(exercise, replace(channel(receiver.url), language="nb"), exposure={"road": "E6"})
+    (line,) = receiver.received()
+    body = line["body"]
+    assert (body["language"], body["status"]) == ("nb", "Exercise")
+    assert body["title"].startswith("EXERCISE SIMULATED: Mistenkt skred")
+    assert "ØVELSE" in body["text"]
+    assert any(action.startswith("E6 i eller ved omrisset") for action in body["actions"])

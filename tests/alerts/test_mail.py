@@ -9,7 +9,7 @@ import pytest
 from alerts.channels.registry import check
 from alerts.deliver import deliver
 from alerts.message import render
-from alerts.records import Channel
+from alerts.records import Channel, Picture
 from detectors.errors import ConfigurationError, DeliveryFailed
 from detectors.types import Alert
 
@@ -33,6 +33,17 @@ def test_a_mail_arrives_as_written(mail_server: object, channel: Make, exercise:
     text = mail.get_payload(decode=True).decode()
     assert text.split() == message.text.split()
     assert "\n       lat 0.00025, lon 0.00025 " in text.replace("\r\n", "\n")
+
+
+def test_the_picture_is_attached(mail_server: object, channel: Make, exercise: Alert) -> None:
+    content = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
+    picture = Picture(f"{exercise.id}.png", content)
+    assert deliver(exercise, channel(_url(mail_server.port)), picture=picture)["picture"] is True
+    (mail,) = mail_server.inbox
+    text, attached = mail.get_payload()
+    assert render(exercise).text.split() == text.get_payload(decode=True).decode().split()
+    assert (attached.get_content_type(), attached.get_filename()) == ("image/png", picture.name)
+    assert attached.get_payload(decode=True) == content
 
 
 def test_a_refused_mail_is_a_failure(mail_server: object, channel: Make, exercise: Alert) -> None:

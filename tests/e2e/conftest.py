@@ -76,7 +76,7 @@ def operate(no_settings: Path) -> Iterator[Callable[..., Operator]]:
 
     def make(w: Watch | OpticalWatch, channels: dict[str, str], **keys: Any) -> Operator:
         text = [
-            *(f"{key} = {json.dumps(value)}" for key, value in keys.items()),
+            *(f"{key} = {json.dumps(v)}" for key, v in {"picture_timeout_s": 0, **keys}.items()),
             f"clock_file = {json.dumps(str(no_settings / 'clock'))}",
             f'[catalogues.local]\nkind = "stac"\nurl = "{w.catalogue_url}"',
             'published_property = "published"\nwindow = "P36500D"\nattempts = 2',

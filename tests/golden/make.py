@@ -1,20 +1,27 @@
-"""Writes the golden score maps anew: ``.venv/bin/python -m tests.golden.make``.
+"""Writes golden score maps and picture anew: ``.venv/bin/python -m tests.golden.make``.
 
-Run it only when scores are meant to change; what changes is who is alerted, so the figures in
-bench/data.md have to be measured again and the change belongs into CHANGELOG.md.
+Run it only when they are meant to change (``-m tests.golden.make picture`` for the picture alone).
+What changes scores changes who is alerted, so the figures in bench/data.md have to be measured
+again and the change belongs into CHANGELOG.md.
 """
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from alerts.alert_picture import draw
 from detectors import registry
 from detectors.normalise import normalise
+from tests.alert_pictures import suspected
 from tests.scenes import SHIPPED, STEEP, read_series, split
 
 GOLDEN = Path(__file__).with_name("scores.npz")
+GOLDEN_PICTURE = Path(__file__).with_name("alert-picture.png")
 #: Sixteen looks come before; ten of them count.
 SENSED = "2023-11-21"
 #: Stored in thousandths of a sigma, far below the tolerance.
@@ -35,7 +42,16 @@ def golden_maps() -> dict[str, np.ndarray]:
         return {name: stored[name].astype(np.float32) / SCALE for name in stored.files}
 
 
+def thumbnail(png: bytes) -> Image.Image:
+    """Return a picture at a sixth of its size."""
+    with Image.open(io.BytesIO(png)) as image:
+        return image.convert("RGB").reduce(6)
+
+
 if __name__ == "__main__":
+    thumbnail(draw(suspected())).save(GOLDEN_PICTURE)
+    if sys.argv[1:] == ["picture"]:
+        sys.exit()
     maps = score_maps()
     assert all(np.isfinite(score).all() for score in maps.values())
     np.savez_compressed(

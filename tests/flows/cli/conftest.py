@@ -233,6 +233,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("SCARPWATCH_HOME", str(folder))
     monkeypatch.setenv("COLUMNS", "100")
+    # Drawing takes seconds: the tests of the pictures ask for them.
+    monkeypatch.setenv("SCARPWATCH_PICTURE_TIMEOUT_S", "0")
     return folder
 
 

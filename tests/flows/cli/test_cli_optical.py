@@ -120,6 +120,19 @@ def test_pictures_by_either_eye(world: OpticalWatch, cli: Any, tmp_path: Path) -
     assert not out.exists()
 
 
+def test_the_picture_of_an_alert(world: OpticalWatch, cli: Any, read: Any, tmp_path: Path) -> None:
+    world.confirm(7)
+    out = tmp_path / "alert.png"
+    for alert in read("alerts", "list")["alerts"][:2]:
+        digits = str(alert["id"])[:8]
+        assert alert["kind"] in cli("alerts", "picture", digits, out).stdout
+        assert out.read_bytes().startswith(b"\x89PNG")
+    assert "no alert 0123" in cli("alerts", "picture", "0123", out, status=2).stderr
+    assert (
+        "no folder" in cli("alerts", "picture", digits, tmp_path / "no" / "a.png", status=2).stderr
+    )
+
+
 def alone(world: OpticalWatch) -> Any:
     (found,) = (one for one in world.landslides() if one.change_db is None)
     return found

@@ -166,6 +166,36 @@ def test_resend_finds_channels_for_an_alert_that_had_none(
     assert len(record.deliveries) == 2
 
 
+def test_preview_shows_what_a_channel_gets(
+    stored: Any, cli: Any, read: Any, home: Path, tmp_path: Path
+) -> None:
+    key = str(stored.alert.id)
+    english = cli("alerts", "preview", key[:8]).stdout
+    assert "SUSPECTED LANDSLIDE, NOT CONFIRMED" in english
+    assert "WHAT TO DO NOW\n1. Do not treat it as confirmed." in english
+    assert f"key {key}" in english
+    norwegian = cli("alerts", "preview", key[:8], "--language", "nb").stdout
+    assert norwegian.startswith("EXERCISE SIMULATED: Mistenkt skred")
+    assert "DETTE GJØR DU NÅ" in norwegian
+    (tmp_path / "own" / "nb" / "actions").mkdir(parents=True)
+    own = tmp_path / "own" / "nb" / "actions" / "landslide-suspected.j2"
+    own.write_text("Ring vakta.\n")
+    words = ("--language", "nb", "--templates", tmp_path / "own")
+    document = read("alerts", "preview", key, *words)
+    assert document["actions"] == ["Ring vakta."]
+    assert document["language"] == "nb"
+    (home / "scarpwatch.toml").write_text(f'templates = "{tmp_path}/own"\n')
+    assert "1. Ring vakta." in cli("alerts", "preview", key, "--language", "nb").stdout
+    assert "known: en, nb" in cli("alerts", "preview", key, "--language", "xx", status=2).stderr
+    assert cli("alerts", "templates", "check", tmp_path / "own").stdout.count("nb") == 1
+    own.write_text("{{ nobody }}\n")
+    told = cli("alerts", "templates", "check", tmp_path / "own", status=1).stdout
+    assert "nb/actions/landslide-suspected.j2: unknown variable nobody" in " ".join(told.split())
+    found = read("alerts", "templates", "check", tmp_path / "own", status=1)
+    assert len(found["faults"]) == 1
+    assert found["languages"] == {"nb": 1}
+
+
 def test_try_out_channels(home: Path, cli: Any, read: Any, tmp_path: Path) -> None:
     assert "[channels.NAME]" in cli("alerts", "test", status=2).stderr
     live = f'[channels.duty]\nurl = "file://{tmp_path}/live.jsonl"\n'
