@@ -23,12 +23,12 @@ from flows.cli.metrics import metrics
 from flows.cli.models import app as models_app
 from flows.cli.options import set_up_logging
 from flows.cli.polling import poll, scene
+from flows.cli.recipes import app as recipes_app
+from flows.cli.recipes import evaluate_points
 from flows.cli.regions import app as regions_app
 from flows.cli.replaying import demo, replay
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
-from flows.cli.shallow import app as shallow_app
-from flows.cli.shallow import evaluate_points
 from flows.cli.simulating import simulate
 from flows.cli.terrain import terrain
 
@@ -88,7 +88,7 @@ for group, name, panel in (
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
     (archive_app, "archive", ARCHIVES),
-    (shallow_app, "shallow", LEARN),
+    (recipes_app, "recipes", LEARN),
     (models_app, "models", LEARN),
     (catalogs_app, "catalogs", KEEP),
     (database_app, "db", KEEP),

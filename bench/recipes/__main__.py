@@ -1,0 +1,33 @@
+"""Write ``bench/recipes.md``: ``python -m bench.recipes [RECIPE ...]``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.recipes.judging import compare, tiny
+from bench.recipes.places import make
+from detectors.training import raster_recipes
+
+SEEDS = (0, 1, 2)
+
+
+def main(wanted: list[str]) -> None:
+    rows = {}
+    for name in wanted or raster_recipes.names():
+        for seed in SEEDS:
+            with tempfile.TemporaryDirectory() as folder:
+                examples = make(name, Path(folder), seed)
+                found = compare(tiny(name, seed), examples, Path(folder) / name)
+            rows.setdefault(name, []).append(asdict(found))
+            print(name, seed, json.dumps(asdict(found)), flush=True)
+    path = Path(__file__).parents[1] / "results" / "recipes.json"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(known | rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
