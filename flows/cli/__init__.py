@@ -22,6 +22,7 @@ from flows.cli.looks import app as looks_app
 from flows.cli.metrics import metrics
 from flows.cli.models import app as models_app
 from flows.cli.options import set_up_logging
+from flows.cli.own import map_my_own
 from flows.cli.polling import poll, scene
 from flows.cli.recipes import app as recipes_app
 from flows.cli.recipes import evaluate_points
@@ -104,6 +105,7 @@ app.command(rich_help_panel=ARCHIVES)(simulate)
 app.command(rich_help_panel=ARCHIVES)(terrain)
 app.command(rich_help_panel=LEARN)(evaluate)
 app.command(rich_help_panel=LEARN)(train)
+app.command(rich_help_panel=LEARN)(map_my_own)
 app.command(rich_help_panel=LEARN)(metrics)
 app.command(rich_help_panel=LEARN)(evaluate_points)
 app.command(rich_help_panel=LEARN)(evaluate_series)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from flows.raster_scoring import Scored
     from flows.raster_training import Example, Gathered, Reading
     from flows.recipe_list import Listed
+    from flows.training_results import Result
 
 
 def print_list(found: Sequence[Listed]) -> None:
@@ -148,41 +150,59 @@ def ordered(
     return dataclasses.replace(recipe, members=tuple(seeded))
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a training gave."""
+
+    asked: RasterModel
+    """The model."""
+    results: tuple[Result, ...]
+    """Of each member."""
+    test: Scored
+    """On ground that nothing was chosen on."""
+    gathered: Gathered
+    """What it learnt from."""
+    out: Path
+    """Where the model lies."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "model": self.asked.model.version,
+            "out": str(self.out),
+            "members": [dataclasses.asdict(result) for result in self.results],
+            "test": scores_document(self.test.pixels, self.test.objects),
+        }
+
+    def show(self) -> None:
+        """Print it."""
+        print_confusion(self.test.pixels)
+        screen().print(
+            f"Written to {plain(str(self.out))}: {plain(self.asked.model.version)}, "
+            f"{some(len(self.gathered.tiles), 'tile')}, F1 on validation "
+            f"{self.asked.model.validation_f1:.3f}; above, the test side"
+        )
+
+
 def learn(
     recipe: RasterRecipe, found: Sequence[Example], reading: Reading, out: Path, licence: str,
-    *, resume: bool, as_json: bool,
-) -> tuple[RasterModel, Scored, Gathered]:  # fmt: skip
-    """Gather, train, examine and write the card; show what came of it."""
+    *, resume: bool, hidden: bool,
+) -> Learnt:  # fmt: skip
+    """Gather, train, examine and write the card."""
     from flows import raster_training
 
-    with progress(len(found), "places", hidden=as_json, what="cutting tiles") as done:
+    with progress(len(found), "places", hidden=hidden, what="cutting tiles") as done:
         gathered = raster_training.gather(recipe, found, reading, done)
     total = sum(spec.epochs for spec in recipe.members)
-    with progress(total, "epochs", hidden=as_json, what=recipe.name) as done:
+    with progress(total, "epochs", hidden=hidden, what=recipe.name) as done:
         asked, results = raster_training.train(
             recipe, gathered, out, done, resume=resume, licence=licence
         )
-    with progress(1, "test", hidden=as_json, what="examining") as done:
+    with progress(1, "test", hidden=hidden, what="examining") as done:
         test = raster_training.examine(asked, recipe, found, reading, gathered)
         done()
     raster_training.write_card(recipe, found, gathered, asked, test, out)
-    if as_json:
-        emit(
-            {
-                "model": asked.model.version,
-                "out": str(out),
-                "members": [dataclasses.asdict(result) for result in results],
-                "test": scores_document(test.pixels, test.objects),
-            }
-        )
-    else:
-        print_confusion(test.pixels)
-        screen().print(
-            f"Written to {plain(str(out))}: {plain(asked.model.version)}, "
-            f"{some(len(gathered.tiles), 'tile')}, F1 on validation "
-            f"{asked.model.validation_f1:.3f}; above, the test side"
-        )
-    return asked, test, gathered
+    return Learnt(asked, results, test, gathered, out)
 
 
 def score(
@@ -229,20 +249,24 @@ def print_scores(
         screen().print(f"{name.replace('_', ' ')}: {shown}")
 
 
-def show_map(
-    asked: Sequence[RasterModel], mapped: Mapped, hectares: float, *, as_json: bool
-) -> None:
+def map_document(asked: Sequence[RasterModel], mapped: Mapped, hectares: float) -> dict[str, Any]:
+    """Return what was mapped as JSON.
+
+    Args:
+        asked: the models.
+        mapped: what they wrote.
+        hectares: of a pixel.
+    """
+    return {
+        "models": [one.model.version for one in asked],
+        "files": [str(path) for path in mapped.files],
+        "hectares": {name: n * hectares for name, n in mapped.pixels.items()},
+        "outlines": mapped.outlines,
+    }
+
+
+def show_map(mapped: Mapped, hectares: float) -> None:
     """Print what was mapped."""
-    if as_json:
-        emit(
-            {
-                "models": [one.model.version for one in asked],
-                "files": [str(path) for path in mapped.files],
-                "hectares": {name: n * hectares for name, n in mapped.pixels.items()},
-                "outlines": mapped.outlines,
-            }
-        )
-        return
     rows = table("class", "hectares", "share")
     total = max(sum(mapped.pixels.values()), 1)
     for name, count in mapped.pixels.items():

@@ -135,7 +135,11 @@ def train(
     declared = views.ordered(recipe, window, epochs, steps, members, seed, grid=grid)
     found = recipe_list.examples(raster or [], labels or [], place or [])
     reading = Reading(attribute, area, pixel_m=pixel)
-    views.learn(declared, found, reading, out, licence, resume=resume, as_json=as_json)
+    learnt = views.learn(declared, found, reading, out, licence, resume=resume, hidden=as_json)
+    if as_json:
+        emit(learnt.document())
+    else:
+        learnt.show()
 
 
 def _train_trees(
@@ -187,7 +191,10 @@ def predict(
         with progress(total, "blocks", hidden=as_json, what="mapping") as done:
             mapped = raster_maps.write_maps(asked, place, out, done)
         hectares = place.grid.pixel_area_m2 / 1e4
-    views.show_map(asked, mapped, hectares, as_json=as_json)
+    if as_json:
+        emit(views.map_document(asked, mapped, hectares))
+    else:
+        views.show_map(mapped, hectares)
 
 
 def _load(model: str) -> RasterModel:
