@@ -9,10 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.recipes.judging import compare, tiny
+from bench.recipes.page import page
 from bench.recipes.places import make
 from detectors.training import raster_recipes
 
 SEEDS = (0, 1, 2)
+PAGE = Path(__file__).parents[1] / "recipes.md"
 
 
 def main(wanted: list[str]) -> None:
@@ -27,6 +29,8 @@ def main(wanted: list[str]) -> None:
     path = Path(__file__).parents[1] / "results" / "recipes.json"
     known = json.loads(path.read_text()) if path.is_file() else {}
     path.write_text(json.dumps(known | rows, indent=1) + "\n")
+    order = [name for name in raster_recipes.names() if name in known | rows]
+    PAGE.write_text(page({name: (known | rows)[name] for name in order}), encoding="utf-8")
 
 
 if __name__ == "__main__":
