@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.recipes.judging import compare, tiny
-from bench.recipes.page import page
+from bench.recipes.page import learned, page
 from bench.recipes.places import make
 from detectors.training import raster_recipes
 
@@ -30,7 +30,9 @@ def main(wanted: list[str]) -> None:
     known = json.loads(path.read_text()) if path.is_file() else {}
     path.write_text(json.dumps(known | rows, indent=1) + "\n")
     order = [name for name in raster_recipes.names() if name in known | rows]
-    PAGE.write_text(page({name: (known | rows)[name] for name in order}), encoding="utf-8")
+    learnt = path.with_name("recipes-simulated.json")
+    more = learned(json.loads(learnt.read_text())) if learnt.is_file() else ""
+    PAGE.write_text(page({name: (known | rows)[name] for name in order}, more), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def test_one_command_from_rasters_to_a_map(tmp_path: Path) -> None:
     rasters, polygons = write_example(tmp_path / "example", 176)
     out = tmp_path / "out"
     words = [word for path in rasters for word in ("--raster", path)]
-    result = typed("map-my-own", *words, "--polygons", polygons, "--out", out, "--epochs", 3,
+    result = typed("map-my-own", *words, "--polygons", polygons, "--out", out, "--epochs", 2,
                    "--json")  # fmt: skip
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
@@ -40,7 +40,7 @@ def test_one_command_from_rasters_to_a_map(tmp_path: Path) -> None:
     with MemoryFile((out / "picture.png").read_bytes()) as file, file.open() as picture:
         assert picture.shape == (1230, 1095)
     assert "SIMULATED_polygons" in (out / "model" / "CARD.md").read_text(encoding="utf-8")
-    again = typed("map-my-own", *words, "--polygons", polygons, "--out", out, "--epochs", 3,
+    again = typed("map-my-own", *words, "--polygons", polygons, "--out", out, "--epochs", 2,
                   "--resume")  # fmt: skip
     assert again.exit_code == 0
     assert answer["model"] in again.stdout.replace("\n", "")

@@ -12,6 +12,7 @@ import rasterio
 from rasterio import features
 from shapely.geometry import LineString, box, shape
 
+from bench.recipes.judging import TINY
 from bench.recipes.places import gully, landslides
 from bench.recipes.places import write as write_raster
 from detectors.training import raster_recipes
@@ -159,16 +160,13 @@ def test_blocks_say_what_the_whole_says(
 
 
 def test_a_training_goes_on_after_a_kill(models: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    recipe = raster_recipes.shortened(raster_recipes.get("landslide-local-2"), 32, 6, 1)
+    recipe = raster_recipes.shortened(raster_recipes.get("landslide-local-2"), 32, 6, 1, TINY)
     examples = [
         raster_training.Example((Source(models / f"slides{n}" / "SIMULATED_0.tif"),),
                                 models / f"slides{n}" / "labels.tif")
         for n in range(3)
     ]  # fmt: skip
     gathered = raster_training.gather(recipe, examples, Reading())
-    (spec,) = recipe.members
     calls = []
 
     def killed() -> None:
@@ -182,7 +180,6 @@ def test_a_training_goes_on_after_a_kill(models: Path, tmp_path: Path) -> None:
     straight, _ = raster_training.train(recipe, gathered, tmp_path / "b")
     assert again.model.version == straight.model.version
     assert not list((tmp_path / "a").glob("*.checkpoint"))
-    assert replace(spec).name == "unet"
 
 
 def test_what_cannot_be_done_is_named(models: Path, tmp_path: Path) -> None:
