@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.training import confusion, metrics, raster_models
+from detectors.training import confusion, raster_models
 from detectors.training.confusion import Confusion
 from detectors.training.losses import UNKNOWN
-from detectors.training.metrics import PixelMetrics
 from flows.places import Place
 from flows.raster_labels import Labels
 from flows.raster_maps import RasterModel, scores
@@ -25,8 +24,6 @@ class Scored:
     """Pixel by pixel, no data and unknown ground left out."""
     objects: Confusion
     """Polygon by polygon (or patch of one class), by the majority of its pixels."""
-    one_class: PixelMetrics | None
-    """Of the one class at the model's threshold, where there is but one beside the background."""
 
 
 def evaluate(
@@ -52,23 +49,16 @@ def evaluate(
     count = len(asked.model.classes)
     whole = [(slice(0, place.grid.height), slice(0, place.grid.width))]
     said = np.full(place.grid.shape, UNKNOWN, dtype=np.int16)
-    tallies = np.zeros((2, metrics.STEPS), dtype=np.int64)
     for rows, columns in areas or whole:
         for cut, (one,) in scores([asked], place, rows, columns):
             said[cut] = raster_models.classify(one, asked.model.threshold)
-            if asked.model.outputs == 1:
-                truth = labels.codes[cut]
-                known = np.where(truth == UNKNOWN, np.nan, one[0]).astype(np.float32)
-                tallies += metrics.tally(known, truth == 1)
             done()
     classes = range(count)
-    single = metrics.measure(tallies, asked.model.threshold) if asked.model.outputs == 1 else None
     return Scored(
         _named(confusion.count(said, labels.codes, classes, UNKNOWN), asked),
         _named(
             confusion.count_objects(said, labels.codes, labels.objects, classes, UNKNOWN), asked
         ),
-        single,
     )
 
 
@@ -76,7 +66,7 @@ def _named(counted: Confusion, asked: RasterModel) -> Confusion:
     return dataclasses.replace(counted, ids=asked.model.classes)
 
 
-def together(parts: Sequence[Scored], threshold_metrics: PixelMetrics | None = None) -> Scored:
+def together(parts: Sequence[Scored]) -> Scored:
     """Add up the tables of several places."""
     pixels, objects = (
         dataclasses.replace(
@@ -84,5 +74,4 @@ def together(parts: Sequence[Scored], threshold_metrics: PixelMetrics | None = N
         )
         for name in ("pixels", "objects")
     )
-    alone = parts[0].one_class if len(parts) == 1 else threshold_metrics
-    return Scored(pixels, objects, alone)
+    return Scored(pixels, objects)

@@ -89,18 +89,6 @@ class Gathered:
         return 1 if len(self.classes) == 2 else len(self.classes)
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What came out."""
-
-    asked: RasterModel
-    """The model."""
-    results: tuple[Result, ...]
-    """Of each member."""
-    test: Scored
-    """On ground that nothing was chosen on."""
-
-
 @contextmanager
 def opened(
     recipe: RasterRecipe, example: Example, reading: Reading, classes: Sequence[str] = ()
