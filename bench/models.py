@@ -31,6 +31,7 @@ from detectors.networks import half_precision
 from detectors.training import losses, recipes
 from detectors.training.dataset import Patches, Split
 from detectors.training.grid import grid_of
+from detectors.training.lessons import PictureLessons
 from detectors.training.recipes import MemberSpec
 from detectors.training.train import WEIGHT_DECAY, Training
 
@@ -127,7 +128,7 @@ def measure_training(steps: int) -> dict[str, Any]:
     masks = random.random((64, grid.window, grid.window)) < 0.05
     numbers = np.arange(64)
     train = Patches(images, masks, numbers, np.full(64, Split.TRAIN.value))
-    epochs = iter(Training(spec, train, train.every(64)))
+    epochs = iter(Training(spec, PictureLessons(train, train.every(64), spec.loss)))
     step = bare_step(spec, cycle.batch, grid.window)
     whole, only = best_of(lambda: next(epochs), lambda: [step() for _ in range(steps)])
     samples = steps * cycle.batch

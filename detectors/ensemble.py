@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from detectors import inference, weights
+from detectors.errors import ConfigurationError
 from detectors.inference import ORIENTATIONS, Windows
 from detectors.types import FloatArray
 from detectors.weights import Member, Model
@@ -109,8 +110,12 @@ def load(name: str, folder: Path = weights.MODELS) -> Ensemble:
         folder: that this is in; the shipped ones are the default.
 
     Raises:
-        ConfigurationError: there is no ensemble of that name.
+        ConfigurationError: there is no ensemble of that name, or it is a model of rasters.
         InvalidWeights: a file is missing or was changed.
     """
     model = weights.describe(name, folder)
+    if model.recipe:
+        raise ConfigurationError(
+            f"{model.version} reads rasters: 'scarpwatch recipes evaluate --model {model.name}'"
+        )
     return Ensemble(model, tuple(m.load(len(model.bands)) for m in model.members))

@@ -23,6 +23,7 @@
     │   ├── InvalidPatches          labelled pictures that cannot be scored or learnt from
     │   ├── InvalidSeries           a series of looks, or its labels, that cannot be read
     │   ├── InvalidMatrix           a confusion matrix that cannot be read
+    │   ├── MissingBand             no raster holds a band that a recipe needs
     │   ├── InvalidSamples          bands, labels, points or segments that cannot be learnt from
     │   └── InvalidWeights          a trained network that is missing, changed or of another shape
     └── ConfigurationError        a setting, channel, detector or catalogue name is wrong
@@ -151,6 +152,10 @@ class InvalidSeries(PermanentError):
 
 class InvalidMatrix(PermanentError):
     """A confusion matrix that is not square, names classes twice, or holds what is no count."""
+
+
+class MissingBand(PermanentError):
+    """A recipe needs a band that no raster holds; the message says where it comes from."""
 
 
 class InvalidSamples(PermanentError):

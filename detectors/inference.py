@@ -9,7 +9,7 @@ each pixel their shares sum to one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from detectors.types import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+Prepare = Callable[[FloatArray], "Tensor"]
 
 #: Quarter turns and mirror images of a square.
 ORIENTATIONS = 8
@@ -81,21 +83,48 @@ def predict(network: nn.Module, picture: FloatArray, windows: Windows) -> FloatA
     Returns:
         float32 (y, x), 0..1, NaN where any band is NaN.
     """
+    alone: FloatArray = predict_classes(network, picture, windows)[0]
+    return alone
+
+
+def predict_classes(
+    network: nn.Module,
+    picture: FloatArray,
+    windows: Windows,
+    prepare: Prepare | None = None,
+    outputs: int = 1,
+) -> FloatArray:
+    """Judge a picture of any size, class by class.
+
+    Args:
+        network: from what ``prepare`` makes, (n, band, y, x), to logits (n, outputs, y, x), in
+            evaluation mode.
+        picture: float (band, y, x), NaN = not observed.
+        windows: how to cut it.
+        prepare: what a network sees of windows (n, band, y, x) with NaN; None = each band about
+            its own mean and spread in the window.
+        outputs: 1 for one class against the rest, else one a class, of which one is true.
+
+    Returns:
+        float32 (outputs, y, x), 0..1, NaN where any band is NaN.
+    """
+    prepare = prepare or standardised
     seen = np.isfinite(picture).all(axis=0)
     height, width = seen.shape
     padded = _pad(np.where(seen, picture, np.nan).astype(np.float32), windows.size)
-    total = np.zeros(padded.shape[1:], dtype=np.float32)
-    weight = np.zeros_like(total)
+    weight = np.zeros(padded.shape[1:], dtype=np.float32)
+    total = np.zeros((outputs, *weight.shape), dtype=np.float32)
     taper = windows.taper()
     at_once = max(windows.batch // windows.orientations, 1)
     for group in itertools.batched(_observed(padded, windows), at_once):
-        judged = _judge(network, np.stack([_filled(padded[:, *cut]) for cut in group]), windows)
+        ready = prepare(np.stack([padded[:, *cut] for cut in group]))
+        judged = _judge(network, ready, windows, outputs)
         for cut, window in zip(group, judged, strict=True):
-            total[cut] += window * taper
+            total[:, *cut] += window * taper
             weight[cut] += taper
     with np.errstate(invalid="ignore"):
-        blended: FloatArray = (total / weight)[:height, :width]
-    blended[~seen] = np.nan
+        blended: FloatArray = (total / weight).astype(np.float32)[:, :height, :width]
+    blended[:, ~seen] = np.nan
     return blended
 
 
@@ -116,19 +145,20 @@ def _observed(picture: FloatArray, windows: Windows) -> Iterator[tuple[slice, sl
             yield cut
 
 
-def _filled(window: FloatArray) -> FloatArray:
-    """Put the mean of its band where a window was not observed, which keeps its mean."""
-    mean = np.nanmean(window, axis=(1, 2), keepdims=True, dtype=np.float32)
-    return np.where(np.isfinite(window), window, mean)
+def standardised(windows: FloatArray) -> Tensor:
+    """Return windows (n, band, y, x) about their own mean; what was not observed is put there."""
+    import torch
+
+    mean = np.nanmean(windows, axis=(2, 3), keepdims=True, dtype=np.float32)
+    return standardise_windows(torch.from_numpy(np.where(np.isfinite(windows), windows, mean)))
 
 
-def _judge(network: nn.Module, cut: FloatArray, windows: Windows) -> FloatArray:
-    """Return float32 (n, y, x): windows judged in each size and orientation, and averaged."""
+def _judge(network: nn.Module, standard: Tensor, windows: Windows, outputs: int) -> FloatArray:
+    """Return float32 (n, outputs, y, x): windows in each size and orientation, averaged."""
     import torch
     from torch.nn import functional
 
-    standard = standardise_windows(torch.from_numpy(cut))
-    total = torch.zeros(len(cut), 1, windows.size, windows.size)
+    total = torch.zeros(len(standard), outputs, windows.size, windows.size)
     sides = windows.sides or (windows.size,)
     for side in sides:
         shown = standard
@@ -136,18 +166,19 @@ def _judge(network: nn.Module, cut: FloatArray, windows: Windows) -> FloatArray:
             shown = functional.interpolate(standard, (side, side), mode="bicubic")
         scores = _in_orientations(network, shown, windows.orientations)
         total += functional.interpolate(scores, total.shape[2:], mode="bilinear")
-    judged: FloatArray = (total[:, 0] / len(sides)).numpy()
+    judged: FloatArray = (total / len(sides)).numpy()
     return judged
 
 
 def _in_orientations(network: nn.Module, shown: Tensor, orientations: int) -> Tensor:
-    """Return scores (n, 1, y, x): windows judged in each orientation, turned back and averaged."""
+    """Return scores (n, output, y, x): judged in each orientation, turned back and averaged."""
     import torch
 
     turned = torch.cat([_turn(shown, k) for k in range(orientations)])
     turned = turned.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), half_precision():
-        scores = torch.sigmoid(network(turned).float())
+        logits = network(turned).float()
+    scores = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
     back = [_turn_back(part, k) for k, part in enumerate(torch.split(scores, len(shown)))]
     return torch.stack(back).mean(dim=0)
 

@@ -60,6 +60,20 @@ def slope(elevation: FloatArray, pixel_m: float) -> FloatArray:
     return steep
 
 
+def slope_sum(elevation: FloatArray, pixel_m: float, pixels: int) -> FloatArray:
+    """Return the sum of slopes in the window, degrees, float32 (y, x).
+
+    Where the window is cut off, the mean of what is left stands for the rest.
+    """
+    steep = slope(elevation, pixel_m)
+    count, mean, _ = _moments(steep, pixels)
+    finite = steep[np.isfinite(steep)]
+    middle = float(finite.mean(dtype=np.float64)) if finite.size else 0.0
+    total = np.where(np.isfinite(steep) & (count > 0), (mean + middle) * pixels**2, np.nan)
+    added: FloatArray = total.astype(np.float32)
+    return added
+
+
 def aspect(elevation: FloatArray, pixel_m: float) -> FloatArray:
     """Return the direction the ground falls in, degrees from 0 to under 360, clockwise from north.
 

@@ -49,7 +49,7 @@ class Member:
     validation_f1: float
     """F1 of the landslide class at that threshold on the validation split."""
 
-    def load(self, bands: int) -> nn.Module:
+    def load(self, bands: int, outputs: int = 1) -> nn.Module:
         """Return the network with its weights in single precision, ready to judge.
 
         Raises:
@@ -67,7 +67,7 @@ class Member:
                 f"{self.file} was changed: its sha256 begins with {found[:12]}, not with "
                 f"{self.sha256[:12]}; {_MEND}"
             )
-        network = self.network.build(bands)
+        network = self.network.build(bands, outputs)
         try:
             network.load_state_dict(load(content))
         except RuntimeError as error:
@@ -95,6 +95,24 @@ class Model:
     """F1 of their mean on validation, at the best threshold there."""
     licence: str
     """Of the weights: an SPDX identifier, or ``other``; empty where nobody stated one."""
+
+    classes: tuple[str, ...] = ("background", "landslide")
+    """Of its maps."""
+    codes: tuple[int, ...] = (0, 1)
+    """Of the classes."""
+    pixel_m: float = 10.0
+    """Ground that a pixel covers, m."""
+    means: tuple[float, ...] = ()
+    """Of the bands over the training tiles; none = each window is taken about its own mean."""
+    spreads: tuple[float, ...] = ()
+    """Standard deviations, likewise."""
+    recipe: str = ""
+    """Recipe of rasters that it was made by; empty = of pictures."""
+
+    @property
+    def outputs(self) -> int:
+        """Logits of a pixel: one where there are two classes, else one a class."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
 
     @property
     def version(self) -> str:
@@ -131,7 +149,8 @@ def describe(name: str, folder: Path = MODELS) -> Model:
 
 def _model(document: Mapping[str, Any], folder: Path) -> Model:
     properties = document["properties"]
-    (seen,) = properties["mlm:input"]
+    (seen,), (said,) = properties["mlm:input"], properties["mlm:output"]
+    classes, scaling = said["classification:classes"], seen.get("value_scaling", ())
     members = tuple(_members(document["assets"], folder))
     return Model(
         name=properties["mlm:name"],
@@ -142,6 +161,12 @@ def _model(document: Mapping[str, Any], folder: Path) -> Model:
         members=members,
         validation_f1=float(properties["scarpwatch:validation_f1_by_size"][len(members) - 1]),
         licence=str(properties.get("license", "")),
+        classes=tuple(str(one["name"]) for one in classes),
+        codes=tuple(int(one["value"]) for one in classes),
+        pixel_m=float(properties["gsd"]),
+        means=tuple(float(band["mean"]) for band in scaling),
+        spreads=tuple(float(band["stddev"]) for band in scaling),
+        recipe=str(properties.get("scarpwatch:recipe", "")),
     )
 
 

@@ -8,20 +8,21 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from detectors.errors import InvalidWeights
-from detectors.training.dataset import Patches
 from detectors.training.recipes import MemberSpec
 from detectors.training.train import Training
 from flows.files import write_whole
 
 
-def key_of(spec: MemberSpec, patches: Patches) -> str:
-    """Return a checksum over what a training hangs on: its declaration and its patches."""
+def key_of(spec: MemberSpec, *parts: NDArray[Any]) -> str:
+    """Return a checksum over what a training hangs on: its declaration and its examples."""
     digest = hashlib.sha256(repr(spec).encode())
-    for part in (patches.images, patches.masks, patches.sides.astype("S")):
-        digest.update(part.tobytes())
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 

@@ -200,7 +200,7 @@ def check(path: Path) -> Model:
     """
     model = weights.describe(path.name, path.parent)
     for member in model.members:
-        member.load(len(model.bands))
+        member.load(len(model.bands), model.outputs)
     if not model.members:
         raise InvalidWeights(f"{path} has no weights")
     if not (path / CARD).is_file():

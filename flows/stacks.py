@@ -23,7 +23,7 @@ from detectors.errors import InvalidSamples, UnreadableRaster
 from detectors.types import FloatArray
 
 #: Endings of label files that are rasters; all others are taken for polygons.
-_RASTERS = frozenset({".tif", ".tiff", ".png", ".img", ".vrt"})
+RASTERS = frozenset({".tif", ".tiff", ".png", ".img", ".vrt"})
 
 Codes = NDArray[np.int64]
 
@@ -107,9 +107,9 @@ def read_labels(path: Path, stack: Stack, attribute: str = "class") -> tuple[Cod
         InvalidSamples: another grid, no such column, codes that are no whole numbers of 0 and more,
             or nothing inside the stack.
     """
-    if path.suffix.lower() in _RASTERS:
+    if path.suffix.lower() in RASTERS:
         codes = _label_raster(path, stack)
-        objects = _connected(codes)
+        objects = connected(codes)
     else:
         codes, objects = _label_polygons(path, stack, attribute)
     if not codes.any():
@@ -143,7 +143,7 @@ def pixels_of_points(path: Path, stack: Stack) -> tuple[NDArray[np.intp], NDArra
     Raises:
         InvalidSamples: no vector file, or it holds no points.
     """
-    frame = _read_vectors(path, stack)
+    frame = read_vectors(path, stack.crs)
     points = frame.geometry[~(frame.geometry.isna() | frame.geometry.is_empty)]
     if points.empty or set(points.geom_type) != {"Point"}:
         raise InvalidSamples(f"{path}: holds no points; wanted is one point a place")
@@ -153,14 +153,19 @@ def pixels_of_points(path: Path, stack: Stack) -> tuple[NDArray[np.intp], NDArra
     return rows[inside].astype(np.intp), columns[inside].astype(np.intp)
 
 
-def _read_vectors(path: Path, stack: Stack) -> gpd.GeoDataFrame:
+def read_vectors(path: Path, crs: CRS) -> gpd.GeoDataFrame:
+    """Read points, lines or polygons in a coordinate system.
+
+    Raises:
+        InvalidSamples: no vector file, without places, or without a coordinate system.
+    """
     try:
         frame = gpd.read_file(path)
         if not isinstance(frame, gpd.GeoDataFrame):
             raise InvalidSamples(f"{path}: a table without places; wanted are points or polygons")
         if frame.crs is None:
             raise InvalidSamples(f"{path}: no coordinate reference system; assign one")
-        return frame.to_crs(stack.crs)
+        return frame.to_crs(crs)
     except (DataSourceError, DataLayerError, CRSError) as error:
         raise InvalidSamples(f"{path}: cannot be read ({error})") from None
 
@@ -184,7 +189,7 @@ def _codes(values: NDArray[Any], path: Path) -> Codes:
     return values.astype(np.int64)
 
 
-def _connected(codes: Codes) -> Codes:
+def connected(codes: Codes) -> Codes:
     """Number the patches of one class, sides in common, from 1 on."""
     objects = np.zeros_like(codes)
     for code in np.unique(codes[codes > 0]):
@@ -194,7 +199,7 @@ def _connected(codes: Codes) -> Codes:
 
 
 def _label_polygons(path: Path, stack: Stack, attribute: str) -> tuple[Codes, Codes]:
-    frame = _read_vectors(path, stack)
+    frame = read_vectors(path, stack.crs)
     if attribute not in frame.columns:
         known = ", ".join(str(name) for name in frame.columns if name != "geometry")
         raise InvalidSamples(f"{path}: no column {attribute!r}; it has {known or 'none'}")

@@ -19,6 +19,8 @@ from detectors.inference import Windows
 from detectors.networks import parameters
 from detectors.training import assembly, metrics
 from detectors.training.dataset import Patches, Split
+from detectors.training.lessons import Lessons, PictureLessons
+from detectors.training.raster_recipes import RasterRecipe
 from detectors.training.recipes import MemberSpec, Recipe
 from detectors.training.train import Training
 from detectors.types import BoolArray, FloatArray
@@ -39,7 +41,7 @@ EVERY = 4
 LICENCE = "other"
 
 
-def candidates(recipe: Recipe, only: Sequence[str] | None) -> list[MemberSpec]:
+def candidates(recipe: Recipe | RasterRecipe, only: Sequence[str] | None) -> list[MemberSpec]:
     """Return the members to train: all, or those whose names fit one of the patterns (``*``).
 
     Raises:
@@ -120,14 +122,44 @@ def train_member(
         ConfigurationError: the member it begins with was not trained.
         InvalidWeights: there is something else to go on from than this training.
     """
+    sides = patches.only(Split.TRAIN), patches.only(Split.VALIDATION)
+    lessons = PictureLessons(*sides, spec.loss)
+    key = checkpoints.key_of(spec, patches.images, patches.masks, patches.sides.astype("S"))
+    return train_on(
+        spec, lessons, key, out, done, resume=resume, start=start or _encoder(spec, out)
+    )
+
+
+def train_on(
+    spec: MemberSpec,
+    lessons: Lessons,
+    key: str,
+    out: Path,
+    done: Callable[[], None] = lambda: None,
+    *,
+    resume: bool = False,
+    start: Mapping[str, Tensor] | None = None,
+) -> Result:
+    """Train one member on lessons of any kind; the rest is as ``train_member`` says.
+
+    Args:
+        spec: the member.
+        lessons: what it learns from and is judged by.
+        key: checksum over all that the training hangs on.
+        out: folder, made where it is not there.
+        done: called after each epoch.
+        resume: go on from a checkpoint where there is one, leave alone what is finished.
+        start: weights to begin with; None = random ones.
+
+    Raises:
+        InvalidWeights: as ``train_member``.
+    """
     out.mkdir(parents=True, exist_ok=True)
     weights, checkpoint = (out / f"{spec.name}{end}" for end in (SUFFIX, CHECKPOINT))
     finished = training_results.read(out).get(spec.name)
     if resume and finished and weights.is_file() and not checkpoint.is_file():
         return finished
-    sides = patches.only(Split.TRAIN), patches.only(Split.VALIDATION)
-    training = Training(spec, *sides, start or _encoder(spec, out))
-    key = checkpoints.key_of(spec, patches)
+    training = Training(spec, lessons, start)
     if resume and checkpoints.resume(checkpoint, key, training):
         for _ in range(training.epoch):
             done()
@@ -136,7 +168,7 @@ def train_member(
             write_whole(weights, assembly.in_half_precision(progress.improved))
         checkpoints.keep(checkpoint, key, training)
         done()
-    network = spec.network.build(patches.images.shape[1])
+    network = spec.network.build(lessons.bands, lessons.outputs)
     result = Result(
         spec.name, spec.network.architecture, spec.network.encoder, parameters(network),
         spec.loss, spec.cycles[-1].learning_rate, training.epoch, training.best_epoch,

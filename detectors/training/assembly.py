@@ -152,11 +152,12 @@ def describe(
             "scarpwatch:validation_f1_by_size": [round(f1, 4) for f1 in choice.f1_by_size],
         },
         "links": [],
-        "assets": {member.name: _asset(member) for member in members},
+        "assets": {member.name: asset_of(member) for member in members},
     }
 
 
-def _asset(member: Member) -> dict[str, Any]:
+def asset_of(member: Member) -> dict[str, Any]:
+    """Return the asset of ``model.json`` that one member is."""
     return {
         "href": member.file.name,
         "type": "application/octet-stream; application=safetensors",

@@ -52,8 +52,14 @@ def grid_of(recipe: Recipe) -> Recipe:
 
     Members are compared as they see patches: in one size and one orientation.
     """
-    cycle = replace(CYCLE, crop=recipe.window, sides=(recipe.window,))
-    members = tuple(
+    members = grid_members(recipe.window)
+    return replace(recipe, members=members, sides=(), orientations=1, largest=len(members))
+
+
+def grid_members(window: int) -> tuple[MemberSpec, ...]:
+    """Return every architecture with every loss and rate, on squares of that side."""
+    cycle = replace(CYCLE, crop=window, sides=(window,))
+    return tuple(
         MemberSpec(
             name=f"{architecture}-{loss}-{rate}",
             network=Network(architecture, ENCODER, options),
@@ -65,4 +71,3 @@ def grid_of(recipe: Recipe) -> Recipe:
             ARCHITECTURES.items(), LOSSES, LEARNING_RATES
         )
     )
-    return replace(recipe, members=members, sides=(), orientations=1, largest=len(members))

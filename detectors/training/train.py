@@ -1,7 +1,7 @@
 """Training of one member.
 
 AdamW, weights averaged over the last few hundred steps, and the average judged on the validation
-patches every third epoch: the best one is kept. The learning rate runs through cycles, or stays as
+examples every third epoch: the best one is kept. The learning rate runs through cycles, or stays as
 it is until the judgements stop improving. What is random hangs on the member's seed alone, so that
 the same machine repeats a training; and all that the next epoch hangs on can be taken out after
 each one (``Training.state``) and put back into another process.
@@ -13,13 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from detectors.networks import half_precision, training_device
-from detectors.stretch import standardise_windows
-from detectors.training import losses, metrics
-from detectors.training.augment import crop
-from detectors.training.dataset import Patches
+from detectors.training.lessons import Lessons
 from detectors.training.recipes import Cycle, MemberSpec
 
 if TYPE_CHECKING:
@@ -31,10 +26,8 @@ WEIGHT_DECAY = 0.02
 WARM_UP = 0.15
 #: Memory of the average over weights, per epoch.
 AVERAGING = 0.68
-#: Epochs between two looks at the validation patches.
+#: Epochs between two looks at the validation examples.
 INTERVAL = 3
-#: Patches judged at once on validation.
-_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +51,21 @@ class Training:
     """
 
     def __init__(
-        self,
-        spec: MemberSpec,
-        training: Patches,
-        validation: Patches,
-        start: Mapping[str, Tensor] | None = None,
+        self, spec: MemberSpec, lessons: Lessons, start: Mapping[str, Tensor] | None = None
     ) -> None:
         """Begin.
 
         Args:
             spec: the member.
-            training: what is learnt from.
-            validation: what decides which epoch is kept.
+            lessons: what is learnt from, and what decides which epoch is kept.
             start: weights to begin with, all or some; the others are random.
         """
         import torch
 
         torch.manual_seed(spec.seed)
         self.epoch, self.best_epoch, self.best_f1 = 0, 0, -1.0
-        self._spec, self._validation, self._device = spec, validation, training_device()
-        self._images = torch.from_numpy(training.images)
-        self._masks = torch.from_numpy(training.masks[:, None])
-        self._loss = losses.create(spec.loss)
-        network = spec.network.build(training.images.shape[1])
+        self._spec, self._lessons, self._device = spec, lessons, training_device()
+        network = spec.network.build(lessons.bands, lessons.outputs)
         if start is not None:
             known = {k: v.float() if v.is_floating_point() else v for k, v in start.items()}
             network.load_state_dict(network.state_dict() | known)
@@ -116,7 +101,7 @@ class Training:
 
     @property
     def _steps(self) -> int:
-        return self._cycle.steps or max(len(self._images) // self._cycle.batch, 1)
+        return self._cycle.steps or max(len(self._lessons) // self._cycle.batch, 1)
 
     def state(self) -> dict[str, Any]:
         """Return all that the next epoch hangs on: tensors, numbers, lists and mappings of them."""
@@ -171,7 +156,7 @@ class Training:
         self._epoch_of_cycle += 1
         f1, improved = None, None
         if self.epoch % INTERVAL == 0 or self.epoch == self._spec.epochs:
-            _, f1 = metrics.best_threshold(self._examine())
+            f1 = self._examine()
             if f1 > self.best_f1:
                 now = self._average.module.state_dict()
                 improved = {k: v.to("cpu", copy=True) for k, v in now.items()}
@@ -179,20 +164,17 @@ class Training:
         return Progress(self.epoch, error, f1, improved)
 
     def _learn(self) -> float:
-        """Show the training patches once, or as many batches as are asked for; return the loss."""
+        """Show the training examples once, or as many batches as are asked for; return the loss."""
         import torch
 
         plan, steps = self._cycle, self._steps
         self._network.train()
-        side = plan.sides[self._epoch_of_cycle * len(plan.sides) // plan.epochs]
+        sides = plan.sides
+        side = sides[self._epoch_of_cycle * len(sides) // plan.epochs] if sides else None
         total = 0.0
         for chosen in torch.split(self._order(steps * plan.batch), plan.batch):
-            x, y = self._images[chosen] / 255.0, self._masks[chosen].float()
-            if plan.crop:
-                x, y = crop(x, y, plan.crop)
-            with torch.device(self._device):
-                x, y = plan.augmentation(x.to(self._device), y.to(self._device), side)
-            error = self._loss(self._judge(self._network, x), y)
+            x, y = self._lessons.batch(chosen, plan, side, self._device)
+            error = self._lessons.loss(self._judge(self._network, x), y)
             self._optimiser.zero_grad()
             error.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
@@ -203,32 +185,25 @@ class Training:
         return total / steps
 
     def _order(self, number: int) -> Tensor:
-        """Return that many indices of patches in random order, each as often as the others."""
+        """Return that many indices of examples in random order, each as often as the others."""
         import torch
 
-        rounds = -(-number // len(self._images))
-        return torch.cat([torch.randperm(len(self._images)) for _ in range(rounds)])[:number]
+        rounds = -(-number // len(self._lessons))
+        return torch.cat([torch.randperm(len(self._lessons)) for _ in range(rounds)])[:number]
 
-    def _examine(self) -> metrics.Counts:
-        """Tally the scores of the averaged network, each patch as it is."""
+    def _examine(self) -> float:
+        """Return F1 of the averaged network on what it does not learn from."""
         import torch
 
-        network, patches = self._average.module, self._validation
+        network = self._average.module
         network.eval()
-        total = np.zeros((2, metrics.STEPS), dtype=np.int64)
         with torch.inference_mode():
-            for start in range(0, len(patches), _AT_ONCE):
-                part = slice(start, start + _AT_ONCE)
-                x = torch.from_numpy(patches.images[part]).to(self._device) / 255.0
-                score = torch.sigmoid(self._judge(network, x))[:, 0].cpu().numpy()
-                total += metrics.tally(score, patches.masks[part])
-        return total
+            return self._lessons.examine(lambda x: self._judge(network, x), self._device)
 
     def _judge(self, network: nn.Module, x: Tensor) -> Tensor:
-        """Return float32 logits of pictures that are standardised first."""
+        """Return float32 logits."""
         import torch
 
-        seen = standardise_windows(x).contiguous(memory_format=torch.channels_last)
         with half_precision(self._device):
-            logits: Tensor = network(seen)
+            logits: Tensor = network(x.contiguous(memory_format=torch.channels_last))
         return logits.float()

@@ -27,14 +27,15 @@ from flows.cli.looks import app as looks_app
 from flows.cli.metrics import metrics
 from flows.cli.models import app as models_app
 from flows.cli.options import set_up_logging
+from flows.cli.own import map_my_own
 from flows.cli.polling import poll, scene
+from flows.cli.recipes import app as recipes_app
+from flows.cli.recipes import evaluate_points
 from flows.cli.regions import app as regions_app
 from flows.cli.replaying import demo, drill, replay
 from flows.cli.reviewing import review
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
-from flows.cli.shallow import app as shallow_app
-from flows.cli.shallow import evaluate_points
 from flows.cli.simulating import simulate
 from flows.cli.terrain import terrain
 
@@ -98,7 +99,7 @@ for group, name, panel in (
     (cap_app, "cap", READ),
     (feed_app, "feed", KEEP),
     (archive_app, "archive", ARCHIVES),
-    (shallow_app, "shallow", LEARN),
+    (recipes_app, "recipes", LEARN),
     (models_app, "models", LEARN),
     (catalogs_app, "catalogs", KEEP),
     (database_app, "db", KEEP),
@@ -117,6 +118,7 @@ app.command(rich_help_panel=ARCHIVES)(simulate)
 app.command(rich_help_panel=ARCHIVES)(terrain)
 app.command(rich_help_panel=LEARN)(evaluate)
 app.command(rich_help_panel=LEARN)(train)
+app.command(rich_help_panel=LEARN)(map_my_own)
 app.command(rich_help_panel=LEARN)(metrics)
 app.command(rich_help_panel=LEARN)(evaluate_points)
 app.command(rich_help_panel=LEARN)(evaluate_series)

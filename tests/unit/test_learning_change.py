@@ -200,12 +200,12 @@ def test_training_and_mapping(inputs: tuple[Path, Path], tmp_path: Path) -> None
     frame.assign(segment_id=ids, area_m2=made.area_m2, Type=made.landslide.astype(float)).to_csv(
         table
     )
-    result = typed("shallow", "train-change", "--segments", table, "--out", tmp_path / "model")
+    result = typed("recipes", "train-change", "--segments", table, "--out", tmp_path / "model")
     assert result.exit_code == 0, result.output
     assert "scenes held out" in result.stdout
     assert recipe.load(tmp_path / "model").weights == pytest.approx(fitted(0).weights)
     out = tmp_path / "score.tif"
-    assert typed("shallow", "map-change", "--raster", inputs[0], "--out", out).exit_code == 0
+    assert typed("recipes", "map-change", "--raster", inputs[0], "--out", out).exit_code == 0
     with rasterio.open(out) as raster:
         assert raster.descriptions == ("landslide-change",)
         assert 0 <= raster.read(1).min() < raster.read(1).max() <= 1
@@ -233,5 +233,5 @@ def test_bad_input_is_named(inputs: tuple[Path, Path], tmp_path: Path) -> None:
         assert result.exit_code in (1, 2), result.output
         assert said in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
-    result = typed("shallow", "train-change", "--segments", lines, "--out", tmp_path / "m")
+    result = typed("recipes", "train-change", "--segments", lines, "--out", tmp_path / "m")
     assert "no column 'ratio_rg_change'" in result.stderr

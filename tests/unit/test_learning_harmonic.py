@@ -96,7 +96,7 @@ def test_what_cannot_be_tested_is_named() -> None:
 
 
 def typed(*words: object) -> Result:
-    return CliRunner().invoke(app, ["shallow", "breaks", *(str(word) for word in words)])
+    return CliRunner().invoke(app, ["recipes", "breaks", *(str(word) for word in words)])
 
 
 def test_as_it_is_typed(tmp_path: Path) -> None:

@@ -155,19 +155,19 @@ def test_from_files_to_a_map(recipe: str, files: list[tuple[Path, Path]], tmp_pa
     (raster, labels), (other, truth) = files
     model, out = tmp_path / "model.json", tmp_path / "map.tif"
     result = typed(
-        "shallow", "train", "--recipe", recipe, "--raster", raster, "--labels", polygons(labels),
+        "recipes", "train", "--recipe", recipe, "--raster", raster, "--labels", polygons(labels),
         "--attribute", "kind", "--out", model,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert (
-        typed("shallow", "predict", "--model", model, "--raster", other, "--out", out).exit_code
+        typed("recipes", "predict", "--model", model, "--raster", other, "--out", out).exit_code
         == 0
     )
     with rasterio.open(out) as mapped, rasterio.open(other) as stack:
         assert mapped.crs == stack.crs
         assert mapped.transform == stack.transform
         assert set(np.unique(mapped.read(1))) <= {0, 1, 2}
-    words = ("shallow", "evaluate", "--model", model, "--raster", other, "--labels", truth)
+    words = ("recipes", "evaluate", "--model", model, "--raster", other, "--labels", truth)
     document = json.loads(typed(*words, "--json").stdout)
     assert document["pixels"]["classes"]["2"]["f1"] > 0.5
     assert document["objects"]["total"] >= 2
@@ -177,7 +177,7 @@ def test_from_files_to_a_map(recipe: str, files: list[tuple[Path, Path]], tmp_pa
 def test_bad_input_is_named(files: list[tuple[Path, Path]], tmp_path: Path) -> None:
     (raster, labels), (other, truth) = files
     model = tmp_path / "model.json"
-    train = ("shallow", "train", "--out", model)
+    train = ("recipes", "train", "--out", model)
     empty = tmp_path / "empty.tif"
     with rasterio.open(labels) as source:
         with rasterio.open(empty, "w", **source.profile) as target:
@@ -220,6 +220,6 @@ def test_bad_input_is_named(files: list[tuple[Path, Path]], tmp_path: Path) -> N
         assert len(result.stderr.strip().splitlines()) == 1
     model.write_text("{}")
     result = typed(
-        "shallow", "predict", "--model", model, "--raster", raster, "--out", tmp_path / "m.tif"
+        "recipes", "predict", "--model", model, "--raster", raster, "--out", tmp_path / "m.tif"
     )
     assert "no trees of ours" in result.stderr
