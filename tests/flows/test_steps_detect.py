@@ -209,11 +209,13 @@ def test_a_look_published_late_is_judged_as_of_its_own_time(watch, tmp_path) -> 
     (landslide,) = landslides(w)
     assert (landslide.id, landslide.revision, landslide.looks) == (early.id, 3, 2)
     assert (day(landslide.not_before), day(landslide.not_after)) == (QUIET, FIRST)
-    # With the clock set back, the second look is judged as it was: the first was not out yet.
-    before = w.rows()
+    # With the clock set back, the second look is judged as it was: the first was not out yet. What
+    # is believed stays.
+    believed = ("landslides", "landslide_versions", "landslide_periods", "alerts")
+    before = {table: w.rows()[table] for table in believed}
     w.clock.set(datetime(2023, 12, 5, tzinfo=UTC))
     assert rejudge(w.services, w.region.id, w.item(SECOND)).detections == 1
-    assert w.rows() == before
+    assert {table: w.rows()[table] for table in believed} == before
 
 
 def test_looks_of_one_pass_are_not_before_each_other(watch, tmp_path) -> None:

@@ -17,9 +17,10 @@ def test_a_verdict_is_stored_shown_and_told(stored: Any, cli: Any, read: Any) ->
     assert document["alerts"][-1]["kind"] == "withdrawn"
     (said,) = document["reviews"]
     assert (said["verdict"], said["reason"]) == ("refute", "a [quarry]")
+    # Its window was over long ago; that is stored before the verdict.
     last = document["transitions"][-1]
     assert (last["state_before"], last["state"], last["cause_kind"], last["reviewed_by"]) == (
-        "suspected", "refuted", "person", "Kari",
+        "unresolved", "refuted", "person", "Kari",
     )  # fmt: skip
     shown = cli("landslides", "show", digits).stdout
     for words in ("Steps", "radar look", "person", "decided by  Kari"):
@@ -40,7 +41,7 @@ def test_a_verdict_in_json_and_what_cannot_be_one(stored: Any, cli: Any, read: A
     document = read("review", stored.watched.id, "confirm", *words)
     assert (document["landslide"]["state"], document["alerts"]) == ("confirmed", 1)
     assert document["review"]["reviewer"] == "Ola"
-    again = cli("review", stored.watched.id, "confirm", *words, status=1)
+    again = cli("review", stored.watched.id, "confirm", *words, status=2)
     assert "is confirmed by Ola already" in again.output
-    wrong = cli("review", stored.watched.id, "deny", *words, status=1)
+    wrong = cli("review", stored.watched.id, "deny", *words, status=2)
     assert "one of confirm, refute, close, reopen" in wrong.output.replace("\n", " ")
