@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -21,6 +22,7 @@ from sqlalchemy.engine import make_url
 from db import schema
 from db.cluster import Cluster
 from db.engine import make_engine
+from detectors.errors import ScarpwatchError
 
 pytest_plugins = [
     "tests.rude", "tests.series", "tests.watching", "tests.optical_watch", "tests.maps",
@@ -36,8 +38,10 @@ def _remove_abandoned() -> None:
         run = folder.name.removeprefix(PREFIX).split("-")[0]
         ours = folder.is_dir() and folder.stat().st_uid == os.geteuid()
         if ours and run.isdigit() and not Path("/proc", run).exists():
-            Cluster(folder / "state", throwaway=True).destroy()
-            shutil.rmtree(folder)
+            # Another run may be at it, or was killed at it: what is half removed goes all the same.
+            with suppress(ScarpwatchError):
+                Cluster(folder / "state", throwaway=True).destroy()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
