@@ -35,7 +35,7 @@ class DemoSummary:
     suspected: int
     """Landslides suspected in the drill region, whatever became of them."""
     confirmed: int
-    """Of these, those an optical look confirmed."""
+    """Of these, those an optical look confirmed, closed since or not."""
     refuted: int
     """Of these, those an optical look refuted."""
     withdrawn: int
@@ -89,7 +89,8 @@ def summarise(engine: Engine, again: tuple[int, int]) -> DemoSummary:
         history = versions(s, drill.id)
         records = outbox.list_alerts(s, drill.id)
         looks = queries.list_looks(s, region_id=drill.id)
-    states = Counter(landslide.state for landslide in suspected)
+    reached = {(version.id, version.state) for version in history}
+    states = Counter(state for _, state in reached)
     by_radar = [v for v in history if v.state is State.SUSPECTED and v.source is Sensor.SAR]
     best, iou = best_match(by_radar)
     confirmed, confirmed_iou = best_match([v for v in history if v.state is State.CONFIRMED])

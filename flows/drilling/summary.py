@@ -91,7 +91,8 @@ def summarise(on: Stage, post: MailBox, cap: Sequence[bytes]) -> DrillSummary:
         records = outbox.list_alerts(s)
     types = Counter(parse(one).findtext(tag("msgType")) for one in cap)
     mailed = Counter(str(mail[KEY]) for mail in post.mails)
-    hooked = Counter(line["key"] for line in on.receiver.received() if line["inbox"] == HOOK)
+    pushed = Counter((line["inbox"], line["key"]) for line in on.receiver.received())
+    hooked = {key for inbox, key in pushed if inbox == HOOK}
     fed = {path.stem for path in (on.home / "feed" / "exercise" / "cap").glob("*.xml")}
     wanted = {str(record.alert.id) for record in records}
     return DrillSummary(
@@ -109,9 +110,9 @@ def summarise(on: Stage, post: MailBox, cap: Sequence[bytes]) -> DrillSummary:
         alerts=len(wanted),
         delivered=len(mailed) + len(hooked),
         in_feed=len(wanted & fed),
-        repeated_same_key=sum(n - 1 for n in [*mailed.values(), *hooked.values()]),
-        duplicates=len((mailed.keys() | hooked.keys()) - wanted),
-        lost=sum(len(wanted - keys) for keys in (mailed.keys(), hooked.keys(), fed)),
+        repeated_same_key=sum(n - 1 for n in [*mailed.values(), *pushed.values()]),
+        duplicates=len({*mailed, *(key for _, key in pushed)} - wanted),
+        lost=sum(len(wanted - keys) for keys in (mailed.keys(), hooked, fed)),
     )
 
 
