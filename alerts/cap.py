@@ -133,7 +133,7 @@ def _info(
         ("event", words.events[landslide.kind]),
         ("responseType", response),
         ("urgency", urgency(landslide)),
-        ("severity", severity(landslide).value),
+        ("severity", severity(landslide, alert.exposure).value),
         ("certainty", certainty),
     )
     if code:

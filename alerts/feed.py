@@ -136,7 +136,7 @@ def _feature(event: Sequence[Told], feed: Feed) -> dict[str, object]:
             "kind": landslide.kind.value,
             "state": landslide.state.value,
             "tier": landslide.tier.value,
-            "severity": severity(landslide).value,
+            "severity": severity(landslide, alert.exposure).value,
             "region": landslide.region_id,
             "area_m2": landslide.area_m2,
             "not_before": _iso(landslide.not_before),

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+import structlog
 from sqlalchemy.orm import Session
 
+from alerts.actions import recommended
 from alerts.cap import CapMessage, Context, Header, Profile, compose
+from alerts.exposed import in_the_way, lines
+from alerts.languages import DEFAULT, language
 from alerts.rules import is_exercise
 from db import cap
 from db.records import AlertRecord, CapRecord
 from detectors.types import Alert
+
+log = structlog.get_logger()
 
 
 def keep_cap(
@@ -20,6 +28,7 @@ def keep_cap(
     alert: Alert,
     earlier: Sequence[AlertRecord],
     context: Context | None = None,
+    templates: Path | None = None,
 ) -> None:
     """Compose the CAP message of an alert that was just enqueued, and keep it.
 
@@ -28,15 +37,40 @@ def keep_cap(
         profile: What all messages say of their sender.
         alert: What is told.
         earlier: The alerts it follows, of its landslide and of those it was made of.
-        context: What else is known.
+        context: What else is known of the look; what lies there, what to do and which landslides
+            it was joined from or split off is added here.
+        templates: The agency's own folder of templates.
     """
     # A real message must not be read together with exercises, nor the other way round.
     alike = [one for one in earlier if is_exercise(one.alert) is is_exercise(alert)]
     kept = cap.messages(s, [record.alert.id for record in alike])
     ordered = sorted(alike, key=lambda record: record.recorded_at)
     headers = [_header(kept[record.alert.id]) for record in ordered if record.alert.id in kept]
-    message = compose(alert, profile, headers, datetime.now(UTC), context)
+    known = _known(alert, context or Context(), profile, templates)
+    message = compose(alert, profile, headers, datetime.now(UTC), known)
     cap.keep_message(s, alert.id, _record(message))
+
+
+def _known(alert: Alert, context: Context, profile: Profile, templates: Path | None) -> Context:
+    """Return the context with what the alert itself tells."""
+    landslide = alert.landslide
+    others = [*landslide.merged_from, *([landslide.split_from] if landslide.split_from else [])]
+    told = {} if alert.exposure is None else {DEFAULT: lines(alert.exposure, landslide.kind)}
+    instructions = {}
+    for tag in profile.languages:
+        try:
+            said = recommended(alert, language(tag, templates), in_the_way(alert.exposure))
+        except Exception as error:  # noqa: BLE001 - an agency's template may do anything
+            # The message has words of its own, and must not be silenced.
+            log.error("no recommended actions in a CAP message", language=tag, reason=str(error))  # noqa: TRY400
+            continue
+        instructions[tag] = "\n".join(said)
+    return replace(
+        context,
+        incidents=(*context.incidents, *map(str, others)),
+        exposure={**told, **context.exposure},
+        instructions={**instructions, **context.instructions},
+    )
 
 
 def _header(kept: CapRecord) -> Header:

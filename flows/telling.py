@@ -79,7 +79,8 @@ def tell(
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
     channels = channels_for(alert, free(services.channels, services.subscribers), told)
     outbox.enqueue(s, alert, channels)
-    keep_cap(s, services.settings.cap.profile(), alert, earlier, context)
+    own = services.settings
+    keep_cap(s, own.cap.profile(), alert, earlier, context, own.templates)
     subscribers = _subscribers(services, s, alert)
     notices.add_notices(s, alert.id, subscribers)
     if not channels and not subscribers and not (earlier and kind in FOLLOWING):
