@@ -108,6 +108,8 @@ def should_alert(
     """
     if previous is not None and previous.id != landslide.id:
         raise ValueError(f"{previous.id} is no earlier version of {landslide.id}")
+    if landslide.merged_into is not None:
+        return None  # told with what it became part of
     before = None if previous is None else previous.state
     match landslide.state:
         case State.SUSPECTED if landslide.tier is Tier.LIKELY:

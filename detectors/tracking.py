@@ -56,10 +56,9 @@ def track(
 
     The tier of what radar suspects follows from all radar looks together (``detectors.fusion``).
 
-    A landslide nobody decided in time holds what it has and takes nothing more, but what may be the
-    same change; neither does one that was confirmed ``SETTLED`` ago, nor one that is closed: what
-    is seen there later happened later, starts a landslide that *follows* the old one, and somebody
-    must be told. Where
+    A landslide nobody decided in time holds what it has and takes nothing more, and neither does
+    one that was confirmed ``SETTLED`` ago, nor one that is closed: what is seen there later
+    happened later, starts a landslide that *follows* the old one, and somebody must be told. Where
     a landslide was refuted or closed, radar goes on seeing the same change for a while: that is
     watched, not alerted, until optical looks agree. Where a person refuted it, it starts nothing.
 
@@ -109,11 +108,7 @@ class Tracking:
         )
         if repeated:
             detection = replace(detection, tier=Tier.WATCH)
-        takers = [
-            one
-            for one in self.current.values()
-            if _takes(one, detection.not_after) or _same_change(one, detection)
-        ]
+        takers = [one for one in self.current.values() if _takes(one, detection.not_after)]
         together = seen_as_one(detection, takers)
         best = together[0] if together else _best_overlap(detection, takers)
         if best is None:
@@ -232,14 +227,6 @@ def _takes(landslide: Landslide, sensed_at: datetime) -> bool:
     if landslide.state in (State.UNRESOLVED, State.CLOSED, State.REFUTED):
         return False
     return landslide.verdict_at is None or sensed_at - landslide.verdict_at <= SETTLED
-
-
-def _same_change(landslide: Landslide, detection: Detection) -> bool:
-    """Tell whether a detection may show what nobody could decide, rather than something later.
-
-    After a gap without looks its history still begins before the landslide.
-    """
-    return landslide.state is State.UNRESOLVED and detection.not_before < landslide.not_after
 
 
 def repeats(seen_at: datetime, ground: BaseGeometry, ended: Iterable[Landslide]) -> bool:

@@ -115,9 +115,14 @@ class Books:
         return self._life
 
     def _keep(self) -> None:
-        """Store what has come about, and tell whom it concerns."""
+        """Store what has come about, and tell whom it concerns: once, of what is believed now."""
+        before: dict[uuid.UUID, Landslide | None] = {}
         for version in self._life.versions:
-            self._append(version)
+            before.setdefault(version.id, self.known.get(version.id))
+            store.store_landslide(self.s, version)
+            self.known[version.id] = version
+        for identity, previous in before.items():
+            self._tell(self.known[identity], previous)
 
     def _join(self, detections: Sequence[Detection]) -> None:
         """Let detections join landslides or start them."""
@@ -171,14 +176,11 @@ class Books:
         self._step([open_ones[one] for one in sorted(asked - found)]).hear(fresh)
         self._keep()
 
-    def _append(self, version: Landslide) -> None:
-        """Store a version and the alert it deserves."""
-        store.store_landslide(self.s, version)
-        previous = self.known.get(version.id)
+    def _tell(self, version: Landslide, previous: Landslide | None) -> None:
+        """Write the alert that a version deserves."""
         self.alerts += tell(
             self.services, self.s, self.region, self.look, version, previous, self.context
         )
-        self.known[version.id] = version
 
     def _fold(self, ground: Iterable[BaseGeometry]) -> None:
         """Judge places anew, each with all that was said of it."""
@@ -208,9 +210,7 @@ class Books:
         evidence.replace_sightings(self.s, list(before), merged(ours))
         for version in changed:
             previous = before.get(version.id)
-            self.alerts += tell(
-                self.services, self.s, self.region, self.look, version, previous, self.context
-            )
+            self._tell(version, previous)
             if previous is None or (weighed(version) and _moved(previous, version)):
                 radar.reopen_later_looks(self.s, version, SETTLED, heard=previous is not None)
 

@@ -42,7 +42,7 @@ All landslides, the water and all optical looks are SIMULATED.[/dim]"""
 def _lives(on: Stage) -> Table:
     """What became of each landslide."""
     table = Table(title="Lives", title_justify="left")
-    for column in ("landslide", "kind", "states", "ended by"):
+    for column in ("landslide", "kind", "states", "last cause"):
         table.add_column(column)
     with transaction(on.engine) as s:
         for one in queries.list_landslides(s, on.regions[0].id):

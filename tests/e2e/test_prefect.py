@@ -125,9 +125,9 @@ def test_served_killed_served_again_and_ended(
     see(w, tmp_path)
     serving = serve(operator.environment)
     wait_until(lambda: w.states().get(LAST) == "processed", 240)
-    wait_until(lambda: len(receiver.received()) == 2, 240)
+    wait_until(lambda: len(receiver.received()) == 3, 240)
     kinds = [one["body"]["kind"] for one in receiver.received()]
-    assert kinds == ["suspected", "confirmed"]
+    assert kinds == ["suspected", "updated", "confirmed"]
     states = [row["state"] for row in w.rows()["landslide_versions"]]
     assert sorted(states) == ["confirmed", "suspected", "suspected"]
 

@@ -131,6 +131,6 @@ def test_database_gone_between_claim_and_store(served, mortal_cluster, files) ->
     assert judged(w) == ["processed", "processed", "processing", "due"]
     assert w.poll().errors == ()
     w.sql("UPDATE looks SET lease_until = now() WHERE state = 'processing'")
-    assert [outcome.alerts for outcome in w.detect()] == [1, 0]
+    assert [outcome.alerts for outcome in w.detect()] == [1, 1]
     assert judged(w) == GOOD
     engine.dispose()

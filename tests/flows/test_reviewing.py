@@ -110,7 +110,7 @@ def test_a_change_long_after_a_persons_refutation_is_another_landslide(world: Op
 def test_a_closed_landslide_takes_nothing_in_and_is_followed(world: OpticalWatch) -> None:
     landslide = world.suspect()
     outcome = decide(world, landslide, Verdict.CLOSE)
-    assert outcome.alerts == 0
+    assert outcome.alerts == 1, "who was told hears that it is over"
     assert world.now(landslide).state is State.CLOSED
     again = world.suspect(days=90)
     assert (again.follows, again.state) == (landslide.id, State.SUSPECTED)
@@ -130,7 +130,7 @@ def test_a_confirmed_landslide_closes_when_nothing_changes(world: OpticalWatch) 
     assert [one.finding for one in outcome.checks] == ["closed"]
     latest = world.now(landslide)
     assert (latest.state, latest.cause_kind) == (State.CLOSED, Cause.CLOSURE)
-    assert world.kinds() == ["suspected", "confirmed"]
+    assert world.kinds() == ["suspected", "confirmed", "closed"]
     assert world.confirm(126).checks == ()
 
 

@@ -150,18 +150,18 @@ def test_a_second_run_finds_nothing_to_do(watch) -> None:
     assert w.rows() == before
 
 
-def test_a_later_look_joins_and_is_not_alerted_again(watch) -> None:
+def test_a_second_look_joins_and_is_told_as_an_update(watch) -> None:
     w = watch()
     w.run(SHOWN)
     (first,) = landslides(w)
     outcome = w.run(END)[-1]
-    assert (outcome.item_id, outcome.detections, outcome.alerts) == (w.item(SECOND), 1, 0)
+    assert (outcome.item_id, outcome.detections, outcome.alerts) == (w.item(SECOND), 1, 1)
     (landslide,) = landslides(w)
     assert (landslide.id, landslide.revision, landslide.looks) == (first.id, 2, 2)
     assert (landslide.not_before, landslide.not_after) == (first.not_before, first.not_after)
     with w.open() as s:
         assert queries.landslide_history(s, first.id)[0] == first
-    assert len(alerts(w)) == 1
+    assert len(alerts(w)) == 2
 
 
 def test_judging_anew_changes_nothing(watch) -> None:
@@ -200,7 +200,7 @@ def test_a_look_published_late_is_judged_as_of_its_own_time(watch, tmp_path) -> 
     # The look after it is judged again: it was asked about a landslide that began with itself.
     outcomes = w.run(late)
     assert [(one.item_id, one.detections, one.alerts) for one in outcomes] == [
-        (w.item(FIRST), 1, 0), (w.item(SECOND), 1, 0),
+        (w.item(FIRST), 1, 1), (w.item(SECOND), 1, 0),
     ]  # fmt: skip
     (by_first,) = (found for found in detections(w) if day(found.not_after) == FIRST)
     assert by_first.item_ids == tuple(w.item(date) for date in DAYS[:9])

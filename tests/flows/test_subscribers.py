@@ -65,9 +65,7 @@ class Office:
                 stored.append(one)
         return stored
 
-    def becomes(
-        self, landslide: Landslide, state: State, *, by_person: bool = False, **fields: Any
-    ) -> None:
+    def becomes(self, landslide: Landslide, state: State, **fields: Any) -> None:
         look = self.make.acquisition()
         with transaction(self.engine) as s:
             before = queries.get_landslide(s, landslide.id)
@@ -75,7 +73,7 @@ class Office:
             values = {"revision": before.revision + 1, "state": state, "cause": "a clear look"}
             now = replace(before, **(values | fields))
             store.store_landslide(s, now)
-            tell(self.services, s, self.region, look, now, before, by_person=by_person)
+            tell(self.services, s, self.region, look, now, before)
 
     def at(self, now: datetime) -> None:
         """Do what the flow does at a moment, twice: nothing is told twice."""
@@ -356,6 +354,6 @@ def test_a_person_outranks_a_line_on_a_map(office) -> None:
     w = office()
     exclude(w, (-119.8, 34, -119.6, 35))
     (one,) = w.found(10_000.0)
-    w.becomes(one, State.CONFIRMED, by_person=True)
+    w.becomes(one, State.CONFIRMED, reviewed_by="Kari")
     w.at(MONDAY)
     assert w.told("open") == ["confirmed 1.0 ha"]

@@ -40,9 +40,12 @@ def _channel(name: str, *tags: str, exercise: bool = False) -> Channel:
 @pytest.mark.parametrize(
     ("now", "before", "kind"),
     [
-        (_LIKELY, None, "suspected"),
-        (_LIKELY, _WATCH, "suspected"),
+        (_LIKELY, None, "updated"),
+        (_LIKELY, _WATCH, "updated"),
         (_LIKELY, _LIKELY, None),
+        (replace(_LIKELY, looks=2), _LIKELY, "updated"),
+        (replace(_LIKELY, looks=3), replace(_LIKELY, looks=2), None),
+        (_WATCH, _LIKELY, "updated"),
         (_WATCH, None, None),
         (_WATCH, _WATCH, None),
         (_CONFIRMED, _LIKELY, "confirmed"),
@@ -54,12 +57,22 @@ def _channel(name: str, *tags: str, exercise: bool = False) -> Channel:
         (_REFUTED, _LIKELY, "withdrawn"),
         (_REFUTED, _CONFIRMED, "withdrawn"),
         (_REFUTED, _REFUTED, None),
-        *((replace(_LIKELY, state=s), _LIKELY, None) for s in (State.UNRESOLVED, State.CLOSED)),
-        *((replace(_LIKELY, state=s), None, None) for s in (State.UNRESOLVED, State.CLOSED)),
+        *((replace(_LIKELY, state=s), _LIKELY, s) for s in (State.UNRESOLVED, State.CLOSED)),
+        *((replace(_LIKELY, state=s),) * 2 + (None,) for s in (State.UNRESOLVED, State.CLOSED)),
+        (replace(_LIKELY, state=State.CLOSED), _REFUTED, None),
+        (replace(_LIKELY, state=State.CLOSED, merged_into=_LIKELY.id), _LIKELY, None),
     ],
 )
 def test_an_alert_goes_out_once(now: Landslide, before: Landslide | None, kind: str | None) -> None:
     assert should_alert(now, before, alerted=True) == kind
+
+
+def test_the_first_alert_is_a_suspicion_or_a_confirmation() -> None:
+    for before in (None, _WATCH):
+        assert should_alert(_LIKELY, before) == "suspected"
+        assert should_alert(_CONFIRMED, before) == "confirmed"
+    for state in (State.UNRESOLVED, State.CLOSED, State.REFUTED):
+        assert should_alert(replace(_LIKELY, state=state), _WATCH) is None
 
 
 def test_what_nobody_was_told_is_not_withdrawn() -> None:
@@ -80,7 +93,8 @@ def test_a_life_is_told_in_an_order_that_makes_sense(life: list[tuple[State, Tie
         now = replace(_LIKELY, revision=revision, state=state, tier=Tier.LIKELY if likely else tier)
         kind = should_alert(now, before, alerted=bool(told))
         if kind is not None:
-            assert kind == state.value or (kind, state) == ("withdrawn", State.REFUTED)
+            others = {("withdrawn", State.REFUTED), ("updated", State.SUSPECTED)}
+            assert kind == state.value or (kind, state) in others
             told.append(kind)
         again = should_alert(replace(now, revision=revision + 1), now, alerted=bool(told))
         assert again is None, "what did not change is not told again"
@@ -151,7 +165,7 @@ def test_no_message_crosses_the_wall(
     assert list(chosen) == sorted(set(chosen))
     assert set(chosen) <= right
     first = set(channels_for(replace(alert, kind="suspected"), channels))
-    expected = {"suspected": first, "confirmed": first | told, "withdrawn": told}[kind]
+    expected = {"suspected": first, "confirmed": first | told}.get(kind, told)
     assert set(chosen) == expected & right
 
 

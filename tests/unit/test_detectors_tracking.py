@@ -222,16 +222,6 @@ def test_what_nobody_decided_in_time_takes_nothing_more() -> None:
     assert (new.revision, new.tier) == (1, Tier.LIKELY)
 
 
-def test_after_a_gap_the_undecided_change_is_not_told_as_new() -> None:
-    first = detection(square(0.0))
-    (waited,) = track([first], [])
-    unresolved = replace(waited, state=State.UNRESOLVED, revision=2)
-    late = replace(detection(square(0.0), 20), not_before=first.not_before)
-    (joined,) = track([late], [unresolved], [first])
-    assert (joined.id, joined.state) == (unresolved.id, State.UNRESOLVED)
-    assert (joined.not_before, joined.not_after) == (first.not_before, first.not_after)
-
-
 @pytest.mark.parametrize(("looks", "same"), [(9, True), (12, False)])
 def test_a_slope_that_fails_again_long_after_is_another_landslide(looks: int, same: bool) -> None:
     first = detection(square(0.0))

@@ -188,7 +188,7 @@ def test_bad_input_is_named(files: list[tuple[Path, Path]], tmp_path: Path) -> N
             target.write(source.read()[:, :10, :10])
     vectors = polygons(labels)
     for words, said in (
-        (("--recipe", "moon", "--raster", raster, "--labels", labels), "known: cart, segments"),
+        (("--recipe", "moon", "--raster", raster, "--labels", labels), "no recipe 'moon'; known: "),
         (
             ("--recipe", "cart", "--raster", raster, "--raster", other, "--labels", labels),
             "2 rasters and 1",

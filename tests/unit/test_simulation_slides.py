@@ -142,8 +142,8 @@ def test_the_contrast_asked_for_is_the_mean_over_the_outline(
 ) -> None:
     slide = slide_of(cover, towards, pixels, seed)
     change = change_db(slide, ASCENDING, LEVEL, FIGURES, mean_db=wanted)
-    np.testing.assert_allclose(change[:, slide.body].mean(axis=1), wanted, atol=0.05)
-    assert contrast(change, slide.body) == pytest.approx(wanted, abs=0.05)
+    np.testing.assert_allclose(change[:, slide.body].mean(axis=1), wanted, atol=0.1)
+    assert contrast(change, slide.body) == pytest.approx(wanted, abs=0.1)
     assert (change[:, slide.share == 0] == 0).all()
     assert np.isfinite(change).all()
 

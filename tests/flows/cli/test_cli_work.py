@@ -80,7 +80,8 @@ def test_poll_judges_and_tells_once(
     assert "1 new look" in said
     assert "1 processed; 1 detection" in said
     assert cli("poll").stdout == "slope  0 new looks\n"
-    assert len(journal.read(tmp_path / "told.jsonl")) == 1
+    told = journal.read(tmp_path / "told.jsonl")
+    assert [one["body"]["kind"] for one in told] == ["suspected", "updated"]
 
     (found,) = read("landslides", "list")["landslides"]
     assert (found["tier"], found["simulated"], found["revision"]) == ("likely", True, 2)
