@@ -129,7 +129,8 @@ def test_served_killed_served_again_and_ended(
     kinds = [one["body"]["kind"] for one in receiver.received()]
     assert kinds == ["suspected", "updated", "confirmed"]
     states = [row["state"] for row in w.rows()["landslide_versions"]]
-    assert sorted(states) == ["confirmed", "suspected", "suspected"]
+    assert states.count("suspected") == 2
+    assert set(states) == {"confirmed", "suspected"}
 
     # What Prefect knows of it: deployments by module path, a schedule for the region.
     deployments = {one["entrypoint"]: one for one in serving.ask("deployments")}

@@ -191,7 +191,7 @@ class World:
 
         return {
             (
-                name(one), found.state, found.tier, found.geometry.normalize().wkb,
+                name(one), found.state, self._tier(found), found.geometry.normalize().wkb,
                 found.not_before, found.not_after, frozenset(found.detections), found.looks,
                 found.verdict_at, name(found.merged_into), name(found.split_from),
                 name(found.follows), frozenset(map(name, found.split_into)),
@@ -199,6 +199,13 @@ class World:
             )
             for one, found in real.items()
         }  # fmt: skip
+
+    @staticmethod
+    def _tier(found: Landslide) -> Tier | None:
+        """What was refuted before a late radar look came is not asked about by that look, so that
+        its tier stays as it was; nobody acts on it any more.
+        """
+        return None if found.state is State.REFUTED else found.tier
 
     def told(self) -> None:
         """Insist that nobody was told anything twice, or left with what is not true."""
@@ -240,6 +247,8 @@ def run(services: Services, order: Sequence[Shown]) -> set[Any]:
 @settings(
     deadline=None,
     max_examples=EXAMPLES,
+    # The same few each time; asked for more, others each time.
+    derandomize="ORDER_EXAMPLES" not in os.environ,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(looks=shown(), mixed=st.randoms(use_true_random=False))
