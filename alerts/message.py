@@ -229,14 +229,18 @@ def _exposure(alert: Alert) -> list[str]:
 
 
 def _with_exposure(text: str, lines: list[str], spoken: Language) -> str:
-    """Put what lies there below the headline: it decides what is done, whatever the template."""
+    """Put what lies there below headline and place, whatever the template: it decides what is done.
+
+    The place stays above it, so that a message cut to fit keeps it.
+    """
     if not lines:
         return text
-    headline, _, rest = text.partition("\n\n")
+    headline, place, rest = (*text.split("\n\n", 2), "", "")[:3]
     wrapped = (
         textwrap.fill(line, 78, initial_indent="- ", subsequent_indent="  ") for line in lines
     )
-    return "\n".join([f"{headline}\n", spoken.words["lies_there"], *wrapped, "", rest])
+    lies = "\n".join([spoken.words["lies_there"], *wrapped])
+    return f"{headline}\n\n{place}\n\n{lies}\n\n{rest}"
 
 
 def _payload(

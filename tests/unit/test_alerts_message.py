@@ -455,11 +455,12 @@ def test_a_time_without_a_zone_is_refused() -> None:
         render(replace(_drill(), sensed_at=datetime(2023, 1, 1)))  # noqa: DTZ001
 
 
-def test_what_lies_there_stands_below_the_headline() -> None:
+def test_what_lies_there_stands_below_the_place() -> None:
     exposure = Make().exposure()
     told = render(replace(_drill(), exposure=exposure))
-    lines = told.text.split("SUSPECTED LANDSLIDE, NOT CONFIRMED\n\n")[1].splitlines()
-    assert lines[:4] == [
+    place, lies = told.text.split("SUSPECTED LANDSLIDE, NOT CONFIRMED\n\n")[1].split("\n\n")[:2]
+    assert place.startswith("Where: San Rafael")
+    assert lies.splitlines()[:4] == [
         "WHAT LIES THERE (by the loaded maps)",
         "- crosses the road Fv53 over 120 m",
         "- reaches into the river Utla over 80 m",
