@@ -31,7 +31,7 @@ from flows.demo.summary import best_match, summarise, versions, work_done
 from flows.drill import Drill
 from flows.settings import Settings
 
-PLAY = Play("demo", Drill(), regions(), real=True, pages=True)
+PLAY = Play("demo", Drill(), regions(), real=True, pages=True, pictures=False)
 #: Longest a batch of looks may take before the demo says that something is wrong, seconds.
 PATIENCE_S = 400.0
 

@@ -18,13 +18,14 @@ CATALOGUE = "local"
 ARCHIVE = Path(__file__).resolve().parents[2] / "infra" / "demo" / "archive"
 WATCH_FROM = datetime(2022, 11, 1, tzinfo=UTC)
 #: How often both regions are polled: a demo's half hour.
-POLL_EVERY = timedelta(seconds=20)
+POLL_EVERY = timedelta(seconds=12)
 #: Where the replay clock stops: batches of looks become visible together. The drill's first radar
 #: look comes in a batch of its own (with a cloudy optical one), then the optical looks that show
-#: the landslide, between clouds, and the decoy. Each further stop costs half a minute.
+#: the landslide, between clouds, and the decoy, before the looks of the next winter. Each further
+#: stop costs half a minute.
 CLOCK = tuple(
     datetime.fromisoformat(f"{day}T23:59:00+00:00")
-    for day in ("2023-11-15", "2023-11-22", "2025-01-31")
+    for day in ("2023-11-15", "2023-11-22", "2023-12-31", "2025-01-31")
 )
 
 

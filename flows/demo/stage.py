@@ -52,6 +52,8 @@ class Play:
     """Show the real looks, without anything planted, as well."""
     pages: bool
     """Run Prefect, whose pages show the runs."""
+    pictures: bool
+    """Messages take their pictures along, which costs some seconds each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,10 @@ def stage(
         clock = FileClock(home / "clock")
         clock.set(WATCH_FROM)
         config = home / "scarpwatch.toml"
-        config.write_text(_config(home, server.url, receiver.url) + more, encoding="utf-8")
+        config.write_text(
+            _config(home, server.url, receiver.url, pictures=play.pictures) + more,
+            encoding="utf-8",
+        )
         own = settings.model_copy(update={"home": home, "prefect_port": free_port()})
         environment = {
             **_outside(),
@@ -181,7 +186,7 @@ def _without_prefect_url() -> Iterator[None]:
             os.environ["PREFECT_API_URL"] = given
 
 
-def _config(home: Path, catalogue_url: str, receiver_url: str) -> str:
+def _config(home: Path, catalogue_url: str, receiver_url: str, *, pictures: bool) -> str:
     """Return the settings file, such as an operator would write it."""
     quoted = json.dumps
     push = receiver_url.replace("http://", "json://")
@@ -190,6 +195,7 @@ exercise = true
 clock_file = {quoted(str(home / "clock"))}
 history = "P500D"
 deliver_every = "PT1M"
+picture_timeout_s = {60 if pictures else 0}
 
 [catalogues.{CATALOGUE}]
 kind = "stac"

@@ -29,4 +29,5 @@ PLAY = Play(
     regions=(replace(_DRILL, id="drill", name="San Rafael mountains (drill)"),),
     real=False,
     pages=False,
+    pictures=True,
 )
