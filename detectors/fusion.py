@@ -57,7 +57,7 @@ class Rule:
     """Mean absolute score from which a landslide is seen again, sigma."""
     gone: float = 1.3
     """Mean absolute score under which a look sees nothing, sigma."""
-    together: float = 12.8
+    together: float = Levels().watch
     """Evidence, that of *watch*, which each of two passes needs to make *likely* together. What is
     weaker never adds up: a new roof is seen for years."""
 

@@ -138,15 +138,7 @@ def read_history(
     for items in passes:
         if len(used) == MAXIMUM_LOOKS and elevation is not None and not snowy:
             snowy = any(one is not None for one in snow_lines(np.stack(looks), elevation))
-        if len(used) >= MAXIMUM_LOOKS and (
-            (
-                not snowy
-                and (
-                    since is None or sum(one[0].sensed_at <= since for one in used) >= MAXIMUM_LOOKS
-                )
-            )
-            or len(used) == 2 * MAXIMUM_LOOKS
-        ):
+        if _enough(used, since, snowy=snowy):
             break
         try:
             looks.append(read_pass(items, polarisations, block.grid, catalogue))
@@ -166,3 +158,12 @@ def read_history(
     if unavailable is not None and len(used) < MINIMUM_LOOKS:
         raise unavailable
     return stack_looks(looks, used, polarisations, block.grid)
+
+
+def _enough(used: Sequence[Sequence[Acquisition]], since: datetime | None, *, snowy: bool) -> bool:
+    """Tell whether the passes that were read make a history; see ``read_history``."""
+    if len(used) == 2 * MAXIMUM_LOOKS:
+        return True
+    if snowy or len(used) < MAXIMUM_LOOKS:
+        return False
+    return since is None or sum(one[0].sensed_at <= since for one in used) >= MAXIMUM_LOOKS

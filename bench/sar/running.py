@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.sar import filters, judging, series
 from bench.sar.figures import Record
 from detectors.simulation.parameters import Parameters
+from flows.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".scarpwatch" / "bench-sar"
@@ -147,7 +148,5 @@ def done(job: Job, folder: Path, *, again: bool = False) -> list[Record]:
         return kept
     looks = list(job.run())
     folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(looks), encoding="utf-8")
-    part.rename(path)
+    write_whole(path, json.dumps(looks).encode())
     return looks

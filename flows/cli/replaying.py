@@ -91,9 +91,9 @@ def _progress() -> Iterator[Callable[[ReplayStep], None]]:
 
 def _write(out: Path, content: dict[str, Any]) -> None:
     """Write the file whole or not at all."""
-    fresh = out.with_name(f".{out.name}.new")
-    fresh.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(out)
+    from flows.files import write_whole
+
+    write_whole(out, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _document(report: ReplayReport) -> dict[str, Any]:
