@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,15 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
     }
 
 
+def threads_per_run(settings: Settings) -> int:
+    """Return how many threads one run may compute with, so that all runs share the cores.
+
+    Runs that each take every core wait for one another's threads: on two cores, two runs at once
+    took twice as long as with one thread each.
+    """
+    return max(1, len(os.sched_getaffinity(0)) // settings.runs_at_once)
+
+
 def free_port() -> int:
     """Return a loopback port nobody listens on just now."""
     with socket.socket() as probe:
@@ -74,7 +83,7 @@ def free_port() -> int:
 
 @contextmanager
 def prefect_server(settings: Settings) -> Iterator[str]:
-    """Run a Prefect server on loopback and yield its API address.
+    """Run a Prefect server on loopback and yield its API address once it answers.
 
     An operator who runs one already names it in ``PREFECT_API_URL``; then none is started.
 
@@ -86,6 +95,20 @@ def prefect_server(settings: Settings) -> Iterator[str]:
     if given:
         yield given
         return
+    with starting_prefect(settings) as ready:
+        yield ready()
+
+
+@contextmanager
+def starting_prefect(settings: Settings) -> Iterator[Callable[[], str]]:
+    """Start a Prefect server on loopback; yield what waits for it and returns its API address.
+
+    It takes some seconds to come up, in which other things can be done.
+
+    Raises:
+        ConfigurationError: the port is taken.
+        TransientError: when asked for the address: the server did not answer in time.
+    """
     port = settings.prefect_port or free_port()
     with socket.socket() as probe:
         if probe.connect_ex((HOST, port)) == 0:
@@ -105,19 +128,18 @@ def prefect_server(settings: Settings) -> Iterator[str]:
             start_new_session=True,
         )  # fmt: skip
     try:
-        _wait_for(api_url, server, log)
-        yield api_url
+        yield lambda: _answering(api_url, server, log)
     finally:
         stop_group(server)
 
 
-def _wait_for(api_url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server answers."""
+def _answering(api_url: str, server: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the server answers, and return its address."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:
             if httpx.get(f"{api_url}/health", timeout=2).is_success:
-                return
+                return api_url
         except httpx.HTTPError:
             time.sleep(0.2)
     raise TransientError(f"the Prefect server did not start; see {log}")

@@ -81,6 +81,10 @@ def _run(services: Services, watched: list[WatchedRegion]) -> None:
     with deployments.prefect_server(services.settings) as api_url:
         # Prefect reads its settings from the environment when it is imported.
         os.environ.update(deployments.prefect_environment(services.settings, api_url))
+        # Numerical libraries read it when they are imported, in every run.
+        os.environ.setdefault(
+            "OMP_NUM_THREADS", str(deployments.threads_per_run(services.settings))
+        )
         tempfile.tempdir = None  # somebody may have asked before TMPDIR was set
         for region in watched:
             every = length(region.poll_every)

@@ -28,7 +28,7 @@ from flows.demo.scene import ARCHIVE, CATALOGUE, WATCH_FROM
 from flows.deployments import (
     free_port,
     prefect_environment,
-    prefect_server,
+    starting_prefect,
     stop_group,
 )
 from flows.drill import Drill, make_drill_archive
@@ -106,6 +106,9 @@ def stage(
         stack.enter_context(_alone(settings.home.absolute(), play.name))
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
+        own = settings.model_copy(update={"home": home, "prefect_port": free_port()})
+        # It takes longest to come up, and the other core has time for what comes next.
+        prefect = stack.enter_context(starting_prefect(own)) if play.pages else None
         tell("writing the drill's looks")
         drills = home / "archive-drill", home / "archive-optical"
         make_drill_archive(ARCHIVE, drills[0], play.drill)
@@ -133,18 +136,15 @@ def stage(
             _config(home, server.url, receiver.url, pictures=play.pictures) + more,
             encoding="utf-8",
         )
-        own = settings.model_copy(update={"home": home, "prefect_port": free_port()})
         environment = {
             **_outside(),
             "SCARPWATCH_CONFIG": str(config),
             "SCARPWATCH_HOME": str(home),
             "SCARPWATCH_DATABASE_URL": url,
         }
-        if play.pages:
+        if prefect is not None:
             tell("starting Prefect")
-            with _without_prefect_url():
-                api = stack.enter_context(prefect_server(own))
-            environment |= prefect_environment(own, api)
+            environment |= prefect_environment(own, prefect())
         services = Services(own, engine, clock, ())
         yield Stage(
             home, play.regions, services, url, clock, archives, server, receiver, environment
@@ -173,17 +173,6 @@ def _outside() -> dict[str, str]:
     """Return the environment without the operator's own settings of us and of Prefect."""
     ours = ("SCARPWATCH_", "PREFECT_")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-
-
-@contextmanager
-def _without_prefect_url() -> Iterator[None]:
-    """The demo brings its own Prefect server, whatever the operator's environment names."""
-    given = os.environ.pop("PREFECT_API_URL", None)
-    try:
-        yield
-    finally:
-        if given is not None:
-            os.environ["PREFECT_API_URL"] = given
 
 
 def _config(home: Path, catalogue_url: str, receiver_url: str, *, pictures: bool) -> str:

@@ -33,7 +33,9 @@ class DemoSummary:
     acquisitions_failed: int
     """Looks that could not be judged for a reason that is an error."""
     suspected: int
-    """Landslides suspected in the drill region, whatever became of them."""
+    """Landslides suspected in the drill region, whatever became of them, and not counting those
+    that *follow* another: radar sees a change that was refuted for some more looks, which are
+    watched and never alerted."""
     confirmed: int
     """Of these, those an optical look confirmed, closed since or not."""
     refuted: int
@@ -84,12 +86,12 @@ def summarise(engine: Engine, again: tuple[int, int]) -> DemoSummary:
     drill, control = regions()
     with transaction(engine) as s:
         summary = counts.summary(s)
-        suspected = queries.list_landslides(s, drill.id)
+        suspected = [one for one in queries.list_landslides(s, drill.id) if one.follows is None]
         control_suspected = len(queries.list_landslides(s, control.id))
         history = versions(s, drill.id)
         records = outbox.list_alerts(s, drill.id)
         looks = queries.list_looks(s, region_id=drill.id)
-    reached = {(version.id, version.state) for version in history}
+    reached = {(version.id, version.state) for version in history if version.follows is None}
     states = Counter(state for _, state in reached)
     by_radar = [v for v in history if v.state is State.SUSPECTED and v.source is Sensor.SAR]
     best, iou = best_match(by_radar)

@@ -11,7 +11,13 @@ from datetime import timedelta
 import pytest
 
 from detectors.errors import ConfigurationError
-from flows.deployments import make_deployments, prefect_environment, prefect_server, stop_group
+from flows.deployments import (
+    make_deployments,
+    prefect_environment,
+    prefect_server,
+    stop_group,
+    threads_per_run,
+)
 from flows.settings import Settings
 
 
@@ -39,6 +45,14 @@ def test_prefect_keeps_to_its_own_folder_and_tells_nobody(no_settings) -> None:
     environment = prefect_environment(Settings(home=no_settings), "http://127.0.0.1:1/api")
     assert environment["PREFECT_HOME"] == str(no_settings / "prefect")
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("cores", "at_once", "threads"), [(2, 2, 1), (2, 1, 2), (8, 2, 4), (1, 2, 1), (8, 3, 2)]
+)
+def test_runs_share_the_cores(no_settings, monkeypatch, cores, at_once, threads) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert threads_per_run(Settings(home=no_settings, runs_at_once=at_once)) == threads
 
 
 def test_a_server_that_runs_already_is_used(no_settings, monkeypatch) -> None:
