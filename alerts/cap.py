@@ -201,18 +201,19 @@ def _parameters(alert: Alert, context: Context) -> Iterable[tuple[str, str]]:
 
 def _resource(info: etree._Element, picture: Picture) -> None:
     """Add a picture: linked where it has an address, inside where it is small."""
-    small = len(picture.content) <= LARGEST_INSIDE
+    content = picture.content or b""
+    small = 0 < len(content) <= LARGEST_INSIDE
     if not small and picture.uri is None:
         return
     _lines(
         etree.SubElement(info, "resource"),
         ("resourceDesc", clean(picture.description, 400)),
         ("mimeType", "image/png"),
-        ("size", str(len(picture.content))),
+        ("size", str(len(content)) if content else ""),
         ("uri", picture.uri or ""),
-        ("derefUri", base64.b64encode(picture.content).decode() if small else ""),
+        ("derefUri", base64.b64encode(content).decode() if small else ""),
         # CAP 1.2 asks for SHA-1; it tells of a broken transfer, not of a forgery.
-        ("digest", hashlib.sha1(picture.content, usedforsecurity=False).hexdigest()),
+        ("digest", hashlib.sha1(content, usedforsecurity=False).hexdigest() if content else ""),
     )
 
 

@@ -90,8 +90,8 @@ class Profile:
 class Picture:
     """A picture that explains an alert."""
 
-    content: bytes
-    """PNG."""
+    content: bytes | None
+    """PNG; None where it is drawn later, and only its address is known."""
     description: str
     """What it shows, with its credits."""
     uri: str | None = None

@@ -81,7 +81,7 @@ def deliver(
         message = render_bulletin(alert)
     else:
         words, fault = render_somehow(
-            alert, channel.language, templates=templates, exposure=exposure, cap=cap
+            alert, channel.languages, templates=templates, exposure=exposure, cap=cap
         )
         message = replace(words, picture=picture)
     if remark is not None:

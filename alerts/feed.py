@@ -27,6 +27,8 @@ from detectors.types import Alert, State, derive_id, require_utc
 ATOM_NS = "http://www.w3.org/2005/Atom"
 GEORSS_NS = "http://www.georss.org/georss"
 CAP_TYPE = "application/cap+xml"
+#: Exercises have a folder of their own, so that no subscription to the other can meet one.
+EXERCISES = "exercise"
 #: An empty feed has not been updated since.
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,6 +43,8 @@ class Told:
     """When it was decided, UTC."""
     header: Header | None
     """Its CAP message; None where it has none."""
+    picture: bool = False
+    """There is a picture of it beside the feeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,11 @@ def cap_path(key: uuid.UUID) -> str:
     return f"cap/{key}.xml"
 
 
+def picture_path(key: uuid.UUID) -> str:
+    """Return where the picture of an alert lies, seen from the feeds."""
+    return f"pictures/{key}.png"
+
+
 def atom(told: Iterable[Told], feed: Feed) -> bytes:
     """Return one entry per event, the latest first, with its place in GeoRSS."""
     events = _events(told, feed)
@@ -77,6 +86,8 @@ def atom(told: Iterable[Told], feed: Feed) -> bytes:
             # Both: alternate for readers that follow it, related as earthquake feeds have it.
             for relation in ("alternate", "related"):
                 _link(entry, relation, feed.url + cap_path(latest.alert.id), CAP_TYPE)
+        if latest.picture:
+            _link(entry, "enclosure", feed.url + picture_path(latest.alert.id), "image/png")
         for term in _terms(latest.alert):
             etree.SubElement(entry, "category", term=term)
         _text(entry, "summary", headline(latest.alert))
@@ -146,6 +157,7 @@ def _feature(event: Sequence[Told], feed: Feed) -> dict[str, object]:
             "key": str(alert.id),
             "keys": [str(one.alert.id) for one in event],
             "cap": None if latest.header is None else path,
+            "picture": feed.url + picture_path(alert.id) if latest.picture else None,
             "credits": credits_line(alert),
         },
     }

@@ -9,6 +9,8 @@ lose them.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ REVIEWED = ("confirmed", "withdrawn")
 #: Kinds that read alike for landslides and new water.
 ALIKE = ("updated", "unresolved", "closed")
 
+#: Stands between the same text in two languages.
+_BETWEEN = f"\n{'-' * 24}\n\n"
 #: What every message consists of: a template each.
 PARTS = ("title", "text", "short")
 #: What stands above an exercise, by language: that it is one, what never happened, what is old.
@@ -118,7 +122,7 @@ def render_in(
 
 def render_somehow(
     alert: Alert,
-    language: str = DEFAULT,
+    spoken: Sequence[str] = (DEFAULT,),
     *,
     templates: Path | None = None,
     exposure: Exposure | None = None,
@@ -129,17 +133,36 @@ def render_somehow(
     An agency's broken template must not silence an alert: ours of that language takes its place,
     and English that of a language there is not.
 
+    Args:
+        alert: What to tell.
+        spoken: In which languages: the text in each, one below the other; title, short text and
+            the payload's fields in the first.
+        templates: The agency's own folder, which goes before ours; None for ours alone.
+        exposure: What lies in the way; None takes what the alert knows.
+        cap: Its CAP message, XML.
+
     Raises:
         PermanentError: not even our own English will do.
     """
-    fault: str | None = None
-    tries = ((language, templates), (language, None), (DEFAULT, None))
-    for tag, own in dict.fromkeys(tries):
-        try:
-            return render(alert, tag, templates=own, exposure=exposure, cap=cap), fault
-        except (ConfigurationError, PermanentError) as error:
-            fault = fault or str(error)
-    raise PermanentError(fault or "no message template")
+    faults: list[str] = []
+    messages: dict[str, Message] = {}
+    for language in spoken or (DEFAULT,):
+        tries = ((language, templates), (language, None), (DEFAULT, None))
+        for tag, own in dict.fromkeys(tries):
+            try:
+                made = render(alert, tag, templates=own, exposure=exposure, cap=cap)
+            except (ConfigurationError, PermanentError) as error:
+                faults.append(str(error))
+            else:
+                messages.setdefault(tag, made)
+                break
+    if not messages:
+        raise PermanentError(faults[0] if faults else "no message template")
+    first, *others = messages.values()
+    if others:
+        text = _BETWEEN.join(one.text for one in messages.values())
+        first = replace(first, text=text, payload=first.payload | {"text": text})
+    return first, faults[0] if faults else None
 
 
 def credits_line(alert: Alert) -> str:

@@ -55,8 +55,8 @@ class Channel:
     """Takes alerts of regions that share a tag; empty takes every region."""
     secret: Secret | None = None
     """Signs webhooks; None sends them unsigned."""
-    language: str = "en"
-    """What its messages are written in (``alerts.languages``)."""
+    languages: tuple[str, ...] = ("en",)
+    """What its messages are written in, one below the other (``alerts.languages``)."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -78,7 +78,7 @@ class Channel:
             "exercise": self.exercise,
             "tags": list(self.tags),
             "secret": None if self.secret is None else self.secret.get_secret_value(),
-            "language": self.language,
+            "languages": list(self.languages),
         }
 
     @classmethod
@@ -90,7 +90,7 @@ class Channel:
             exercise=job["exercise"],
             tags=tuple(job["tags"]),
             secret=None if job["secret"] is None else Hidden(job["secret"]),
-            language=job["language"],
+            languages=tuple(job["languages"]),
         )
 
 

@@ -64,8 +64,6 @@ class Subscriber:
     """Landslides, new water."""
     tiers: tuple[Tier, ...] = tuple(Tier)
     """How far the evidence must go."""
-    languages: tuple[str, ...] = ("en",)
-    """Languages of its messages, the first one first."""
     zone: ZoneInfo = _UTC
     """Where its clock hangs."""
     quiet: QuietHours | None = None

@@ -46,6 +46,12 @@ def folder(services: Services) -> Path:
     return services.settings.home / "pictures"
 
 
+def kept_picture(services: Services, alert: Alert) -> Path | None:
+    """Return the file of an alert's picture; None where it is not drawn, or could not be."""
+    kept = folder(services) / f"{alert.id}.png"
+    return kept if kept.is_file() else None
+
+
 def picture_for(services: Services, alert: Alert) -> Drawn:
     """Return the picture of an alert, drawn at the first call; never raises.
 

@@ -11,13 +11,16 @@ import structlog
 from sqlalchemy.orm import Session
 
 from alerts.actions import recommended
-from alerts.cap import CapMessage, Context, Header, Profile, compose
+from alerts.cap import CapMessage, Context, Header, Picture, Profile, compose
 from alerts.exposed import in_the_way, lines
+from alerts.feed import picture_path
 from alerts.languages import DEFAULT, language
+from alerts.message import credits_line
 from alerts.rules import is_exercise
 from db import cap
 from db.records import AlertRecord, CapRecord
 from detectors.types import Alert
+from flows.settings import Settings
 
 log = structlog.get_logger()
 
@@ -49,6 +52,19 @@ def keep_cap(
     known = _known(alert, context or Context(), profile, templates)
     message = compose(alert, profile, headers, datetime.now(UTC), known)
     cap.keep_message(s, alert.id, _record(message))
+
+
+def picture_link(settings: Settings, alert: Alert) -> Picture | None:
+    """Return the picture that a CAP message links to, which is drawn when the alert is sent.
+
+    None where there will be none, or where nobody knows its address.
+    """
+    url = settings.feed.address(exercise=is_exercise(alert))
+    if not url or settings.feed.folder is None or settings.picture_timeout_s == 0:
+        return None
+    return Picture(
+        None, f"What the looks show; {credits_line(alert)}", url + picture_path(alert.id)
+    )
 
 
 def _known(alert: Alert, context: Context, profile: Profile, templates: Path | None) -> Context:

@@ -257,7 +257,7 @@ def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[
         kind = "exercise" if channel.exercise else "live"
 
         def look(channel: Channel = channel, kind: str = kind) -> Check:
-            spoken = language(channel.language, settings.templates).tag
+            spoken = ", ".join(language(t, settings.templates).tag for t in channel.languages)
             said = f"{check_channel(channel)}, {kind}, {spoken}"
             return Check(f"channel {channel.name}", OK, said)
 

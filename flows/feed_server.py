@@ -21,18 +21,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from alerts.feed import EXERCISES
 from detectors.errors import ScarpwatchError
-from flows.feeding import EXERCISES
 
 log = structlog.get_logger()
 
 _KEY = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 #: All that is served, so that no path leads anywhere else.
-_SERVED = re.compile(rf"(?:{EXERCISES}/)?(?:alerts\.(?:atom|geojson)|cap\.atom|cap/{_KEY}\.xml)")
+_SERVED = re.compile(
+    rf"(?:{EXERCISES}/)?(?:alerts\.(?:atom|geojson)|cap\.atom|cap/{_KEY}\.xml|pictures/{_KEY}\.png)"
+)
 _TYPES = {
     ".atom": "application/atom+xml; charset=utf-8",
     ".geojson": "application/geo+json",
     ".xml": "application/cap+xml; charset=utf-8",
+    ".png": "image/png",
 }
 #: Below it, packing saves nothing.
 _PACKED_FROM = 500
@@ -83,7 +86,7 @@ def _answer(folder: Path, request: Request) -> Response:
             changed = datetime.fromtimestamp(int(Path(file.name).stat().st_mtime), UTC)
     except FileNotFoundError:
         return Response("no such feed\n", 404, media_type="text/plain")
-    packed = len(content) >= _PACKED_FROM and _takes_gzip(request)
+    packed = len(content) >= _PACKED_FROM and not path.endswith(".png") and _takes_gzip(request)
     # One tag per form: a cache must not give a packed answer to whoever cannot unpack it.
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}{"-gzip" if packed else ""}"'
     headers = {

@@ -10,16 +10,14 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from alerts.cap import Header
-from alerts.feed import Feed, Told, atom, cap_atom, cap_path, geojson
+from alerts.feed import EXERCISES, Feed, Told, atom, cap_atom, cap_path, geojson, picture_path
 from alerts.rules import is_exercise
 from db import cap, outbox
 from db.engine import transaction
 from db.records import AlertRecord, CapRecord
+from flows.alert_pictures import kept_picture
 from flows.files import write_whole
 from flows.services import Services
-
-#: Exercises have a folder of their own, so that no subscription to the other can meet one.
-EXERCISES = "exercise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,11 @@ class Written:
 
 
 def write_feeds(services: Services, folder: Path) -> Written:
-    """Write ``alerts.atom``, ``alerts.geojson``, ``cap.atom`` and ``cap/``, twice: real, exercises.
+    """Write ``alerts.atom``, ``alerts.geojson``, ``cap.atom``, ``cap/`` and ``pictures/``.
 
-    Messages come before the feeds that link to them, each file is there as a whole or not at all,
-    and a kill in between is mended by the next call. Old messages stay: others may link to them.
+    All of it twice: real alerts, and exercises below. Messages and pictures come before the feeds
+    that link to them, each file is there as a whole or not at all, and a kill in between is mended
+    by the next call. Old messages stay: others may link to them.
 
     Args:
         services: Database and settings.
@@ -49,22 +48,35 @@ def write_feeds(services: Services, folder: Path) -> Written:
     with transaction(services.engine) as s:
         records = _recent(s, datetime.now(UTC) - services.settings.feed.keep)
         kept = cap.messages(s, [record.alert.id for record in records])
-    told = [
-        Told(record.alert, record.recorded_at, _header(kept.get(record.alert.id)))
+    drawn = {
+        record.alert.id: picture
         for record in records
-    ]
-    own, base = services.settings.cap, services.settings.feed.url or ""
+        if (picture := kept_picture(services, record.alert)) is not None
+    }
+    told = [
+        Told(
+            record.alert, record.recorded_at, _header(kept.get(record.alert.id)),
+            record.alert.id in drawn,
+        )
+        for record in records
+    ]  # fmt: skip
+    own = services.settings.cap
     changed = 0
     for exercise, name in ((False, ""), (True, EXERCISES)):
         place = folder / name
-        (place / "cap").mkdir(parents=True, exist_ok=True)
+        for below in ("cap", "pictures"):
+            (place / below).mkdir(parents=True, exist_ok=True)
         mine = [one.alert.id for one in told if is_exercise(one.alert) is exercise]
         for key in mine:
             if key in kept:
                 changed += _write(place / cap_path(key), kept[key].document.encode())
+            # A picture is drawn once and stays as it is.
+            if key in drawn and not (place / picture_path(key)).exists():
+                changed += _write(place / picture_path(key), drawn[key].read_bytes())
         feed = Feed(
-            own.sender_name, own.sender, exercise, f"{base}{name}/" if base and name else base
-        )
+            own.sender_name, own.sender, exercise,
+            services.settings.feed.address(exercise=exercise),
+        )  # fmt: skip
         changed += _write(place / "alerts.atom", atom(told, feed))
         changed += _write(place / "alerts.geojson", geojson(told, feed))
         changed += _write(place / "cap.atom", cap_atom(told, feed))

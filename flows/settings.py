@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError
 
+from alerts.languages import DEFAULT
 from alerts.records import Channel
 from alerts.rules import Severity
 from detectors.errors import ConfigurationError
@@ -61,8 +62,9 @@ class ChannelSettings(BaseModel):
     """Only regions that share a tag; empty = every region."""
     secret: SecretStr | None = None
     """Key that signs webhooks."""
-    language: str = "en"
-    """What messages are written in: ``en``, ``nb``, or a folder of ``templates``."""
+    languages: tuple[str, ...] = ()
+    """What messages are written in, one below the other: ``en``, ``nb``, or a folder of
+    ``templates``; empty = its subscriber's, or English."""
 
 
 class QuietSettings(BaseModel):
@@ -102,8 +104,8 @@ class SubscriberSettings(BaseModel):
     """``landslide``, ``ponding``."""
     tiers: tuple[Tier, ...] = tuple(Tier)
     """``watch`` (only confirmed ones are alerts), ``likely``."""
-    languages: tuple[Literal["en"], ...] = ("en",)
-    """Languages of its messages."""
+    languages: tuple[str, ...] = ("en",)
+    """Languages of its messages, on channels that have none of their own."""
     zone: str = "UTC"
     """IANA time zone of its clock."""
     quiet: QuietSettings | None = None
@@ -189,6 +191,12 @@ class FeedSettings(BaseModel):
     """Where the folder can be fetched, ending in a slash; None = links are relative."""
     keep: timedelta = timedelta(days=90)
     """How long an event stays after its last alert."""
+
+    def address(self, *, exercise: bool) -> str:
+        """Return where the feeds of one sort can be fetched; empty: nobody knows."""
+        from alerts.feed import EXERCISES  # templates and geometry, which most commands do without
+
+        return f"{self.url}{EXERCISES}/" if self.url and exercise else self.url or ""
 
     @field_validator("url")
     @classmethod
@@ -324,10 +332,14 @@ class Settings(BaseSettings):
 
         A ``file:`` without a leading slash is a file in the state folder.
         """
+        spoken = {name: own.languages for own in self.subscribers.values() for name in own.named}
         return tuple(
-            Channel(name, self._absolute(c.url), c.exercise, c.tags, c.secret, c.language)
+            Channel(
+                name, self._absolute(c.url), c.exercise, c.tags, c.secret,
+                c.languages or spoken.get(name) or (DEFAULT,),
+            )
             for name, c in self.channels.items()
-        )
+        )  # fmt: skip
 
     def _absolute(self, url: SecretStr) -> SecretStr:
         scheme, _, path = url.get_secret_value().partition(":")

@@ -47,7 +47,6 @@ def _record(name: str, own: SubscriberSettings) -> Subscriber:
         area=_area(name, tuple(files)) if files else None,
         kinds=own.kinds,
         tiers=own.tiers,
-        languages=own.languages,
         zone=ZoneInfo(own.zone),
         quiet=None
         if own.quiet is None

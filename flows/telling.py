@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 from sqlalchemy.orm import Session
 
@@ -14,7 +16,7 @@ from db.records import AlertRecord
 from detectors.errors import PermanentError
 from detectors.exposure import Exposure
 from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
-from flows.capping import keep_cap
+from flows.capping import keep_cap, picture_link
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -80,7 +82,8 @@ def tell(
     channels = channels_for(alert, free(services.channels, services.subscribers), told)
     outbox.enqueue(s, alert, channels)
     own = services.settings
-    keep_cap(s, own.cap.profile(), alert, earlier, context, own.templates)
+    seen = replace(context or Context(), picture=picture_link(own, alert))
+    keep_cap(s, own.cap.profile(), alert, earlier, seen, own.templates)
     subscribers = _subscribers(services, s, alert)
     notices.add_notices(s, alert.id, subscribers)
     if not channels and not subscribers and not (earlier and kind in FOLLOWING):

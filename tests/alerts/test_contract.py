@@ -169,9 +169,9 @@ def test_a_file_channel_takes_paths_with_blanks(
 
 
 def test_a_channel_speaks_its_language(rig: Rig, channel: Make, exercise: Alert) -> None:
-    norwegian = replace(channel(rig.good), language="nb")
+    norwegian = replace(channel(rig.good), languages=("nb",))
     assert "template_fault" not in deliver(exercise, norwegian)
-    unknown = replace(channel(rig.good), language="xx")
+    unknown = replace(channel(rig.good), languages=("xx",))
     assert "no language 'xx'" in deliver(exercise, unknown)["template_fault"]
     assert rig.arrived() == [str(exercise.id)] * len(rig.arrived())
 
@@ -179,7 +179,7 @@ def test_a_channel_speaks_its_language(rig: Rig, channel: Make, exercise: Alert)
 def test_norwegian_arrives_as_it_was_written(
     receiver: Receiver, channel: Make, exercise: Alert
 ) -> None:
-    deliver(exercise, replace(channel(receiver.url), language="nb"), exposure={"road": "E6"})
+    deliver(exercise, replace(channel(receiver.url), languages=("nb",)), exposure={"road": "E6"})
     (line,) = receiver.received()
     body = line["body"]
     assert (body["language"], body["status"]) == ("nb", "Exercise")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from alerts.cap_rules import faults
 from db import cap, outbox, store
 from db.engine import transaction
 from detectors.types import State
-from flows.capping import keep_cap
-from flows.settings import CapSettings
+from flows.capping import keep_cap, picture_link
+from flows.settings import CapSettings, FeedSettings, Settings
 from tests.cap_reader import Read, read
 from tests.optical_watch import DEBRIS, OpticalWatch, drill_channel
 from tests.records import Make
@@ -61,6 +63,28 @@ def test_the_verdict_follows_the_suspicion(
     assert float(second.blocks["en"].parameters["scarpwatch:share_clear"]) > 0.8
     status = "Exercise" if landslide.simulated else "Actual"
     assert [one.plain["status"] for one in (first, second)] == [status, status]
+
+
+@pytest.mark.parametrize("exercise", [True, False])
+def test_the_picture_is_linked_where_the_feeds_have_an_address(
+    tmp_path: Path, no_settings: Path, exercise: bool
+) -> None:
+    make = Make()
+    slide = make.landslide(make.detection(make.acquisition()))
+    alert = make.alert(slide, exercise=exercise)
+    feed = FeedSettings(folder=tmp_path, url="https://alerts.example.org/slides/")
+    settings = Settings(home=no_settings, feed=feed)
+    linked = picture_link(settings, alert)
+    assert linked is not None
+    below = "exercise/" if exercise else ""
+    assert linked.uri == f"{feed.url}{below}pictures/{alert.id}.png"
+    assert "Copernicus Sentinel" in linked.description
+    for other in (
+        {"picture_timeout_s": 0.0},
+        {"feed": FeedSettings(folder=tmp_path)},
+        {"feed": FeedSettings(url=feed.url)},
+    ):
+        assert picture_link(settings.model_copy(update=other), alert) is None
 
 
 def test_real_messages_and_exercises_do_not_follow_each_other(engine) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -79,7 +80,7 @@ def test_files_are_written_where_something_changed(services, tell, tmp_path: Pat
     first = tell(1)
     written = write_feeds(services, folder)
     assert (written.events, written.exercises, written.messages, written.changed) == (1, 0, 1, 7)
-    assert {path.name for path in folder.iterdir()} == NAMES | {"cap", "exercise"}
+    assert {path.name for path in folder.iterdir()} == NAMES | {"cap", "exercise", "pictures"}
     assert read((folder / f"cap/{first.id}.xml").read_bytes()).plain["identifier"] == str(first.id)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert write_feeds(services, folder).changed == 0
@@ -90,6 +91,29 @@ def test_files_are_written_where_something_changed(services, tell, tmp_path: Pat
     assert title.startswith("Withdrawn: ")
     assert len(titles(folder / "cap.atom")) == 2
     assert not list(folder.rglob("*.part"))
+
+
+def test_pictures_lie_beside_the_feeds_that_link_to_them(services, tell, tmp_path: Path) -> None:
+    drawn, without, drill = tell(1), tell(2), tell(3, real=False)
+    kept = services.settings.home / "pictures"
+    kept.mkdir()
+    for alert in (drawn, drill):
+        (kept / f"{alert.id}.png").write_bytes(b"\x89PNG" + alert.id.bytes)
+    (kept / f"{without.id}.txt").write_text("not drawn within 60 s")
+    folder = tmp_path / "public"
+    assert write_feeds(services, folder).changed == 11
+    for place, alert in ((folder, drawn), (folder / "exercise", drill)):
+        (picture,) = (place / "pictures").iterdir()
+        assert picture.read_bytes()[4:] == alert.id.bytes
+        document = json.loads((place / "alerts.geojson").read_bytes())
+        said = {f["properties"]["key"]: f["properties"]["picture"] for f in document["features"]}
+        assert said.pop(str(alert.id)) == f"pictures/{alert.id}.png"
+        assert set(said.values()) <= {None}
+        links = Tree.parse(place / "alerts.atom").iter(f"{ATOM}link")
+        assert [one.attrib["href"] for one in links if one.attrib.get("rel") == "enclosure"] == [
+            f"pictures/{alert.id}.png"
+        ]
+    assert write_feeds(services, folder).changed == 0
 
 
 def test_exercises_have_a_folder_of_their_own(services, tell, tmp_path: Path) -> None:
@@ -145,6 +169,8 @@ def served(services, tell, tmp_path: Path) -> Iterator[httpx.Client]:
     tell(1)
     tell(2, real=False)
     write_feeds(services, tmp_path / "public")
+    (tmp_path / "public" / "pictures" / f"{UUID(int=7)}.png").write_bytes(b"\x89PNG" * 200)
+    (tmp_path / "public" / "pictures" / "own.png").write_bytes(b"\x89PNG")
     (tmp_path / "public" / "secret.txt").write_text("secret")
     (tmp_path / "secret.xml").write_text("secret")
     with listen(0) as listener:
@@ -191,6 +217,14 @@ def test_packed_for_those_who_can_unpack(served: httpx.Client) -> None:
         assert gzip.decompress(b"".join(raw.iter_raw())) == plain.content
     head = served.head("/alerts.geojson", headers={"Accept-Encoding": "identity"})
     assert (head.content, head.headers["content-length"]) == (b"", str(len(plain.content)))
+
+
+def test_pictures_are_served_as_they_are(served: httpx.Client) -> None:
+    answer = served.get(f"/pictures/{UUID(int=7)}.png", headers={"Accept-Encoding": "gzip"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert "content-encoding" not in answer.headers
+    assert answer.content == b"\x89PNG" * 200
+    assert served.get("/pictures/own.png").status_code == 404
 
 
 def test_links_lead_to_the_messages(served: httpx.Client) -> None:

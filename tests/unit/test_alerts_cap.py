@@ -157,6 +157,16 @@ def test_an_alert_without_outline_still_says_where() -> None:
     assert (block.places, block.polygons) == (["Channel test"], [])
 
 
+def test_a_picture_that_is_drawn_later_is_linked() -> None:
+    picture = Picture(None, "What the looks show", "https://alerts.example.org/a.png")
+    message = compose(sample_alert(AT), PROFILE, (), AT, Context(picture=picture))
+    assert faults(message.xml.encode()) == []
+    (resource,) = read(message.xml).blocks["en"].resources
+    assert resource == {
+        "resourceDesc": picture.description, "mimeType": "image/png", "uri": picture.uri,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("size", [LARGEST_INSIDE, LARGEST_INSIDE + 1])
 def test_a_picture_is_inside_when_small_and_linked_when_large(size: int) -> None:
     content = b"\x89PNG" + bytes(size - 4)

@@ -147,11 +147,31 @@ def test_numbers_are_written_as_people_write_them() -> None:
 
 
 def test_a_channel_of_an_unknown_language_gets_english_and_a_fault() -> None:
-    message, fault = render_somehow(sample_alert(_AT), "xx")
+    message, fault = render_somehow(sample_alert(_AT), ("xx",))
     assert message == render(sample_alert(_AT))
     assert "no language 'xx'; known: en, nb" in str(fault)
     with pytest.raises(ConfigurationError, match="known: en, nb"):
         render(sample_alert(_AT), "xx")
+
+
+def test_a_message_in_two_languages_has_both_texts_and_one_title() -> None:
+    alert = sample_alert(_AT)
+    norwegian, english = render(alert, "nb"), render(alert)
+    both, fault = render_somehow(alert, ("nb", "en", "nb"))
+    assert fault is None
+    assert (both.title, both.short) == (norwegian.title, norwegian.short)
+    assert both.text.startswith(norwegian.text)
+    assert both.text.endswith(english.text)
+    assert both.text.count("EXERCISE - EXERCISE - EXERCISE") == 1
+    assert both.payload["text"] == both.text
+    assert both.payload["language"] == "nb"
+
+
+def test_a_language_there_is_not_does_not_repeat_english() -> None:
+    alert = sample_alert(_AT)
+    message, fault = render_somehow(alert, ("en", "xx"))
+    assert message == render(alert)
+    assert "no language 'xx'" in str(fault)
 
 
 def _own(folder: Path, name: str, text: str) -> Path:
@@ -211,7 +231,7 @@ def test_every_fault_is_named_and_silences_nobody(
 ) -> None:
     found = faults(_own(tmp_path, name, text))
     assert any(fault in one for one in found), found
-    message, _ = render_somehow(sample_alert(_AT), "nb", templates=tmp_path)
+    message, _ = render_somehow(sample_alert(_AT), ("nb",), templates=tmp_path)
     assert "EXERCISE SIMULATED" in message.title
     assert message.payload["language"] == "nb"
 

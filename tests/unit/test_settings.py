@@ -51,6 +51,29 @@ def write(home: Path) -> Path:
     return path
 
 
+def test_channels_speak_what_their_subscriber_speaks(home: Path) -> None:
+    channels = "".join(
+        f'[channels.{name}]\nurl = "file:///tmp/{name}"\n{own}'
+        for name, own in (
+            ("desk", ""), ("chief", ""), ("press", 'languages = ["en"]\n'), ("other", ""),
+        )
+    )  # fmt: skip
+    (home / "scarpwatch.toml").write_text(
+        f"""{channels}
+[subscribers.county]
+channels = ["desk", "press"]
+languages = ["nb", "en"]
+[subscribers.county.escalate]
+channel = "chief"
+after = "PT30M"
+"""
+    )
+    spoken = {one.name: one.languages for one in settings.load().channel_records()}
+    assert spoken == {
+        "desk": ("nb", "en"), "chief": ("nb", "en"), "press": ("en",), "other": ("en",),
+    }  # fmt: skip
+
+
 def test_nothing_set(home: Path) -> None:
     loaded = settings.load()
     assert loaded.home == home

@@ -123,10 +123,10 @@ def test_live_messages_need_a_sender_of_ones_own(home: Path, checks: Any, tmp_pa
 
 
 def test_a_channel_of_an_unknown_language(home: Path, checks: Any, tmp_path: Path) -> None:
-    text = f'[channels.log]\nurl = "file://{tmp_path}/log.jsonl"\nlanguage = '
-    (home / "scarpwatch.toml").write_text(f'{text}"nb"\n')
-    assert "nb" in checks()["channel log"].said
-    (home / "scarpwatch.toml").write_text(f'{text}"tlh"\n')
+    text = f'[channels.log]\nurl = "file://{tmp_path}/log.jsonl"\nlanguages = '
+    (home / "scarpwatch.toml").write_text(f'{text}["nb", "en"]\n')
+    assert "nb, en" in checks()["channel log"].said
+    (home / "scarpwatch.toml").write_text(f'{text}["tlh"]\n')
     assert "known: en, nb" in checks()["channel log"].said
 
 
