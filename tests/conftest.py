@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
@@ -27,6 +28,10 @@ from detectors.errors import ScarpwatchError
 pytest_plugins = [
     "tests.rude", "tests.series", "tests.watching", "tests.optical_watch", "tests.maps",
 ]  # fmt: skip
+
+# A slow machine is no fault of the code; all else stays as Hypothesis has it, in CI too.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 #: Followed by the number of the pytest process and a random word.
 PREFIX = "scarpwatch-test-"
