@@ -86,7 +86,7 @@ def render_in(
 ) -> Message:
     """Return the message for one alert in a language that is loaded; see ``render``."""
     if exposure is None:
-        exposure = exposed.in_the_way(alert.exposure)
+        exposure = exposed.in_the_way(alert.exposure, spoken.words)
     exercise = is_exercise(alert)
     marked = marks(exercise=exercise, simulated=alert.landslide.simulated)
     lead = f"{marked}: " if marked else ""
@@ -106,7 +106,7 @@ def render_in(
     except Exception as error:  # a template of the agency's may do anything
         what = f"{type(error).__name__}: {error}"
         raise PermanentError(f"a template for {alert.kind!r} cannot be used: {what}") from error
-    text = _with_exposure(text, _exposure(alert), spoken)
+    text = _with_exposure(text, _exposure(alert, spoken), spoken)
     text = f"{_banner(alert, spoken)}{text}\n{f'{marked}\n' if marked else ''}"
     title = lead + wording.one_line(title, 400)
     return Message(
@@ -115,7 +115,7 @@ def render_in(
         title=title,
         text=text,
         short=(lead + wording.one_line(short, 400))[:SHORT_LIMIT].rstrip(),
-        payload=_payload(alert, words, title=title, text=text, language=spoken.tag) | {"cap": cap},
+        payload=_payload(alert, words, title=title, text=text, spoken=spoken) | {"cap": cap},
         cap=cap,
     )
 
@@ -244,11 +244,11 @@ def words_of(alert: Alert, spoken: Language, exposure: Exposure | None = None) -
     }
 
 
-def _exposure(alert: Alert) -> list[str]:
+def _exposure(alert: Alert, spoken: Language) -> list[str]:
     """Return what lies there, line by line; nothing where no map reaches it or it never was."""
     if alert.exposure is None or alert.kind == "withdrawn":
         return []
-    return exposed.lines(alert.exposure, alert.landslide.kind)
+    return exposed.lines(alert.exposure, alert.landslide.kind, spoken.words)
 
 
 def _with_exposure(text: str, lines: list[str], spoken: Language) -> str:
@@ -267,7 +267,7 @@ def _with_exposure(text: str, lines: list[str], spoken: Language) -> str:
 
 
 def _payload(
-    alert: Alert, words: dict[str, Any], *, title: str, text: str, language: str
+    alert: Alert, words: dict[str, Any], *, title: str, text: str, spoken: Language
 ) -> dict[str, Any]:
     """Return the message for machines. Names once published stay; see the package's README."""
     landslide = alert.landslide
@@ -280,7 +280,7 @@ def _payload(
         "exercise": is_exercise(alert),
         "simulated": landslide.simulated,
         "severity": severity(landslide, alert.exposure).value,
-        "language": language,
+        "language": spoken.tag,
         "references": words["references"],
         "title": title,
         "text": text,
@@ -316,7 +316,7 @@ def _payload(
         },
         "exposure": None
         if alert.exposure is None
-        else exposed.payload(alert.exposure, landslide.kind),
+        else exposed.payload(alert.exposure, landslide.kind, spoken.words),
         "credits": words["credits"],
     }
     strict: dict[str, Any] = wording.strict_json(payload)

@@ -7,7 +7,7 @@ exposure there is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -22,7 +22,7 @@ from alerts.languages import TAG, WORDS, Language, read_words
 from alerts.message import PARTS, SHORT_LIMIT, render_in, words_of
 from alerts.rules import marks
 from alerts.sample import KINDS, sample_alert
-from alerts.wording import ENGLISH
+from alerts.wording import ENGLISH, blanks
 from detectors.errors import ConfigurationError, PermanentError
 from detectors.types import Alert, Kind, Sensor, State, Tier
 
@@ -81,7 +81,7 @@ def _faults_of(folder: Path, tag: str) -> Iterator[str]:
 
 
 def _word_faults(path: Path, *, complete: bool) -> Iterator[str]:
-    """Name words that are unknown, missing, or lost their number."""
+    """Name words that are unknown, missing, or lost what is to be filled in."""
     try:
         words = read_words(str(path))
     except ConfigurationError:
@@ -92,9 +92,17 @@ def _word_faults(path: Path, *, complete: bool) -> Iterator[str]:
         for key in sorted(ENGLISH.keys() - words.keys()):
             yield f"{WORDS}: {key} is missing; in English it is {ENGLISH[key]!r}"
     for key in sorted(words.keys() & ENGLISH.keys()):
-        if ("{n}" in ENGLISH[key]) != ("{n}" in words[key]):
-            needed = "needs" if "{n}" in ENGLISH[key] else "has no"
-            yield f"{WORDS}: {key} {needed} number {{n}}"
+        ours, theirs = blanks(ENGLISH[key]), blanks(words[key])
+        if lost := ours - theirs:
+            yield f"{WORDS}: {key} needs {_bracketed(lost)}"
+        if strange := theirs - ours:
+            yield f"{WORDS}: {key} has no {_bracketed(strange)}"
+    if len(words.get("winds", ENGLISH["winds"]).split()) != len(ENGLISH["winds"].split()):
+        yield f"{WORDS}: winds must be eight words, clockwise from north"
+
+
+def _bracketed(names: Iterable[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in sorted(names))
 
 
 def _reading_faults(spoken: Language, path: Path, name: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from detectors.types import Kind, require_utc
 
 #: Words that stand inside sentences; ``templates/LANGUAGE/words.toml`` has those of others.
-#: ``{n}`` is a number, and ``decimal`` what stands before its fraction.
+#: What stands in brackets is filled in; ``decimal`` is what stands before a fraction.
 ENGLISH: Mapping[str, str] = {
     "decimal": ".",
     "landslide": "landslide",
@@ -52,6 +53,45 @@ ENGLISH: Mapping[str, str] = {
     "building": "{n} buildings",
     "one_river": "1 river",
     "river": "{n} rivers",
+    # What lies there (``alerts.exposed``); ``winds`` are eight words, clockwise from north.
+    "inside": "{count} inside the outline",
+    "near": "{count} within {length}",
+    "one_more": "1 more building",
+    "more": "{n} more buildings",
+    "over": "{verb} the {thing} over {length}",
+    "over_more": "{verb} {n} more {things}",
+    "crosses": "crosses",
+    "reaches_into": "reaches into",
+    "covers": "covers",
+    "stands_in": "stands in",
+    "away": "{thing} {length} away",
+    "touches": "touches the {thing}",
+    "noun_road": "road",
+    "noun_rail": "railway",
+    "noun_river": "river",
+    "plural_road": "roads",
+    "plural_rail": "railways",
+    "plural_river": "rivers",
+    "plural_building": "buildings",
+    "plural_place": "places",
+    "and": "and",
+    "or": "or",
+    "and_more": "{names} and {n} more",
+    "none_near": "no {things} within {length} on the map",
+    "no_map": "no map of {things} is loaded here",
+    "in_place": "in {place}",
+    "from_place": "{length} {wind} of {place}",
+    "winds": "north north-east east south-east south south-west west north-west",
+    "down": "downstream",
+    "up_or_down": "up- or downstream",
+    "if_it_blocks": "if it blocks the river, ",
+    "the_river": "river",
+    "along_river": "{case}{way} along the {river} within {length}:",
+    "nothing_mapped": "nothing on the loaded map",
+    "near_water": "{count} within {length} of the water",
+    "one_line": "1 railway line",
+    "lines": "{n} railway lines",
+    "place_away": "{place} ({length} away)",
 }
 #: Invisible, yet Persian and the Indic scripts cannot be written without them.
 _JOINERS = {"\u200c", "\u200d"}
@@ -130,6 +170,20 @@ def hundredths(
 
 def _decimal(number: str, say: Mapping[str, str]) -> str:
     return number.replace(".", say["decimal"])
+
+
+def fill(pattern: str, **words: str) -> str:
+    """Put words where their names stand in brackets; other brackets stay as they are.
+
+    In one pass, and by no more than a name: what is put in may hold brackets, and patterns may be
+    an agency's.
+    """
+    return re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), pattern)
+
+
+def blanks(pattern: str) -> set[str]:
+    """Return the names that stand in brackets."""
+    return set(re.findall(r"\{(\w+)\}", pattern))
 
 
 def _counted(words: str, number: object) -> str:

@@ -14,7 +14,7 @@ from alerts.actions import recommended
 from alerts.cap import CapMessage, Context, Header, Picture, Profile, compose
 from alerts.exposed import in_the_way, lines
 from alerts.feed import picture_path
-from alerts.languages import DEFAULT, language
+from alerts.languages import language
 from alerts.message import credits_line
 from alerts.rules import is_exercise
 from db import cap
@@ -71,11 +71,13 @@ def _known(alert: Alert, context: Context, profile: Profile, templates: Path | N
     """Return the context with what the alert itself tells."""
     landslide = alert.landslide
     others = [*landslide.merged_from, *([landslide.split_from] if landslide.split_from else [])]
-    told = {} if alert.exposure is None else {DEFAULT: lines(alert.exposure, landslide.kind)}
-    instructions = {}
+    told, instructions = {}, {}
     for tag in profile.languages:
         try:
-            said = recommended(alert, language(tag, templates), in_the_way(alert.exposure))
+            spoken = language(tag, templates)
+            if alert.exposure is not None:
+                told[tag] = lines(alert.exposure, landslide.kind, spoken.words)
+            said = recommended(alert, spoken, in_the_way(alert.exposure, spoken.words))
         except Exception as error:  # noqa: BLE001 - an agency's template may do anything
             # The message has words of its own, and must not be silenced.
             log.error("no recommended actions in a CAP message", language=tag, reason=str(error))  # noqa: TRY400

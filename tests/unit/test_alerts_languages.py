@@ -20,9 +20,10 @@ from alerts.languages import known, language, shipped
 from alerts.message import ALIKE, PARTS, render, render_somehow
 from alerts.sample import KINDS, sample_alert
 from alerts.template_check import EXPOSURES, cases, faults, template_names
-from alerts.wording import ENGLISH
+from alerts.wording import ENGLISH, fill
 from detectors.errors import ConfigurationError, PermanentError
 from detectors.types import Alert, Kind, State, Tier
+from tests.records import Make
 from tests.unit.test_alerts_message import _alerts
 
 _AT = datetime(2023, 1, 1, 14, 15, tzinfo=UTC)
@@ -219,8 +220,10 @@ def test_an_agency_adds_a_language(tmp_path: Path) -> None:
         ("nb/actions/ponding-closed.j2", "{# nothing #}", "ponding-closed.j2: says nothing to do"),
         ("nb/actions/ponding-closed.j2", "{{ actions }}", "unknown variable actions"),
         ("nb/words.toml", "likly = 'x'", "nb/words.toml: no word has the key likly"),
-        ("nb/words.toml", "fell = 'falt'", "nb/words.toml: fell needs number {n}"),
-        ("nb/words.toml", "likely = 'x {n}'", "nb/words.toml: likely has no number {n}"),
+        ("nb/words.toml", "fell = 'falt'", "nb/words.toml: fell needs {n}"),
+        ("nb/words.toml", "from_place = '{length} {wind}'", "from_place needs {place}"),
+        ("nb/words.toml", "winds = 'nord sør'", "winds must be eight words"),
+        ("nb/words.toml", "likely = 'x {n}'", "nb/words.toml: likely has no {n}"),
         ("nb/words.toml", "likely = ", "nb/words.toml cannot be read"),
         ("nb/words.toml", "likely = 3", "words.toml: no text: likely"),
         ("notes.txt", "x", "notes.txt: is no folder named after a language"),
@@ -248,3 +251,27 @@ def test_templates_cannot_reach_out_of_their_box(tmp_path: Path) -> None:
     _own(tmp_path, "en/confirmed.title.j2", "{% include '../../secret' %}")
     with pytest.raises(PermanentError, match="no message template"):
         render(sample_alert(_AT, "confirmed"), templates=tmp_path)
+
+
+def test_what_lies_there_is_said_in_the_language() -> None:
+    exposure = Make().exposure()
+    alert = replace(sample_alert(_AT), exposure=exposure)
+    english, norwegian = (render(alert, tag) for tag in ("en", "nb"))
+    said = norwegian.payload["exposure"]["words"]
+    assert len(said) == len(english.payload["exposure"]["words"])
+    assert "1,4 km sørøst for Årdal" in said
+    assert "- 1,4 km sørøst for Årdal\n" in norwegian.text
+    words = " ".join(said)
+    for word in ("crosses", "river", "road", "within", "building", "away", "downstream", "railway"):
+        assert word not in words, words
+        assert word not in norwegian.text.split("REFERANSE")[0].replace("OpenStreetMap", "")
+    assert norwegian.payload["exposure"]["things"] == english.payload["exposure"]["things"]
+
+
+@given(st.text(max_size=12), st.dictionaries(st.sampled_from(["n", "thing"]), st.text()))
+def test_what_is_filled_in_is_taken_as_it_is(around: str, words: dict[str, str]) -> None:
+    around = around.replace("{", "").replace("}", "")
+    filled = fill(f"{around}{{thing}} {{n}} {{other}}{around}", **words)
+    assert filled == (
+        f"{around}{words.get('thing', '{thing}')} {words.get('n', '{n}')} {{other}}{around}"
+    )
