@@ -139,6 +139,16 @@ class Verdict(enum.StrEnum):
     """Looks may decide again."""
 
 
+class Drawn(enum.StrEnum):
+    """What a person did to an outline."""
+
+    REDRAW = "redraw"
+    MERGE = "merge"
+    """One landslide became part of another."""
+    SPLIT = "split"
+    """A part became a landslide of its own."""
+
+
 class Tier(enum.StrEnum):
     """How far evidence goes: *watch* is stored and shown, *likely* alerts."""
 
@@ -597,6 +607,8 @@ class Landslide:
     """Landslides that were parts of it, in order of splitting."""
     follows: uuid.UUID | None = None
     """Landslide that had ended on the same ground before this one began."""
+    drawn_by: str | None = None
+    """Person who drew the outline, so that no look may change it; None where none did."""
 
     def __post_init__(self) -> None:
         if self.valid_from is _LEFT_OUT:
