@@ -1,5 +1,6 @@
 -- Editing by people. All of it runs with the owner's rights; the author is the login.
 
+-- Multipolygons in EPSG:4326 they are already: the view's column takes nothing else.
 CREATE FUNCTION scarpwatch.outline_drawn(drawn geometry) RETURNS geometry
 LANGUAGE plpgsql IMMUTABLE SET search_path = {search_path} AS $$
 DECLARE
@@ -7,10 +8,6 @@ DECLARE
 BEGIN
     IF drawn IS NULL OR ST_IsEmpty(drawn) THEN
         why := 'it is empty';
-    ELSIF ST_SRID(drawn) <> 4326 THEN
-        why := format('it is in EPSG:%s and must be in EPSG:4326', ST_SRID(drawn));
-    ELSIF GeometryType(drawn) NOT IN ('POLYGON', 'MULTIPOLYGON') THEN
-        why := format('it is a %s and must be a polygon', lower(GeometryType(drawn)));
     ELSIF NOT ST_IsValid(drawn) THEN
         why := lower(ST_IsValidReason(drawn));
     ELSIF NOT coalesce(ST_XMin(drawn) >= -180 AND ST_XMax(drawn) <= 540
@@ -23,7 +20,7 @@ BEGIN
         RAISE EXCEPTION 'InvalidOutline: %', why USING ERRCODE = 'check_violation',
             HINT = 'Mend the outline (QGIS: Fix geometries) and save again; nothing was stored.';
     END IF;
-    RETURN ST_Multi(ST_Force2D(drawn));
+    RETURN drawn;
 END $$;
 COMMENT ON FUNCTION scarpwatch.outline_drawn IS 'An outline fit to be stored, or InvalidOutline.';
 
