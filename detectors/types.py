@@ -663,6 +663,30 @@ class OpticalCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class OutlineEdit:
+    """What a person drew of a landslide."""
+
+    id: uuid.UUID
+    """Identity of the edit."""
+    kind: Drawn
+    """What was done."""
+    landslide_id: uuid.UUID
+    """Landslide whose outline it is; SPLIT: the new one."""
+    other_id: uuid.UUID | None
+    """MERGE: what became part of it. SPLIT: what it was a part of. None for REDRAW."""
+    geometry: MultiPolygon
+    """Its outline, EPSG:4326, lon/lat."""
+    area_m2: float
+    """Area of that outline, m2."""
+    author: str
+    """Who drew it."""
+    reason: str
+    """Why, in the person's words; may be empty."""
+    said_at: datetime
+    """When, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """A person's verdict on a landslide."""
 

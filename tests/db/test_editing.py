@@ -15,8 +15,9 @@ from sqlalchemy import Engine, text
 
 from db import queries, roles, store
 from db.engine import connection, make_engine
+from detectors.drawing import made_one, made_two, redrawn
 from detectors.errors import PermanentError
-from detectors.types import Cause, Kind, Landslide, State
+from detectors.types import Cause, Drawn, Kind, Landslide, State
 from tests.db.conftest import World
 from tests.records import Make
 
@@ -58,6 +59,11 @@ def latest(world: World, landslide_id: uuid.UUID) -> Landslide:
         found = queries.get_landslide(s, landslide_id)
     assert found is not None
     return found
+
+
+def history(world: World, landslide_id: uuid.UUID) -> list[Landslide]:
+    with world.open() as s:
+        return queries.landslide_history(s, landslide_id)
 
 
 @pytest.fixture
@@ -284,3 +290,26 @@ def test_edits_cannot_be_changed(world: World, editor: Engine) -> None:
                       "TRUNCATE scarpwatch.outline_edits"):  # fmt: skip
         with pytest.raises(PermanentError, match="append-only"):
             run(world.engine, statement)
+
+
+def test_the_program_makes_the_same_versions_of_an_edit(world: World, editor: Engine, two) -> None:
+    """Bit for bit, so that evidence which comes late does not tell them anew."""
+    stays, gone = two
+    part = uuid.uuid4()
+    run(editor, MERGE, id=gone.id, into=stays.id)
+    run(
+        editor,
+        "INSERT INTO analysts.landslides_edit (id, split_from, geometry, note)"
+        " VALUES (:part, :of, :geometry, 'two')",
+        part=part, of=stays.id, geometry=gone.geometry,
+    )  # fmt: skip
+    with world.open() as s:
+        merge, *split = queries.list_outline_edits(s, [stays.id])
+    whole, closed = made_one(stays, gone, merge)
+    assert (whole, closed) == (history(world, stays.id)[1], latest(world, gone.id))
+    (cut,) = (one for one in split if one.kind is Drawn.SPLIT)
+    (rest,) = (one for one in split if one.kind is Drawn.REDRAW)
+    kept, child = made_two(whole, cut)
+    assert child == latest(world, part)
+    shrunk = replace(redrawn(kept, rest), revision=3, cause=kept.cause)
+    assert shrunk == latest(world, stays.id)

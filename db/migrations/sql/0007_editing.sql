@@ -149,7 +149,7 @@ BEGIN
     ON CONFLICT DO NOTHING;
     INSERT INTO scarpwatch.radar_checks
     SELECT (jsonb_populate_record(said_of, jsonb_build_object('landslide_id', whole))).*
-    FROM scarpwatch.radar_checks AS said_of WHERE landslide_id = part
+    FROM scarpwatch.radar_checks AS said_of WHERE landslide_id = part AND tier IS NOT NULL
     ON CONFLICT DO NOTHING;
     INSERT INTO scarpwatch.outline_edits
         (kind, landslide_id, other_id, geometry, area_m2, author, reason, said_at)
