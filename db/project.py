@@ -58,22 +58,27 @@ def project(
         source = datasource(server, layer)
         tree.append(
             etree.Element(
-                "layer-tree-layer", id=layer.view, name=layer.title, source=source,
+                "layer-tree-layer", id=layer_id(layer.view), name=layer.title, source=source,
                 providerKey="postgres", checked="Qt::Checked" if layer.shown else "Qt::Unchecked",
                 expanded="1" if layer.shown else "0",
             )
         )  # fmt: skip
-        etree.SubElement(order, "item").text = layer.view
+        etree.SubElement(order, "item").text = layer_id(layer.view)
         _layer(layers, layer, source, columns[layer.view])
     related = etree.SubElement(root, "relations")
     for child, own, parent, theirs, name in RELATIONS:
         relation = etree.SubElement(
             related, "relation", id=f"{parent}-{child}", name=name, strength="Association",
-            referencingLayer=child, referencedLayer=parent,
+            referencingLayer=layer_id(child), referencedLayer=layer_id(parent),
         )  # fmt: skip
         etree.SubElement(relation, "fieldRef", referencingField=own, referencedField=theirs)
     doctype = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>"
     return str(etree.tostring(root, encoding="unicode", pretty_print=True, doctype=doctype))
+
+
+def layer_id(view: str) -> str:
+    """Return the layer's id in the project; QGIS takes ids of ten letters or less for none."""
+    return f"analysts_{view}"
 
 
 def datasource(server: Server, layer: Layer) -> str:
@@ -93,14 +98,16 @@ def _quoted(word: str) -> str:
     return f"'{escaped}'"
 
 
-def _layer(
-    layers: etree._Element, layer: Layer, source: str, columns: Mapping[str, str]
-) -> None:
+def _layer(layers: etree._Element, layer: Layer, source: str, columns: Mapping[str, str]) -> None:
     found = etree.SubElement(
         layers, "maplayer", type="vector", geometry="Polygon",
         labelsEnabled=str(int(bool(layer.label))), readOnly=str(int(not layer.edited)),
     )  # fmt: skip
-    for tag, said in (("id", layer.view), ("datasource", source), ("layername", layer.title)):
+    for tag, said in (
+        ("id", layer_id(layer.view)),
+        ("datasource", source),
+        ("layername", layer.title),
+    ):
         etree.SubElement(found, tag).text = said
     _crs(etree.SubElement(found, "srs"))
     etree.SubElement(found, "provider", encoding="UTF-8").text = "postgres"

@@ -81,9 +81,7 @@ def _hatching() -> etree._Element:
     _options(layer, {"angle": "45", "distance": "2", "distance_unit": "MM"})
     line = etree.SubElement(layer, "symbol", type="line", name="@hatch@0", alpha="1")
     stroke = etree.SubElement(line, "layer", **{"class": "SimpleLine", "enabled": "1"})
-    _options(
-        stroke, {"line_color": "0,0,0,160", "line_width": "0.25", "line_width_unit": "MM"}
-    )
+    _options(stroke, {"line_color": "0,0,0,160", "line_width": "0.25", "line_width_unit": "MM"})
     return layer
 
 
@@ -110,9 +108,7 @@ def _fields(layer: Layer, columns: Mapping[str, str]) -> Iterable[etree._Element
     for index, column in enumerate(columns):
         field = etree.SubElement(widgets, "field", name=column)
         choices = layer.choices.get(column)
-        widget = etree.SubElement(
-            field, "editWidget", type="ValueMap" if choices else "TextEdit"
-        )
+        widget = etree.SubElement(field, "editWidget", type="ValueMap" if choices else "TextEdit")
         config = etree.SubElement(widget, "config")
         if choices:
             listed = etree.SubElement(

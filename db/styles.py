@@ -21,8 +21,8 @@ _MAY = text(
     " false)"
 )
 _FORGET = text(
+    # Those of a database that this one is a copy of, too: QGIS asks for the database by name.
     "DELETE FROM public.layer_styles WHERE stylename = :ours AND f_table_schema = :schema"
-    " AND f_table_catalog = current_database()"
 )
 _KEEP = text("""
 INSERT INTO public.layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,

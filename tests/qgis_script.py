@@ -1,6 +1,7 @@
 """Run by the system's Python, which QGIS belongs to: load a project, draw it, say what there is.
 
-Usage: qgis_script.py PROJECT PICTURE VIEW...; prints one line of JSON.
+Usage: qgis_script.py PROJECT PICTURE [--edit ID] VIEW...; prints one line of JSON. With --edit the
+outline of a landslide is grown as an analyst would redraw it.
 """
 
 import json
@@ -20,6 +21,8 @@ from qgis.PyQt.QtGui import QColor  # type: ignore[import-not-found]
 def main() -> None:
     """Do it."""
     path, picture, *by_hand = sys.argv[1:]
+    edited = by_hand[1] if by_hand[:1] == ["--edit"] else None
+    by_hand = by_hand[2 * (edited is not None) :]
     QgsApplication.setPrefixPath("/usr", True)
     application = QgsApplication([], False)
     application.initQgis()
@@ -55,10 +58,23 @@ def main() -> None:
             "valid": opened.isValid(),
             "legend": [item.label() for item in opened.renderer().legendSymbolItems()],
         }
+    if edited is not None:
+        said["edited"] = _edit(project.mapLayer("analysts_landslides_edit"), edited)
     _draw(project, picture)
-    print(json.dumps(said))  # noqa: T201
+    print(json.dumps(said))
     project.clear()
     application.exitQgis()
+
+
+def _edit(layer: QgsVectorLayer, key: str) -> dict[str, object]:
+    (feature,) = layer.getFeatures(f"\"id\" = '{key}'")
+    layer.startEditing()
+    grown = feature.geometry().buffer(0.0005, 8)
+    grown.convertToMultiType()
+    layer.changeGeometry(feature.id(), grown)
+    for name, value in (("trigger", "rainfall"), ("note", "seen from the road")):
+        layer.changeAttributeValue(feature.id(), layer.fields().indexOf(name), value)
+    return {"committed": layer.commitChanges(), "errors": layer.commitErrors()}
 
 
 def _draw(project: QgsProject, picture: str) -> None:

@@ -39,8 +39,7 @@ END $$
 FORGET = """
 DO $$ BEGIN
 IF to_regclass('public.layer_styles') IS NOT NULL THEN
-DELETE FROM public.layer_styles WHERE stylename = 'Scarpwatch' AND f_table_schema = 'analysts'
-    AND f_table_catalog = current_database();
+DELETE FROM public.layer_styles WHERE stylename = 'Scarpwatch' AND f_table_schema = 'analysts';
 END IF;
 END $$
 """
