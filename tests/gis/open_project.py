@@ -1,6 +1,6 @@
 """Run by the system's Python, which QGIS belongs to: load a project, draw it, say what there is.
 
-Usage: qgis_script.py PROJECT PICTURE [--edit ID] VIEW...; prints one line of JSON. With --edit the
+Usage: open_project.py PROJECT PICTURE [--edit ID] VIEW...; prints one line of JSON. With --edit the
 outline of a landslide is grown as an analyst would redraw it.
 """
 
