@@ -30,6 +30,7 @@ from detectors.types import (
     Detection,
     Landslide,
     OpticalCheck,
+    OutlineEdit,
     RadarCheck,
     Review,
     WatchedRegion,
@@ -48,6 +49,7 @@ _RECORDS = (
     OpticalCheck,
     RadarCheck,
     Review,
+    OutlineEdit,
     Alert,
     Exposure,
     Exposed,
@@ -132,6 +134,11 @@ def review_values(review: Review) -> dict[str, Any]:
 def to_review(row: tables.Review) -> Review:
     """Return the record of a row."""
     return _record(Review, row)
+
+
+def to_outline_edit(row: tables.OutlineEdit) -> OutlineEdit:
+    """Return the record of a row."""
+    return _record(OutlineEdit, row)
 
 
 def radar_check_values(check: RadarCheck) -> dict[str, Any]:

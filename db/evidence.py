@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from db import convert, optical, queries, radar, tables
 from db.selecting import landslides, latest_landslides, rows, standing, versions
 from db.tables import LandslideDetection, LandslideVersion
-from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Review
+from detectors.types import Detection, Landslide, OpticalCheck, OutlineEdit, RadarCheck, Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Place:
     """What optical looks said."""
     reviews: tuple[Review, ...]
     """What people said."""
+    drawn: tuple[OutlineEdit, ...]
+    """What people drew."""
 
 
 def supersede(
@@ -175,6 +177,7 @@ def _place(
         radar=tuple(c for one in order for c in heard.get(one, ()) if c.tier is None),
         optical=tuple(c for one in order for c in optical.optical_checks(s, one)),
         reviews=tuple(queries.list_reviews(s, order)),
+        drawn=tuple(queries.list_outline_edits(s, order)),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shapely import union_all
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import column, func, select
+from sqlalchemy import column, func, or_, select
 from sqlalchemy import table as named_table
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,7 @@ from detectors.types import (
     Acquisition,
     Detection,
     Landslide,
+    OutlineEdit,
     Review,
     Sensor,
     State,
@@ -356,6 +357,17 @@ def list_reviews(s: Session, landslides: Collection[uuid.UUID]) -> list[Review]:
     row = tables.Review
     query = select(row).where(row.landslide_id.in_(landslides)).order_by(row.said_at, row.id)
     return [convert.to_review(review) for review in rows(s, query)] if landslides else []
+
+
+def list_outline_edits(s: Session, landslides: Collection[uuid.UUID]) -> list[OutlineEdit]:
+    """Return what people drew of some landslides, oldest first."""
+    row = tables.OutlineEdit
+    query = (
+        select(row)
+        .where(or_(row.landslide_id.in_(landslides), row.other_id.in_(landslides)))
+        .order_by(row.said_at, row.id)
+    )
+    return [convert.to_outline_edit(edit) for edit in rows(s, query)] if landslides else []
 
 
 def get_landslide(s: Session, landslide_id: uuid.UUID) -> Landslide | None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.base import SCHEMA
 from db.engine import connection
+from db.styles import store_styles
 from detectors.errors import ConfigurationError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -34,6 +35,8 @@ def alembic_config(opened: Connection | None = None) -> Config:
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to ``revision``, in one transaction; two at once wait for each other.
 
+    The styles of the layers that analysts see are renewed with it.
+
     Raises:
         DatabaseUnavailable: PostGIS does not answer.
         ConfigurationError: the server lacks PostGIS, or the user may not create it.
@@ -42,6 +45,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         with connection(engine) as opened:
             _wait_for_others(opened)
             command.upgrade(alembic_config(opened), revision)
+            if revision == "head":
+                store_styles(opened)
     except DBAPIError as error:
         raise _explained(error) from error
 

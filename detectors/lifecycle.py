@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from detectors.drawing import made_one, made_two, redrawn
 from detectors.fusion import merged, weigh
 from detectors.lineage import origin
 from detectors.tracking import Tracking
@@ -23,8 +24,10 @@ from detectors.types import (
     SAME_PASS,
     Cause,
     Detection,
+    Drawn,
     Landslide,
     OpticalCheck,
+    OutlineEdit,
     RadarCheck,
     Review,
     Sensor,
@@ -59,6 +62,8 @@ class Evidence:
     """What optical looks said."""
     reviews: tuple[Review, ...] = ()
     """What people said."""
+    drawn: tuple[OutlineEdit, ...] = ()
+    """What people drew."""
 
     @property
     def last(self) -> datetime | None:
@@ -67,11 +72,11 @@ class Evidence:
 
     def pieces(self) -> list[Piece]:
         """Return all of it in the order of the world, which is total."""
-        found: list[Piece] = [*self.detections, *self.radar, *self.optical, *self.reviews]
-        return sorted(found, key=_order)
+        looks: list[Piece] = [*self.detections, *self.radar, *self.optical]
+        return sorted([*looks, *self.reviews, *self.drawn], key=_order)
 
 
-Piece = Detection | RadarCheck | OpticalCheck | Review
+Piece = Detection | RadarCheck | OpticalCheck | Review | OutlineEdit
 
 
 def _order(piece: Piece) -> tuple[datetime, int, str]:
@@ -86,6 +91,8 @@ def _order(piece: Piece) -> tuple[datetime, int, str]:
             return piece.sensed_at, 2, str(piece.id)
         case Review():
             return piece.said_at, 4, str(piece.id)
+        case OutlineEdit():
+            return piece.said_at, 5, str(piece.id)
 
 
 @dataclass(slots=True)
@@ -164,6 +171,33 @@ class Life:
         if version is not None:
             self._put(version)
 
+    def draw(self, edit: OutlineEdit) -> None:
+        """Let a person's outline take the place of what looks saw."""
+        of = edit.other_id if edit.kind is Drawn.SPLIT and edit.other_id else edit.landslide_id
+        landslide = self.holder(of)
+        if landslide is None:
+            return
+        self.wait(edit.said_at, landslide.id)
+        landslide = self.current[landslide.id]
+        if edit.kind is Drawn.SPLIT:
+            kept, part = made_two(landslide, edit)
+            self.said[part.id] = [replace(c, landslide_id=part.id) for c in self._said(kept.id)]
+            self._put(kept)
+            self._put(part)
+            return
+        other = self.holder(edit.other_id) if edit.other_id else None
+        if other is None or other.id == landslide.id:
+            self._put(redrawn(landslide, edit))
+            return
+        whole, part = made_one(landslide, other, edit)
+        own = (replace(c, landslide_id=whole.id) for c in self._said(part.id))
+        self.said[whole.id] = [*self._said(whole.id), *own]
+        self._put(whole)
+        self._put(part)
+
+    def _said(self, landslide_id: uuid.UUID) -> list[RadarCheck]:
+        return self.said.get(landslide_id, [])
+
     def wait(self, now: datetime, only: uuid.UUID | None = None) -> None:
         """Let windows end, and confirmed landslides close."""
         due = []
@@ -187,6 +221,8 @@ class Life:
                 self.see(piece)
             case Review():
                 self.review(piece)
+            case OutlineEdit():
+                self.draw(piece)
 
     def holder(self, landslide_id: uuid.UUID) -> Landslide | None:
         """Return the landslide that an identity stands for by now, None where there is none yet.
@@ -328,6 +364,7 @@ def belief(landslide: Landslide) -> tuple[object, ...]:
         landslide.looks, landslide.evidence, landslide.kind, landslide.source,
         landslide.verdict_at, landslide.reviewed_by, landslide.simulated,
         landslide.merged_into, landslide.split_from, landslide.split_into, landslide.follows,
+        landslide.drawn_by,
     )  # fmt: skip
 
 

@@ -3,8 +3,8 @@
 *Merge*: one radar detection covers more than half of two landslides of its kind. One of them lives
 on: the confirmed one, else the one seen first. *Split*: the last two passes that found a landslide
 show separate bodies, each of them in both. The largest keeps the identity; the bracket stays that
-of the whole, since the ground is the same. What people or optical looks decided is neither merged
-away nor split.
+of the whole, since the ground is the same. What people drew, and what they or optical looks decided, is neither
+merged away nor split.
 """
 
 from __future__ import annotations
@@ -66,9 +66,10 @@ def seen_as_one(detection: Detection, takers: Iterable[Landslide]) -> list[Lands
     return [covered[0], *gone] if gone else []
 
 
-def _seniority(landslide: Landslide) -> tuple[bool, bool, bool, float, str]:
+def _seniority(landslide: Landslide) -> tuple[bool, bool, bool, bool, float, str]:
     return (
         landslide.reviewed_by is None,
+        landslide.drawn_by is None,
         landslide.state is not State.CONFIRMED,
         landslide.split_from is not None,
         landslide.not_after.timestamp(),
@@ -85,7 +86,8 @@ def origin(landslide: Landslide) -> str:
 
 
 def _undecided(landslide: Landslide) -> bool:
-    return landslide.state is State.SUSPECTED and landslide.reviewed_by is None
+    by_people = landslide.reviewed_by is not None or landslide.drawn_by is not None
+    return landslide.state is State.SUSPECTED and not by_people
 
 
 def absorb(survivor: Landslide, gone: Sequence[Landslide], detection: Detection) -> list[Landslide]:
@@ -114,7 +116,7 @@ def absorb(survivor: Landslide, gone: Sequence[Landslide], detection: Detection)
         cause_kind=Cause.MERGE,
         cause=f"one body with {', '.join(str(one.id)[:8] for one in gone)} by the look of {day}",
     )
-    if survivor.state is not State.CONFIRMED:
+    if survivor.state is not State.CONFIRMED and survivor.drawn_by is None:
         ground = shapely.union_all([detection.polygon, *(one.geometry for one in whole)])
         alone = detection.evidence >= best.evidence
         outline = MultiPolygon([detection.polygon]) if alone else as_multi(ground)

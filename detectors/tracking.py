@@ -291,7 +291,7 @@ def _weighed(before: Landslide, joined: Landslide, said: Sequence[RadarCheck]) -
 def _join(landslide: Landslide, detection: Detection, looks: int) -> Landslide:
     """Add a detection: the strongest one gives the outline, the earliest one the bracket.
 
-    Once confirmed, the outline is the optical one and stays.
+    Once confirmed, the outline is the optical one and stays; so does one that a person drew.
     """
     stronger = detection.evidence > landslide.evidence
     earlier = detection.not_after < landslide.not_after
@@ -316,7 +316,7 @@ def _join(landslide: Landslide, detection: Detection, looks: int) -> Landslide:
             change_db=joined.change_db if detection.change_db is None else detection.change_db,
             advisory=detection.advisory,
         )
-    if stronger and landslide.state is not State.CONFIRMED:
+    if stronger and landslide.state is not State.CONFIRMED and landslide.drawn_by is None:
         joined = replace(
             joined, geometry=MultiPolygon([detection.polygon]), area_m2=detection.area_m2
         )

@@ -139,6 +139,16 @@ class Verdict(enum.StrEnum):
     """Looks may decide again."""
 
 
+class Drawn(enum.StrEnum):
+    """What a person did to an outline."""
+
+    REDRAW = "redraw"
+    MERGE = "merge"
+    """One landslide became part of another."""
+    SPLIT = "split"
+    """A part became a landslide of its own."""
+
+
 class Tier(enum.StrEnum):
     """How far evidence goes: *watch* is stored and shown, *likely* alerts."""
 
@@ -597,6 +607,8 @@ class Landslide:
     """Landslides that were parts of it, in order of splitting."""
     follows: uuid.UUID | None = None
     """Landslide that had ended on the same ground before this one began."""
+    drawn_by: str | None = None
+    """Person who drew the outline, so that no look may change it; None where none did."""
 
     def __post_init__(self) -> None:
         if self.valid_from is _LEFT_OUT:
@@ -648,6 +660,30 @@ class OpticalCheck:
     def id(self) -> uuid.UUID:
         """Same landslide and look: same check."""
         return derive_id("optical-check", self.landslide_id, self.acquisition_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineEdit:
+    """What a person drew of a landslide."""
+
+    id: uuid.UUID
+    """Identity of the edit."""
+    kind: Drawn
+    """What was done."""
+    landslide_id: uuid.UUID
+    """Landslide whose outline it is; SPLIT: the new one."""
+    other_id: uuid.UUID | None
+    """MERGE: what became part of it. SPLIT: what it was a part of. None for REDRAW."""
+    geometry: MultiPolygon
+    """Its outline, EPSG:4326, lon/lat."""
+    area_m2: float
+    """Area of that outline, m2."""
+    author: str
+    """Who drew it."""
+    reason: str
+    """Why, in the person's words; may be empty."""
+    said_at: datetime
+    """When, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _DONE = {
 def decide(landslide: Landslide, check: OpticalCheck) -> Landslide | None:
     """Return the version that one optical look makes, None where it decides nothing.
 
-    Confirmed: the optical outline takes the place of the radar's. Refuted: only by a look that had
+    Confirmed: the optical outline takes the place of the radar's, not of a person's. Refuted: only by a look that had
     the power to see (``detectors.optical``). A cloudy or undecided look changes nothing.
     """
     if landslide.state not in OPEN or landslide.reviewed_by is not None:
@@ -63,8 +63,8 @@ def decide(landslide: Landslide, check: OpticalCheck) -> Landslide | None:
         return replace(
             decided,
             state=State.CONFIRMED,
-            geometry=check.outline,
-            area_m2=check.outline_area_m2,
+            geometry=check.outline if landslide.drawn_by is None else landslide.geometry,
+            area_m2=check.outline_area_m2 if landslide.drawn_by is None else landslide.area_m2,
             cause=f"confirmed by the look of {day}: {check.reason}",
         )
     return None

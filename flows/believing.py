@@ -188,7 +188,7 @@ class Books:
             self._refold(place)
 
     def _refold(self, place: Place) -> None:
-        said = Evidence(place.detections, place.radar, place.optical, place.reviews)
+        said = Evidence(place.detections, place.radar, place.optical, place.reviews, place.drawn)
         life, gone = refold(
             said, waits_of(self.services), self.services.clock.now(), place.landslides,
             place.superseded,

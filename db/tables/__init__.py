@@ -7,6 +7,7 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 from db.base import Base
 from db.tables.around import Exclusion, ExposureFeature, ExposureMap, Withheld
 from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
+from db.tables.drawn import LandslideAttributes, LandslideMeasures, OutlineEdit, Reader
 from db.tables.found import (
     Detection,
     Landslide,
@@ -53,7 +54,9 @@ __all__ = [
     "ExposureFeature",
     "ExposureMap",
     "Landslide",
+    "LandslideAttributes",
     "LandslideDetection",
+    "LandslideMeasures",
     "LandslidePeriod",
     "LandslideVersion",
     "Look",
@@ -61,8 +64,10 @@ __all__ = [
     "Observability",
     "OpticalAttempt",
     "OpticalCheck",
+    "OutlineEdit",
     "PollState",
     "RadarCheck",
+    "Reader",
     "Receipt",
     "RefusedItem",
     "Region",

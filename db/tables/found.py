@@ -43,6 +43,7 @@ class Detection(Base):
         outline("polygon"),
         gist("detections", "polygon"),
         Index(None, "region_id", "acquisition_id"),
+        Index(None, "not_after"),
         {"comment": "What one look says about one place."},
     )
     id: Mapped[uuid.UUID] = column(
@@ -105,6 +106,7 @@ class LandslideVersion(Base):
         one_of("kind", Kind),
         one_of("cause_kind", Cause),
         CheckConstraint("reviewed_by <> ''", name="reviewed_by"),
+        CheckConstraint("drawn_by <> ''", name="drawn_by"),
         CheckConstraint("merged_into IS NULL OR state = 'closed'", name="merged_into"),
         CheckConstraint("area_m2 > 0", name="area_m2"),
         CheckConstraint("evidence >= 0", name="evidence"),
@@ -114,6 +116,7 @@ class LandslideVersion(Base):
         bracket(),
         outline("geometry"),
         gist("landslide_versions", "geometry"),
+        Index(None, "not_after"),
         {"comment": "Append-only versions of what we believe about each landslide."},
     )
     landslide_id: Mapped[uuid.UUID] = mapped_column(
@@ -176,6 +179,7 @@ class LandslideVersion(Base):
     follows: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey(Landslide.id), comment="Landslide that had ended on the same ground before."
     )
+    drawn_by: Mapped[str | None] = column("Person who drew the outline: no look changes it.")
 
 
 class LandslidePeriod(Base):

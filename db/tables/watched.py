@@ -95,6 +95,7 @@ class Acquisition(Base):
         ),
         gist("acquisitions", "footprint"),
         Index(None, "source", "track", "sensed_at"),
+        Index(None, "sensed_at"),
         {"comment": "Catalogue items we can use: one burst, scene or tile of a pass each."},
     )
     id: Mapped[uuid.UUID] = column("Derived from source and item.", primary_key=True)

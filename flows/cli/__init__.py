@@ -26,6 +26,7 @@ from flows.cli.learning import evaluate, train
 from flows.cli.looks import app as looks_app
 from flows.cli.metrics import metrics
 from flows.cli.models import app as models_app
+from flows.cli.ogc import app as ogc_app
 from flows.cli.options import set_up_logging
 from flows.cli.own import map_my_own
 from flows.cli.polling import poll, scene
@@ -98,6 +99,7 @@ for group, name, panel in (
     (alerts_app, "alerts", READ),
     (cap_app, "cap", READ),
     (feed_app, "feed", KEEP),
+    (ogc_app, "ogc", KEEP),
     (archive_app, "archive", ARCHIVES),
     (recipes_app, "recipes", LEARN),
     (models_app, "models", LEARN),

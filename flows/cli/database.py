@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detectors.errors import ScarpwatchError
+from detectors.errors import ConfigurationError, ScarpwatchError
 from flows.cli.options import AsJson
 from flows.cli.output import details, emit, plain, screen
 
@@ -87,6 +88,47 @@ def status(as_json: AsJson = False) -> None:
     if document["state"] in {"absent", "stopped"}:
         rows.append(("next", "scarpwatch db start"))
     screen().print(details(rows))
+
+
+@app.command()
+def qgis(
+    out: Annotated[Path, typer.Argument(metavar="FILE.qgs", help="The project to write.")],
+    user: Annotated[
+        str, typer.Option(metavar="LOGIN", help="Login that stands in it; QGIS asks without one.")
+    ] = "",
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a QGIS project: all layers, styled and labelled, with forms and relations.
+
+    It holds no password. Layers that are opened from the database by hand have the same styles,
+    which lie beside them.
+    """
+    from sqlalchemy.engine import make_url
+
+    from db.engine import connection
+    from db.layers import LAYERS
+    from db.project import Server, project
+    from db.styles import columns, extent
+    from flows.cli.options import open_world
+    from flows.files import write_whole
+
+    if out.suffix.lower() != ".qgs":
+        raise ConfigurationError(f"{out}: QGIS knows projects by the ending .qgs")
+    if out.exists() and not overwrite:
+        raise ConfigurationError(f"{out} is there already; give another name, or --overwrite")
+    with open_world() as services, connection(services.engine) as opened:
+        url = make_url(services.engine.url)
+        told = opened.connection.dbapi_connection
+        info = told.info  # type: ignore[union-attr]
+        server = Server(url.database or info.dbname, info.host, info.port, user)
+        said = {layer.view: columns(opened, layer.view) for layer in LAYERS}
+        document = project(server, said, extent(opened))
+    write_whole(out, document.encode())
+    if as_json:
+        emit({"project": str(out), "layers": [layer.view for layer in LAYERS]})
+        return
+    screen().print(f"Wrote [name]{plain(str(out))}[/], {len(LAYERS)} layers; open it in QGIS.")
 
 
 def _status(settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""What analysts see of each view in QGIS: its name, colours, labels and forms. Pure.
+
+Colours are of the states, the same as on every picture; hatching means that it never happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detectors.attributes import Movement, Trigger
+from detectors.types import State, Tier
+
+#: Fill by state, RGB: told apart by people who do not see red and green alike, and on paper.
+COLOURS: dict[State, tuple[int, int, int]] = {
+    State.SUSPECTED: (230, 159, 0),
+    State.CONFIRMED: (213, 94, 0),
+    State.UNRESOLVED: (204, 121, 167),
+    State.CLOSED: (0, 114, 178),
+    State.REFUTED: (120, 120, 120),
+}
+HIDDEN_FROM_LABELS = (State.REFUTED,)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Features that look alike."""
+
+    label: str
+    """In the legend."""
+    where: str
+    """QGIS expression; empty takes all."""
+    colour: tuple[int, int, int]
+    """Of fill and outline, RGB."""
+    fill: float = 0.35
+    """How opaque the fill is, 0 to 1."""
+    dashed: bool = False
+    """The outline is dashed."""
+    hatched: bool = False
+    """Drawn over the others, as hatching without a fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One view as a layer."""
+
+    view: str
+    """Name in the schema ``analysts``."""
+    title: str
+    """What people read."""
+    key: tuple[str, ...]
+    """Columns that together are unique."""
+    geometry: str
+    """``MultiPolygon`` or ``Polygon``."""
+    rules: tuple[Rule, ...]
+    """Drawn in this order."""
+    label: str
+    """QGIS expression of the label; empty: none."""
+    choices: dict[str, tuple[str, ...]]
+    """Columns that take one of a list, where they can be edited."""
+    edited: tuple[str, ...] = ()
+    """Columns that can be edited, beside the outline; empty: the layer is read-only."""
+    shown: bool = True
+    """Switched on in the ready project."""
+
+
+def _by_state(fill: float = 0.35) -> tuple[Rule, ...]:
+    rules = []
+    for state, colour in COLOURS.items():
+        is_state = f"\"state\" = '{state}'"
+        if state is not State.SUSPECTED:
+            rules.append(Rule(state.value, is_state, colour, fill))
+            continue
+        for tier in (Tier.LIKELY, Tier.WATCH):
+            watch = tier is Tier.WATCH
+            rules.append(
+                Rule(
+                    f"{state}, {tier}", f"{is_state} AND \"tier\" = '{tier}'", colour,
+                    fill / 2 if watch else fill, dashed=watch,
+                )
+            )  # fmt: skip
+    return (*rules, SIMULATED)
+
+
+SIMULATED = Rule(
+    "SIMULATED or EXERCISE: never happened", '"simulated" OR "exercise"', (0, 0, 0), hatched=True
+)
+_MARK = "CASE WHEN \"simulated\" OR \"exercise\" THEN 'SIMULATED ' ELSE '' END"
+_WHAT = (
+    f"{_MARK} || \"kind\" || '\\n' || round(\"area_m2\" / 10000.0, 1) || ' ha, before '"
+    " || format_date(\"not_after\", 'yyyy-MM-dd')"
+)
+_NOT_REFUTED = " AND ".join(f"\"state\" <> '{state}'" for state in HIDDEN_FROM_LABELS)
+_LABEL = f"CASE WHEN {_NOT_REFUTED} THEN {_WHAT} END"
+
+_SEEN = "\"sensor\" || ' ' || format_date(\"sensed_at\", 'yyyy-MM-dd') || '\\n'"
+
+#: From the top of the legend to its bottom.
+LAYERS: tuple[Layer, ...] = (
+    Layer(
+        "landslides_edit", "Edit outlines", ("id",), "MultiPolygon",
+        (Rule("outline", "", (0, 0, 0), 0.0, dashed=True),), "",
+        {
+            "type": tuple(one.value for one in Movement),
+            "trigger": tuple(one.value for one in Trigger),
+        },
+        ("land_cover", "mapping_source", "trigger", "type", "merged_into", "split_from", "note"),
+        shown=False,
+    ),
+    Layer(
+        "landslides_current", "Landslides", ("id",), "MultiPolygon", _by_state(), _LABEL, {}
+    ),
+    Layer(
+        "landslides_confirmed", "Inventory (confirmed)", ("id",), "MultiPolygon",
+        (Rule("confirmed", "", COLOURS[State.CONFIRMED], 0.5), SIMULATED), "", {}, shown=False,
+    ),
+    Layer(
+        "landslide_history", "Every version", ("id", "revision"), "MultiPolygon",
+        _by_state(0.0), "\"revision\"", {}, shown=False,
+    ),
+    Layer(
+        "detections", "Detections, look by look", ("id",), "Polygon",
+        (
+            Rule("radar", "\"source\" = 'sar'", (86, 180, 233), 0.2),
+            Rule("optical", "\"source\" = 'optical'", (0, 158, 115), 0.2),
+            SIMULATED,
+        ),
+        "", {}, shown=False,
+    ),
+    Layer(
+        "negative_reports", "Looks that found nothing", ("region_id", "acquisition_id"), "Polygon",
+        (Rule("seen, nothing found", "", (0, 158, 115), 0.05),),
+        f"{_SEEN} || round(\"km2_seen\") || ' km² seen'", {}, shown=False,
+    ),
+    Layer(
+        "observability", "What looks could see", ("region_id", "acquisition_id"), "Polygon",
+        (
+            Rule("80 % or more", "\"share_seen\" >= 0.8", (0, 114, 178), 0.15),
+            Rule("less than 80 %", "\"share_seen\" < 0.8", (204, 121, 167), 0.15),
+        ),
+        f"{_SEEN} || round(100 * \"share_seen\") || ' % seen'", {}, shown=False,
+    ),
+)  # fmt: skip
