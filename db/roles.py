@@ -87,7 +87,9 @@ def set_login(
     with _explained(), connection(engine) as opened:
         _ensure(opened)
         _refuse_unknown(opened, groups or ())
-        mighty = opened.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = :l"), {"l": login})
+        mighty = opened.scalar(
+            text("SELECT rolsuper FROM pg_roles WHERE rolname = :l"), {"l": login}
+        )
         if mighty:
             raise ConfigurationError(f"{login} is a superuser, who sees and may do everything")
         if mighty is None:
@@ -178,15 +180,11 @@ def _guard(opened: Connection) -> None:
 
 
 def _refuse_unknown(opened: Connection, groups: Collection[str]) -> None:
-    tags = opened.scalars(
-        select(text("DISTINCT unnest(tags)")).select_from(Region.__table__)
-    ).all()
+    tags = opened.scalars(select(text("DISTINCT unnest(tags)")).select_from(Region.__table__)).all()
     unknown = sorted(set(groups) - set(tags))
     if unknown:
         known = ", ".join(sorted(map(str, tags))) or "none yet"
-        raise ConfigurationError(
-            f"no region is tagged {', '.join(unknown)}; known tags: {known}"
-        )
+        raise ConfigurationError(f"no region is tagged {', '.join(unknown)}; known tags: {known}")
 
 
 def _exists(opened: Connection, role: str) -> bool:
@@ -204,9 +202,7 @@ def _is_member(opened: Connection, role: str, of: str) -> bool:
 
 def _verifier(opened: Connection, login: str, password: str) -> sql.Literal:
     driver = _driver(opened)
-    made = driver.pgconn.encrypt_password(
-        password.encode(), login.encode(), b"scram-sha-256"
-    )
+    made = driver.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
     return sql.Literal(made.decode())
 
 
@@ -220,7 +216,7 @@ def _driver(opened: Connection) -> psycopg.Connection[Any]:
 def _run(opened: Connection, statement: str, *parts: str | sql.Literal) -> None:
     """Run a statement that takes no parameters, with its names quoted."""
     quoted = [sql.Identifier(one) if isinstance(one, str) else one for one in parts]
-    whole = sql.SQL(statement).format(*quoted).as_string(_driver(opened))  # type: ignore[arg-type]
+    whole = sql.SQL(statement).format(*quoted).as_string(_driver(opened))
     opened.exec_driver_sql(whole.replace("%", "%%"))
 
 

@@ -307,7 +307,7 @@ def test_a_box_and_a_time_reach_the_indexes(crowded: Engine, query: str, index: 
     planned = plan(crowded, query)
     wanted = {"geometry": "idx_landslide_versions_geometry",
               "not_after": "ix_landslide_versions_not_after"}  # fmt: skip
-    both = (HERE in query and THEN in query)
+    both = HERE in query and THEN in query
     assert wanted[index] in planned or (both and wanted["not_after"] in planned), planned
     assert "Seq Scan on landslide_versions" not in planned, planned
 

@@ -1,4 +1,4 @@
-"""Who may do what, by real logins: readers read views, editors edit one, groups see their regions."""
+"""Who may do what, by real logins: readers read, editors edit, groups see their regions."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ def as_login(cluster: Cluster) -> Iterator[Callable[..., Engine]]:
 
     def make(owner: Engine, login: str, **rights: Any) -> Engine:
         roles.set_login(owner, login, **rights)
-        theirs = make_engine(
-            owner.url.set(username=login).render_as_string(hide_password=False)
-        )
+        theirs = make_engine(owner.url.set(username=login).render_as_string(hide_password=False))
         made.append((owner, login, theirs))
         return theirs
 
@@ -198,5 +196,5 @@ def test_a_password_is_never_sent_as_it_is(world: World, as_login, cluster: Clus
             admin.execute("SELECT pg_reload_conf()")
     log = (cluster.home / "pg").resolve() / "server.log"
     said = log.read_text(errors="replace")
-    assert "ALTER ROLE \"test_secret\"" in said, "the statement is logged"
+    assert 'ALTER ROLE "test_secret"' in said, "the statement is logged"
     assert "correct horse" not in said
