@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from detectors.types import Cause, Drawn, Kind, Landslide, State
 from tests.db.conftest import World
 from tests.records import Make
 
+ROOT = Path(__file__).resolve().parents[2]
 AUTHOR = "test_editor"
 REDRAW = "UPDATE analysts.landslides_edit SET geometry = :geometry, note = :note WHERE id = :id"
 SPLIT = "INSERT INTO analysts.landslides_edit (split_from, geometry) VALUES (:of, :geometry)"
@@ -287,6 +290,24 @@ def test_an_editor_with_groups_edits_only_there(world: World, editor: Engine, ma
         with pytest.raises(PermanentError, match="UnknownLandslide"):
             run(editor, statement, **values)
     assert run(editor, REDRAW, id=world.landslide.id, geometry=WEST, note=None) == 1
+
+
+def statements(document: str) -> list[str]:
+    """What a document shows to be typed into psql, with a landslide where it says '...'."""
+    text_of = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sql\n(.*?)^```", text_of, re.MULTILINE | re.DOTALL)
+    code = re.sub(r"--.*", "", "\n".join(blocks))
+    return [one.strip() for one in code.split(";") if one.strip()]
+
+
+@pytest.mark.parametrize("document", ["README.md", "db/README.md"])
+def test_what_the_documents_show_can_be_typed(world: World, editor: Engine, document: str) -> None:
+    typed = [one.replace("'...'", f"'{world.landslide.id}'") for one in statements(document)]
+    assert sum("analysts." in one for one in typed) >= 3
+    for one in typed:
+        run(editor if "analysts." in one else world.engine, one.replace(":", "\\:"))
+    (now,) = run(editor, "SELECT type FROM analysts.landslides_current")
+    assert now["type"] == "debris flow"
 
 
 def test_edits_cannot_be_changed(world: World, editor: Engine) -> None:
