@@ -54,6 +54,7 @@ def ensure_roles(engine: Engine) -> None:
     """
     with _explained(), connection(engine) as opened:
         _ensure(opened)
+        _guard(opened)  # views that a migration made are open
 
 
 def set_login(
@@ -162,8 +163,12 @@ def _guard(opened: Connection) -> None:
     it compares corners and says nothing else. Only a superuser can tell PostgreSQL so.
     """
     limited = opened.scalar(select(Reader.login).where(Reader.groups.is_not(None)).limit(1))
-    views = opened.scalars(text("SELECT viewname FROM pg_views WHERE schemaname = 'analysts'"))
-    for view in views.all():
+    unlike = text(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'analysts'::regnamespace"
+        " AND relkind = 'v' AND :wanted <> coalesce("
+        "'security_barrier=true' = ANY (reloptions), false)"
+    )
+    for view in opened.scalars(unlike, {"wanted": limited is not None}).all():
         _run(
             opened,
             f"ALTER VIEW analysts.{{}} SET (security_barrier = {str(limited is not None).lower()})",
@@ -216,7 +221,7 @@ def _driver(opened: Connection) -> psycopg.Connection[Any]:
 def _run(opened: Connection, statement: str, *parts: str | sql.Literal) -> None:
     """Run a statement that takes no parameters, with its names quoted."""
     quoted = [sql.Identifier(one) if isinstance(one, str) else one for one in parts]
-    whole = sql.SQL(statement).format(*quoted).as_string(_driver(opened))  # type: ignore[arg-type]
+    whole = sql.SQL(statement).format(*quoted).as_string(_driver(opened))
     opened.exec_driver_sql(whole.replace("%", "%%"))
 
 

@@ -3,8 +3,8 @@
 *Merge*: one radar detection covers more than half of two landslides of its kind. One of them lives
 on: the confirmed one, else the one seen first. *Split*: the last two passes that found a landslide
 show separate bodies, each of them in both. The largest keeps the identity; the bracket stays that
-of the whole, since the ground is the same. What people drew, and what they or optical looks decided, is neither
-merged away nor split.
+of the whole, since the ground is the same. What people drew, and what they or optical looks
+decided, is neither merged away nor split.
 """
 
 from __future__ import annotations

@@ -663,6 +663,20 @@ class OpticalCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Relief:
+    """What the ground inside an outline is like."""
+
+    elevation_min_m: float
+    """Lowest pixel, metres, in the elevation model's own datum."""
+    elevation_max_m: float
+    """Highest pixel, metres."""
+    slope_deg: float
+    """Mean slope of its pixels, degrees."""
+    aspect_deg: float | None
+    """Direction its ground falls in on the whole, degrees clockwise from north; None where flat."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutlineEdit:
     """What a person drew of a landslide."""
 

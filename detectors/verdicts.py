@@ -39,8 +39,9 @@ _DONE = {
 def decide(landslide: Landslide, check: OpticalCheck) -> Landslide | None:
     """Return the version that one optical look makes, None where it decides nothing.
 
-    Confirmed: the optical outline takes the place of the radar's, not of a person's. Refuted: only by a look that had
-    the power to see (``detectors.optical``). A cloudy or undecided look changes nothing.
+    Confirmed: the optical outline takes the place of the radar's, not of a person's. Refuted: only
+    by a look that had the power to see (``detectors.optical``). A cloudy or undecided look changes
+    nothing.
     """
     if landslide.state not in OPEN or landslide.reviewed_by is not None:
         return None

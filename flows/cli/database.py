@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from detectors.errors import ConfigurationError, ScarpwatchError
+from flows.cli.database_roles import app as roles_app
 from flows.cli.options import AsJson
-from flows.cli.output import details, emit, plain, screen
+from flows.cli.output import details, emit, plain, screen, table
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from db.cluster import Cluster
     from flows.settings import Settings
 
 app = typer.Typer(help="The database: a private PostGIS, or the one that is set.")
+app.add_typer(roles_app, name="roles")
 
 ELSEWHERE = "SCARPWATCH_DATABASE_URL names another server; starting and stopping it is its own"
 
@@ -180,7 +185,51 @@ def upgrade() -> None:
         before = schema.current(services.engine)
         schema.upgrade(services.engine)
         after = schema.current(services.engine)
+        without = _roles(services.engine)
     if before == after:
         screen().print(f"The schema is [ok]up to date[/] ({after}).")
     else:
         screen().print(f"The schema is [ok]ready[/] ({before or 'empty'} -> {after}).")
+    if without:
+        screen().print(f"[warn]Nobody else can read the views yet:[/] {plain(without)}")
+
+
+def _roles(engine: Engine) -> str:
+    """Make the roles of readers and editors; return why not, empty where they are there."""
+    from db import roles
+
+    try:
+        roles.ensure_roles(engine)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+@app.command()
+def views(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the page that is in db/VIEWS.md.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what analysts can query, column by column."""
+    from db.views import list_views, page
+    from flows.cli.documents import as_json as plain_values
+    from flows.cli.options import open_world
+
+    with open_world() as services:
+        found = list_views(services.engine)
+    if as_json:
+        emit({"schema": "analysts", "views": plain_values(found)})
+        return
+    if markdown:
+        sys.stdout.write(page(found))
+        return
+    for view in found:
+        screen().print(f"[name]analysts.{plain(view.name)}[/]  {plain(view.says)}", soft_wrap=True)
+        made = table(show_header=False)
+        for width in (18, None):
+            made.add_column(min_width=width, overflow="fold")
+        for one in view.columns:
+            made.add_row(f"  {plain(one.name)}", plain(one.says))
+        screen().print(made)

@@ -109,6 +109,28 @@ def show(landslide_id: LandslideId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def measure(region: OnlyRegion = None) -> None:
+    """Measure the ground inside outlines: heights, slope, aspect, for those that have none yet.
+
+    Polls do this for what is new; this is for an elevation model that was set later.
+    """
+    from db.engine import transaction
+    from db.measures import unmeasured
+    from flows import measuring
+
+    with open_world() as services:
+        if not services.settings.elevation:
+            raise ConfigurationError("no elevation model is set; name one in SCARPWATCH_ELEVATION")
+        with transaction(services.engine) as s:
+            waiting = len(unmeasured(s, region))
+        with progress(waiting, "landslides", hidden=False, what="reading heights") as step:
+            done, unknown = measuring.measure(services, region, at_work=step)
+    screen().print(f"{some(done, 'landslide')} measured.")
+    if unknown:
+        screen().print(f"{unknown} lie where no elevation model that is set has heights.")
+
+
+@app.command()
 def picture(
     landslide_id: LandslideId,
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],

@@ -34,6 +34,7 @@ def poll(
     again at the next poll.
     """
     from flows.cli import poll_views as views
+    from flows.measuring import measure_new
 
     runs: list[views.RegionRun] = []
     messages: list[DeliveryOutcome] = []
@@ -45,6 +46,8 @@ def poll(
                 views.print_run(screen(), runs[-1])
                 progress.start()
         messages += _deliver(services)
+        for run in runs:
+            measure_new(services, run.region_id)
     if as_json:
         from flows.cli.documents import as_json as plain_values
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from detectors.types import Cause, Drawn, Kind, Landslide, State
 from tests.db.conftest import World
 from tests.records import Make
 
+ROOT = Path(__file__).resolve().parents[2]
 AUTHOR = "test_editor"
 REDRAW = "UPDATE analysts.landslides_edit SET geometry = :geometry, note = :note WHERE id = :id"
 SPLIT = "INSERT INTO analysts.landslides_edit (split_from, geometry) VALUES (:of, :geometry)"
@@ -145,7 +148,7 @@ def test_merging_by_name_keeps_both_histories(world: World, editor: Engine, two)
     ]
     with pytest.raises(PermanentError, match="UnknownLandslide"):
         run(editor, MERGE, id=stays.id, into=uuid.uuid4())
-    with pytest.raises(PermanentError, match="NotEditable: .* is part of"):
+    with pytest.raises(PermanentError, match=r"NotEditable: .* is part of"):
         run(editor, MERGE, id=stays.id, into=gone.id)
 
 
@@ -215,13 +218,13 @@ def test_what_is_no_outline_is_refused_by_name(
 
 
 def test_projected_outlines_and_whole_splits_are_refused(world: World, editor: Engine) -> None:
-    with pytest.raises(PermanentError, match="SRID .32611. does not match column SRID"):
+    with pytest.raises(PermanentError, match=r"SRID .32611. does not match column SRID"):
         run(
             editor,
             "UPDATE analysts.landslides_edit SET geometry ="
             " ST_Multi(ST_MakeEnvelope(0, 0, 9, 9, 32611))",
         )
-    with pytest.raises(PermanentError, match="Point. does not match column type .MultiPolygon"):
+    with pytest.raises(PermanentError, match=r"Point. does not match column type .MultiP"):
         run(editor, REDRAW, id=world.landslide.id, geometry=shapely.Point(0, 0), note=None)
     with pytest.raises(PermanentError, match="nothing is left"):
         run(editor, SPLIT, of=world.landslide.id, geometry=world.landslide.geometry.envelope)
@@ -287,6 +290,24 @@ def test_an_editor_with_groups_edits_only_there(world: World, editor: Engine, ma
         with pytest.raises(PermanentError, match="UnknownLandslide"):
             run(editor, statement, **values)
     assert run(editor, REDRAW, id=world.landslide.id, geometry=WEST, note=None) == 1
+
+
+def statements(document: str) -> list[str]:
+    """What a document shows to be typed into psql, with a landslide where it says '...'."""
+    text_of = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sql\n(.*?)^```", text_of, re.MULTILINE | re.DOTALL)
+    code = re.sub(r"--.*", "", "\n".join(blocks))
+    return [one.strip() for one in code.split(";") if one.strip()]
+
+
+@pytest.mark.parametrize("document", ["README.md", "db/README.md"])
+def test_what_the_documents_show_can_be_typed(world: World, editor: Engine, document: str) -> None:
+    typed = [one.replace("'...'", f"'{world.landslide.id}'") for one in statements(document)]
+    assert sum("analysts." in one for one in typed) >= 3
+    for one in typed:
+        run(editor if "analysts." in one else world.engine, one.replace(":", "\\:"))
+    (now,) = run(editor, "SELECT type FROM analysts.landslides_current")
+    assert now["type"] == "debris flow"
 
 
 def test_edits_cannot_be_changed(world: World, editor: Engine) -> None:

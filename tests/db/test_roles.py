@@ -1,4 +1,4 @@
-"""Who may do what, by real logins: readers read views, editors edit one, groups see their regions."""
+"""Who may do what, by real logins: readers read, editors edit, groups see their regions."""
 
 from __future__ import annotations
 
@@ -198,3 +198,18 @@ def test_a_password_is_never_sent_as_it_is(world: World, as_login, cluster: Clus
     said = log.read_text(errors="replace")
     assert 'ALTER ROLE "test_secret"' in said, "the statement is logged"
     assert "correct horse" not in said
+
+
+def test_a_view_that_is_made_anew_gets_its_barrier_back(world: World, as_login) -> None:
+    with world.open() as s:
+        store.save_region(s, replace(world.region, tags=("inland",)))
+    as_login(world.engine, "test_inland", groups=["inland"])
+    open_ones = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'analysts'::regnamespace"
+        " AND relkind = 'v' AND NOT coalesce('security_barrier=true' = ANY (reloptions), false)"
+    )
+    with world.open() as s:
+        s.execute(text("ALTER VIEW analysts.detections RESET (security_barrier)"))
+    assert answer(world.engine, open_ones) == [("detections",)]
+    roles.ensure_roles(world.engine)
+    assert answer(world.engine, open_ones) == []

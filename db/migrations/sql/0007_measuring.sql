@@ -1,16 +1,16 @@
--- In metres around the outline's own middle, so that no zone's edge or scale comes in.
+-- In metres along the outline's own meridian, so that no zone's edge or scale comes in; to a tenth
+-- of a degree (some 1e-7 in scale), since PostGIS keeps projections that it has met.
 CREATE FUNCTION scarpwatch.outline_size(
     outline geometry, OUT length_m double precision, OUT width_m double precision
 ) LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = {search_path} AS $$
 DECLARE
-    middle geometry := ST_Centroid(outline);
     corners geometry;
     one double precision;
     other double precision;
 BEGIN
     corners := ST_ExteriorRing(ST_OrientedEnvelope(ST_Transform(outline, format(
-        '+proj=tmerc +lat_0=%s +lon_0=%s +k=1 +datum=WGS84 +units=m +no_defs',
-        round(ST_Y(middle)::numeric, 3), round(ST_X(middle)::numeric, 3)))));
+        '+proj=tmerc +lat_0=0 +lon_0=%s +k=1 +datum=WGS84 +units=m +no_defs',
+        round(ST_X(ST_Centroid(outline))::numeric, 1)))));
     one := ST_Distance(ST_PointN(corners, 1), ST_PointN(corners, 2));
     other := ST_Distance(ST_PointN(corners, 2), ST_PointN(corners, 3));
     IF least(one, other) > 0 AND greatest(one, other) < 'Infinity' THEN
