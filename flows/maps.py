@@ -169,24 +169,46 @@ def read_maps(path: Path, reading: Reading) -> Iterator[LoadedMap]:
         )
 
 
-def read_areas(path: Path) -> list[MultiPolygon]:
+def read_areas(path: Path, only: str | None = None) -> list[MultiPolygon]:
     """Return the polygons of a vector file, EPSG:4326, mended.
 
+    Args:
+        path: any format OGR reads.
+        only: those alone whose column ``class`` says so; None = all.
+
     Raises:
-        InvalidMap: it cannot be read, or holds no polygon.
+        InvalidMap: it cannot be read, holds no polygon, or none of that class.
     """
+    known: set[str] = set()
     areas: list[MultiPolygon] = []
     for layer in layers_of(path, Reading()):
-        for shape in _frame(path, layer, Reading()).geometry:
+        frame = _frame(path, layer, Reading())
+        if only is not None:
+            frame = _of_class(frame, only, known)
+        for shape in frame.geometry:
             if shape is None or shape.is_empty:
                 continue
             mended = shapely.force_2d(shape if shape.is_valid else shapely.make_valid(shape))
             flat = [p for p in shapely.get_parts(mended) if p.geom_type == "Polygon"]
             if flat:
                 areas.append(MultiPolygon(flat))
+    if not areas and only is not None:
+        raise InvalidMap(
+            f"{path.name} holds no polygon of class {only!r}; its column 'class' says "
+            + (", ".join(sorted(known)) or "nothing")
+        )
     if not areas:
         raise InvalidMap(f"{path.name} holds no polygon")
     return areas
+
+
+def _of_class(frame: geopandas.GeoDataFrame, only: str, known: set[str]) -> geopandas.GeoDataFrame:
+    """Return the rows of one class; what classes there are goes into ``known``."""
+    if "class" not in frame.columns:
+        return frame.iloc[:0]
+    words = frame["class"].astype(str)
+    known.update(words)
+    return frame[words == only]
 
 
 def _frame(path: Path, layer: str | None, reading: Reading) -> geopandas.GeoDataFrame:

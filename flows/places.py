@@ -39,7 +39,7 @@ class Source:
     path: Path
     """GeoTIFF or whatever else GDAL reads."""
     names: tuple[str, ...] = ()
-    """Of its bands; empty = its descriptions, or its own name where it has one band."""
+    """Of its bands; empty = its descriptions, or its own name where its one band has none."""
 
     @classmethod
     def typed(cls, text: str) -> Source:
@@ -232,7 +232,8 @@ def _open(path: Path) -> Iterator[rasterio.DatasetReader]:
 def _names(source: Source, dataset: rasterio.DatasetReader) -> tuple[str, ...]:
     names = source.names or tuple(text or "" for text in dataset.descriptions)
     if not source.names and dataset.count == 1:
-        names = (names[0] or source.path.stem,)
+        # "class" says nothing: maps of trees and of most recipes are called so.
+        names = (names[0] if names[0] not in {"", "class"} else source.path.stem,)
     elif not all(names):
         names = tuple(f"band{n}" for n in dataset.indexes)
     if len(names) != dataset.count or len(set(names)) != len(names):

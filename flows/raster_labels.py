@@ -36,6 +36,8 @@ class Labels:
     """(y, x), number of the polygon, or of the patch of one class; 0 = none."""
     classes: tuple[str, ...]
     """Names, by index."""
+    points: bool = False
+    """Whether single points are known, one pixel each, and nothing else."""
 
 
 def read_labels(
@@ -45,7 +47,8 @@ def read_labels(
     """Read labels onto the grid of a place.
 
     Args:
-        path: polygons, or a raster of class codes on any grid; its no data is unknown.
+        path: polygons, points (one pixel each, all else unknown), or a raster of class codes on
+            any grid; its no data is unknown.
         grid: of the place.
         recipe: says what classes there are, and whether what is not outlined is one.
         attribute: column of the polygons with a class code or name; None = ``class`` where there
@@ -58,8 +61,8 @@ def read_labels(
         InvalidSamples: no such column, a class that there is not, or nothing inside the place.
     """
     classes = recipe.classes or tuple(classes)
-    raster = path.suffix.lower() in RASTERS
-    if raster:
+    points = False
+    if path.suffix.lower() in RASTERS:
         values = _raster(path, grid)
         classes = classes or _found(values, path)
         codes = _indices(values, classes, recipe, path)
@@ -67,9 +70,12 @@ def read_labels(
     else:
         frame = read_vectors(path, CRS.from_epsg(grid.epsg))
         frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)]
+        points = bool(len(frame)) and set(frame.geom_type) == {"Point"}
+        if points:
+            attribute = attribute or "class"
         indices, classes = _classes(frame, recipe, attribute, classes, path)
         objects = _burn(zip(frame.geometry, range(1, len(frame) + 1), strict=True), grid)
-        outside = 0 if recipe.background else UNKNOWN
+        outside = 0 if recipe.background and not points else UNKNOWN
         codes = np.concatenate([[outside], indices])[objects].astype(np.int16)
         if hull:
             known = shapely.union_all(list(frame.geometry)).convex_hull
@@ -78,9 +84,9 @@ def read_labels(
         shapes = read_vectors(area, CRS.from_epsg(grid.epsg)).geometry
         inside = _burn(((shape, 1) for shape in shapes if shape is not None), grid) > 0
         codes = np.where(inside, codes, UNKNOWN).astype(np.int16)
-    if not (codes > 0 if recipe.background else codes != UNKNOWN).any():
+    if not (codes > 0 if recipe.background and not points else codes != UNKNOWN).any():
         raise InvalidSamples(f"{path}: no label lies inside the place")
-    return Labels(codes, objects, tuple(classes))
+    return Labels(codes, objects, tuple(classes), points)
 
 
 def _burn(shapes: Any, grid: Grid) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from detectors import inference, weights
 from detectors.errors import ConfigurationError, InvalidWeights
 from detectors.inference import Windows
 from detectors.training import outlines, raster_models, raster_recipes
-from detectors.training.bands import Band
+from detectors.training.bands import Band, as_it_is
 from detectors.training.losses import UNKNOWN
 from detectors.training.raster_recipes import RasterRecipe
 from detectors.training.tiles import Codes, Scaling
@@ -104,7 +104,7 @@ def load(folder: Path) -> RasterModel:
         raise ConfigurationError(f"{folder} is no model of rasters; 'scarpwatch evaluate' asks it")
     recipe = raster_recipes.get(model.recipe)
     known = {band.name: band for band in recipe.bands}
-    bands = tuple(known.get(name, Band(name, "as it is")) for name in model.bands)
+    bands = tuple(known.get(name) or as_it_is(name) for name in model.bands)
     if len(model.means) != len(bands) or len(model.spreads) != len(bands):
         raise InvalidWeights(f"{folder} has no scale for each of its bands; train it again")
     networks = tuple(m.load(len(bands), model.outputs) for m in model.members)
@@ -217,7 +217,7 @@ def write_maps(
                         classes.write(_coded(alone, first), band, window=window)
                 score.write(mean.max(axis=0), 1, window=window)
                 done()
-            classes.set_band_description(1, "class")
+            classes.set_band_description(1, asked[0].recipe.makes)
             score.set_band_description(1, "score")
         files = [_finish_raster(part, out, nearest=part.name == MAP) for part in raw]
         total: int | None = None

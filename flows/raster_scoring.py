@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.training import confusion, raster_models
+from detectors.training.area_weighted import AreaWeighted, estimate
 from detectors.training.confusion import Confusion
 from detectors.training.losses import UNKNOWN
 from flows.places import Place
@@ -24,6 +25,17 @@ class Scored:
     """Pixel by pixel, no data and unknown ground left out."""
     objects: Confusion
     """Polygon by polygon (or patch of one class), by the majority of its pixels."""
+    hectares: tuple[float, ...]
+    """Mapped as each class, wherever a map was made; what is known of it does not matter."""
+    drawn: bool
+    """Whether single points are known, of which intervals can be made."""
+
+    @property
+    def by_area(self) -> AreaWeighted | None:
+        """Accuracies and areas, weighted by what was mapped; None where they do not exist."""
+        if not sum(self.hectares):
+            return None
+        return estimate(self.pixels, self.hectares, drawn=self.drawn)
 
 
 def evaluate(
@@ -54,11 +66,14 @@ def evaluate(
             said[cut] = raster_models.classify(one, asked.model.threshold)
             done()
     classes = range(count)
+    mapped = np.bincount(said[said != UNKNOWN], minlength=count) * place.grid.pixel_area_m2 / 1e4
     return Scored(
         _named(confusion.count(said, labels.codes, classes, UNKNOWN), asked),
         _named(
             confusion.count_objects(said, labels.codes, labels.objects, classes, UNKNOWN), asked
         ),
+        tuple(map(float, mapped)),
+        labels.points,
     )
 
 
@@ -74,4 +89,5 @@ def together(parts: Sequence[Scored]) -> Scored:
         )
         for name in ("pixels", "objects")
     )
-    return Scored(pixels, objects)
+    hectares = np.sum([part.hectares for part in parts], axis=0)
+    return Scored(pixels, objects, tuple(map(float, hectares)), all(part.drawn for part in parts))

@@ -15,7 +15,7 @@ from detectors.errors import InvalidSamples
 from detectors.inference import Windows, predict_classes
 from detectors.training import raster_models, tiles
 from detectors.training.assembly import member_of
-from detectors.training.bands import Band
+from detectors.training.bands import Band, as_it_is
 from detectors.training.dataset import Split
 from detectors.training.lessons import TileLessons
 from detectors.training.losses import UNKNOWN
@@ -128,7 +128,7 @@ def gather(
     bands, pixel_m = recipe.bands, 0.0
     for example in examples:
         with opened(recipe, example, reading, classes) as (place, labels):
-            bands = bands or tuple(Band(name, "as it is") for name in place.names)
+            bands = bands or tuple(map(as_it_is, place.names))
             place.check(bands)
             classes, pixel_m = labels.classes, pixel_m or place.pixel_m
             codes.append(labels.codes)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rasterio.crs import CRS
 
 from detectors.errors import ConfigurationError, InvalidSamples, InvalidWeights
 from detectors.learning import cart, segments
 from detectors.learning.trees import Forest
-from detectors.training import confusion
-from detectors.training.confusion import Confusion
+from detectors.training import confusion, raster_recipes
+from detectors.training.bands import as_it_is
 from detectors.types import FloatArray
+from flows.places import Source, open_place
+from flows.raster_scoring import Scored
+from flows.raster_training import Example
 from flows.stacks import Codes, Stack, read_labels, read_stack
 
 RECIPES = (cart.NAME, segments.NAME)
@@ -22,48 +26,67 @@ _PICTURE = ("blue", "green", "red", "nir")
 _BEFORE, _AFTER = (tuple(f"{when}_{band}" for band in _PICTURE) for when in ("pre", "post"))
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """How good a map is where the truth is known."""
-
-    pixels: Confusion
-    """Pixel by pixel."""
-    objects: Confusion
-    """Polygon by polygon (or patch of one class), by the majority of its pixels."""
-
-
-def train(
-    recipe: str, rasters: Sequence[Path], labels: Sequence[Path], attribute: str, seed: int
-) -> Forest:
-    """Learn from stacks and what is known of their pixels.
+def read(sources: Sequence[Source], bands_of: str = "", pixel_m: float | None = None) -> Stack:
+    """Read one place as a stack.
 
     Args:
-        recipe: one of ``RECIPES``.
-        rasters: stacks of the same bands.
-        labels: rasters of class codes or polygons, one a stack.
-        attribute: column of the polygons that holds a class code.
-        seed: of everything random.
+        sources: its rasters; one alone is taken as it is, several (or one whose bands are named on
+            the command line) are brought onto the grid of the first.
+        bands_of: recipe of rasters whose bands are wanted, computed where no raster holds them;
+            empty = every band there is.
+        pixel_m: side of a pixel, metres; None = that of the first raster.
 
     Raises:
         ConfigurationError: there is no such recipe.
-        InvalidSamples: files that do not fit together or hold too little.
+        InvalidSamples: no raster, or several with the same band.
+        MissingBand: no raster holds a band, nor what it is computed from.
+        UnreadableRaster: a file is broken, or has no place on the ground.
+    """
+    if len(sources) == 1 and not (sources[0].names or bands_of or pixel_m):
+        return read_stack(sources[0].path)
+    wanted = raster_recipes.get(bands_of).bands if bands_of else ()
+    with open_place("the place", sources, pixel_m) as place:
+        bands = wanted or tuple(map(as_it_is, place.names))
+        place.check(bands)
+        values = place.read(bands, slice(0, place.grid.height), slice(0, place.grid.width))
+        return Stack(
+            sources[0].path, tuple(band.name for band in bands), True, values,
+            place.grid.transform, CRS.from_epsg(place.grid.epsg),
+        )  # fmt: skip
+
+
+def train(
+    recipe: str, examples: Sequence[Example], attribute: str, seed: int, bands_of: str = "",
+    pixel_m: float | None = None,
+) -> Forest:  # fmt: skip
+    """Learn from places and what is known of their pixels.
+
+    Args:
+        recipe: one of ``RECIPES``.
+        examples: places of the same bands; their labels are rasters of class codes or polygons.
+        attribute: column of the polygons that holds a class code.
+        seed: of everything random.
+        bands_of: as ``read``; for ``cart`` alone.
+        pixel_m: as ``read``.
+
+    Raises:
+        ConfigurationError: there is no such recipe, or it looks at bands of its own.
+        ScarpwatchError: as ``read`` and ``read_labels``.
     """
     if recipe not in RECIPES:
         raise ConfigurationError(f"no shallow recipe {recipe!r}; known: {', '.join(RECIPES)}")
-    if not rasters or len(rasters) != len(labels):
-        raise InvalidSamples(
-            f"{len(rasters)} rasters and {len(labels)} label files; name one for each"
-        )
+    if bands_of and recipe != cart.NAME:
+        raise ConfigurationError(f"{recipe} computes bands of its own; leave --bands-of out")
     samples, codes, weights, bands = [], [], [], None
-    for raster, label in zip(rasters, labels, strict=True):
-        stack = read_stack(raster)
+    for example in examples:
+        stack = read(example.sources, bands_of, pixel_m)
         names, values = _bands(recipe, stack)
         if bands is not None and names != bands:
             raise InvalidSamples(
-                f"{raster}: bands {', '.join(names)}; the first raster has {', '.join(bands)}"
+                f"{stack.path}: bands {', '.join(names)}; the first place has {', '.join(bands)}"
             )
         bands = names
-        known, _ = read_labels(label, stack, attribute)
+        known, _ = read_labels(example.labels, stack, attribute)
         if recipe == cart.NAME:
             points, classes, counts = cart.sample(values, known, seed)
             samples.append(points.astype(np.float64))
@@ -75,7 +98,8 @@ def train(
         codes.append(classes)
     every, known = np.concatenate(samples), np.concatenate(codes)
     if recipe == cart.NAME:
-        return cart.fit(bands or (), every, known, np.concatenate(weights), seed)
+        tree = cart.fit(bands or (), every, known, np.concatenate(weights), seed)
+        return dataclasses.replace(tree, bands_of=bands_of)
     return segments.fit(bands or (), every, known, seed)
 
 
@@ -121,9 +145,12 @@ def evaluate(forest: Forest, stack: Stack, labels: Path, attribute: str) -> Scor
         known = ", ".join(map(str, forest.classes))
         raise InvalidSamples(f"{labels}: class {min(stray)} was never learnt; known: {known}")
     said, _ = predict(forest, stack)
+    hectare = abs(stack.transform.determinant) / 1e4
     return Scored(
         confusion.count(said, truth, forest.classes),
         confusion.count_objects(said, truth, objects, forest.classes),
+        tuple(float((said == code).sum() * hectare) for code in forest.classes),
+        drawn=False,
     )
 
 

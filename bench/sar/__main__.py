@@ -20,13 +20,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.sar import reliability, running
+from bench.sar import learned_page, reliability, running
 from bench.sar.figures import Record
 from bench.sar.page import page
 from bench.sar.report import figures
 from detectors.simulation.parameters import load_parameters
 
 OUT = Path(__file__).resolve().parents[1]
+LEARNED_RESULTS = "sar-learned.json"
 
 
 def main() -> None:
@@ -84,7 +85,9 @@ def write(
     if found["reliability"]:
         reliability.draw(found["reliability"], results / "sar-reliability.png")
     (results / "sar.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (out / "sar.md").write_text(page(found), encoding="utf-8")
+    kept = results / LEARNED_RESULTS
+    more = learned_page.part(json.loads(kept.read_text())) if kept.is_file() else ""
+    (out / "sar.md").write_text(page(found, more), encoding="utf-8")
 
 
 def _commit() -> str:

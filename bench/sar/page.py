@@ -11,8 +11,8 @@ from bench.sar.judging import HIT_IOU, LEVELS, OWN, PEERS, SHIPPED
 _WORDS = {SHIPPED: "both, as shipped"}
 
 
-def page(found: Mapping[str, Any]) -> str:
-    """Return the page."""
+def page(found: Mapping[str, Any], learned: str = "") -> str:
+    """Return the page, with the part on the learned model where it was judged."""
     stated = found["stated"]
     quick = ", a QUICK run: it shows that it runs and nothing else" if stated["quick"] else ""
     parts = [
@@ -40,14 +40,14 @@ land cover, one storm look in three is wet. Counted per track that could see it.
         _equal(found["peer_at_its_own_rate"]),
         "## Pixels",
         "F1 and IoU over all pixels of the planted looks, of landslides visible or not.",
-        _table(
+        table(
             ["raised by", "F1", "IoU"],
-            [[_word(n), f"{v['f1']:.2f}", f"{v['iou']:.2f}"] for n, v in found["pixels"].items()],
+            [[word(n), f"{v['f1']:.2f}", f"{v['iou']:.2f}"] for n, v in found["pixels"].items()],
         ),
         "## Real quiet series",
         _quiet(found["quiet"]),
         "## SIMULATED quiet looks, by weather",
-        _table(
+        table(
             ["weather", "looks", "km2 judged", "flagged wet or snow", "with a snow line", "watch",
              "of these likely", "besides, on look-alikes"],
             [
@@ -58,7 +58,7 @@ land cover, one storm look in three is wet. Counted per track that could see it.
         ),
         "## SIMULATED look-alikes raised as shipped",
         "Looks at the first date that shows each, by kind.",
-        _table(
+        table(
             ["kind", "looks", "watch", "of these likely"],
             [[k, v["looks"], v["watch"], v["likely"]] for k, v in found["look_alikes"].items()],
         ),
@@ -73,6 +73,8 @@ levels. Yambali comes despeckled, which is easier.""",
         ]
     if found["filters"]:
         parts += ["## Speckle filter", _filters(found)]
+    if learned:
+        parts.append(learned)
     if found["reliability"]:
         parts += ["## Score and reliability", _reliability(found["reliability"])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -109,24 +111,24 @@ def _span(seeds: Sequence[int]) -> str:
     return f"{seeds[0]} to {seeds[-1]}" if seeds else "none"
 
 
-def _word(name: str) -> str:
+def word(name: str) -> str:
     return _WORDS.get(name, name)
 
 
-def _share(plain: Mapping[str, Any]) -> str:
+def share(plain: Mapping[str, Any]) -> str:
     return str(Share(plain["hits"], plain["trials"]))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [list(head), ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def _detection(lines: Mapping[str, Mapping[str, Any]]) -> str:
     columns = list(next(iter(lines.values())))
-    return _table(
-        ["landslides", *(_word(c) for c in columns)],
-        [[line, *(_share(cells[c]) for c in columns)] for line, cells in lines.items()],
+    return table(
+        ["landslides", *(word(c) for c in columns)],
+        [[line, *(share(cells[c]) for c in columns)] for line, cells in lines.items()],
     )
 
 
@@ -140,15 +142,15 @@ def _aims(found: Mapping[str, Any]) -> str:
     watch, likely = (sum(q[t] for q in real) for t in ("watch", "likely"))
     rows = [
         ["POD, visible, 15 px and more, 3 dB, one false object per 1000 km2 and steady look",
-         "0.85", _share(at_rate), _met(at_rate["trials"] and at_rate["value"] >= 0.85)],
-        [whatever, "0.85", _share(snow["found"]),
+         "0.85", share(at_rate), _met(at_rate["trials"] and at_rate["value"] >= 0.85)],
+        [whatever, "0.85", share(snow["found"]),
          _met(snow["found"]["trials"] and snow["found"]["value"] >= 0.85)],
         ["at the shipped *watch* level, wet looks and snow included", "-",
-         _share(snow["shipped"]["watch"]), ""],
+         share(snow["shipped"]["watch"]), ""],
         ["at the shipped *likely* level, wet looks and snow included", "-",
-         _share(snow["shipped"]["likely"]), ""],
-        ["at the shipped *likely* level, steady looks", "-", _share(wanted["shipped, likely"]), ""],
-        ["at the shipped *watch* level, steady looks", "-", _share(wanted["shipped, watch"]), ""],
+         share(snow["shipped"]["likely"]), ""],
+        ["at the shipped *likely* level, steady looks", "-", share(wanted["shipped, likely"]), ""],
+        ["at the shipped *watch* level, steady looks", "-", share(wanted["shipped, watch"]), ""],
     ]  # fmt: skip
     if real:
         rows += [
@@ -159,10 +161,10 @@ def _aims(found: Mapping[str, Any]) -> str:
         cells = peer["found"]["3 dB"]
         ahead = cells["shipped"]["hits"] > cells["peer"]["hits"]
         rows.append([
-            f"POD as above at the rate of {peer['peer']}", f"over {_share(cells['peer'])}",
-            _share(cells["shipped"]), _met(ahead),
+            f"POD as above at the rate of {peer['peer']}", f"over {share(cells['peer'])}",
+            share(cells["shipped"]), _met(ahead),
         ])  # fmt: skip
-    return _table(["aim", "wanted", "measured", ""], rows)
+    return table(["aim", "wanted", "measured", ""], rows)
 
 
 def _met(reached: object) -> str:
@@ -175,7 +177,7 @@ def _levels(found: Mapping[str, Any]) -> str:
         count, km2 = level["held_back_false"], level["held_back_km2"]
         low, high = level["held_back_interval"]
         rows.append([
-            _word(name), f"{level['evidence']:.1f}", f"{level['least']:.1f}-{level['most']:.1f}",
+            word(name), f"{level['evidence']:.1f}", f"{level['least']:.1f}-{level['most']:.1f}",
             level["km2"], level["allowed"], f"{count} in {km2} km2",
             f"{count / km2 * RATE_KM2:.2f} ({low:.2f}-{high:.2f})",
         ])  # fmt: skip
@@ -190,14 +192,14 @@ Wet looks and snow included, it is {snow["evidence"]:.1f} for both as shipped
 ({snow["km2"]} km2, {snow["allowed"]} objects allowed), and {snow["held_back_false"]}
 exceed it in {snow["held_back_km2"]} held-back km2.
 
-{_table(head, rows)}"""
+{table(head, rows)}"""
 
 
 def _equal(peers: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         [p["peer"], p["false_per_1000_km2"], f"{p['our_evidence']:.1f}",
-         f"{p['held_back_peer']}, {p['held_back_ours']}", line, _share(c["peer"]),
-         _share(c["shipped"])]
+         f"{p['held_back_peer']}, {p['held_back_ours']}", line, share(c["peer"]),
+         share(c["shipped"])]
         for p in peers
         for line, c in p["found"].items()
     ]  # fmt: skip
@@ -206,7 +208,7 @@ are raised from the evidence at which they are as often false on the same calibr
 landslides of 15 pixels and more."""
     head = ["peer", "its false objects per 1000 km2", "our evidence",
             "false on held-back looks: peer, ours", "contrast", "peer", "ours"]  # fmt: skip
-    return f"{words}\n\n{_table(head, rows)}"
+    return f"{words}\n\n{table(head, rows)}"
 
 
 def _quiet(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -232,12 +234,12 @@ of {km2} km2: at most {limits} per 1000 km2 and look. The sea (292318) is not ju
 sites without change are series of 3 x 3 pixels without any area; `scarpwatch evaluate-series`
 counts them (README).
 
-{_table(head, rows)}"""
+{table(head, rows)}"""
 
 
 def _filters(found: Mapping[str, Any]) -> str:
     rows = [
-        [name, *(f"{_share(line[n]['found'])} over {line[n]['evidence']:.1f}" for n in OWN)]
+        [name, *(f"{share(line[n]['found'])} over {line[n]['evidence']:.1f}" for n in OWN)]
         for name, line in found["filters"].items()
     ]
     some = next(iter(found["filters"].values()))[SHIPPED]
@@ -248,18 +250,18 @@ variation, and has it as shipped, where the log ratio has a 3 x 3 mean; other li
 for both. Scores are in sigma as they come, the patches' levels unchanged. Wet looks are among
 them: a few objects that rain raised decide the levels.
 
-{_table(["filter", *(_word(n) for n in OWN)], rows)}"""
+{table(["filter", *(word(n) for n in OWN)], rows)}"""
 
 
 def _reliability(found: Mapping[str, Any]) -> str:
     rows = [
         [x["score"], x["patches"], "-" if x["said"] is None else f"{x['said']:.2f}",
-         _share(x["landslides"])]
+         share(x["landslides"])]
         for x in found["lines"]
     ]  # fmt: skip
     tiers = [
         [name, t["patches"], "-" if t["said"] is None else f"{t['said']:.2f}",
-         _share(t["landslides"]), "-" if t["brier"] is None else f"{t['brier']:.3f}",
+         share(t["landslides"]), "-" if t["brier"] is None else f"{t['brier']:.3f}",
          "-" if t["brier_skill"] is None else f"{t['brier_skill']:+.2f}"]
         for name, t in found["tiers"].items()
     ]  # fmt: skip
@@ -269,10 +271,10 @@ in the simulator's mixture of landslides, look-alikes and clutter: a logistic cu
 events, prior odds {found["prior_odds"]}. Below, the held-back events. It is no probability outside
 the simulator; `detectors.probability` gives one only for stated odds with verdicts behind them.
 
-{_table(["score", "patches", "mean score", "were landslides"], rows)}
+{table(["score", "patches", "mean score", "were landslides"], rows)}
 
 Brier skill is against always saying the base rate of the calibration events ({found["base"]}).
 
-{_table(["tier", "patches", "mean score", "were landslides", "Brier", "Brier skill"], tiers)}
+{table(["tier", "patches", "mean score", "were landslides", "Brier", "Brier skill"], tiers)}
 
 ![Reliability of the score, SIMULATED](results/sar-reliability.png)"""

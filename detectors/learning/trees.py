@@ -63,6 +63,8 @@ class Forest:
     """Codes, 1 and more."""
     trees: tuple[Tree, ...]
     """At least one."""
+    bands_of: str = ""
+    """Recipe of rasters whose bands the features are; empty = as rasters hold them."""
 
     def shares(self, samples: NDArray[np.floating[Any]]) -> Values:
         """Return the mean share of each class, float64 (n, class); samples without gaps."""
@@ -96,6 +98,7 @@ class Forest:
                 tuple(map(str, read["features"])),
                 tuple(map(int, read["classes"])),
                 tuple(_tree(tree) for tree in read["trees"]),
+                str(read.get("bands_of", "")),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise InvalidWeights(f"no trees of ours: {error}; train them again") from None

@@ -153,12 +153,19 @@ TREE_HEIGHT = Band(
 )
 LAND_COVER = Band(
     "land_cover", "class before the event", codes=True,
-    supplied="recipe land-cover or cart makes it",
+    supplied="'scarpwatch recipes predict' maps it by a model of land-cover or cart",
 )  # fmt: skip
+#: Names that always hold class codes, whoever asks for them.
+_CODED = {band.name: band for band in (LAYOVER, SHADOW, CLIMATE, LAND_COVER)}
 CANOPY_HEIGHT = Band(
     "canopy_height", "surface minus terrain model, m", ("surface", "elevation"),
     lambda b, _: b[0] - b[1], supplied="laser models give it, or surface and elevation",
 )  # fmt: skip
+
+
+def as_it_is(name: str) -> Band:
+    """Return a band that no recipe declares: class codes where its name says so, else numbers."""
+    return _CODED.get(name, Band(name, "as it is"))
 
 
 def _d_ndvi(bands: Sequence[FloatArray], _: float) -> FloatArray:

@@ -58,6 +58,8 @@ class RasterRecipe:
     """Where it comes from, and what differs here."""
     finish: Finish | None = None
     """None = a map alone, without outlines."""
+    makes: str = "class"
+    """What the band of its map is called: the name of a band where other recipes look at it."""
 
     @property
     def background(self) -> bool:
@@ -179,6 +181,7 @@ _ALL = (
          "water", "growing crop", "quarry"),
         member("unet", _UNET, "bce+dice", 40), 128, 64, 10.0,
         "Kramarczyk & Hejmanowska 2023; dates are places of their own",
+        Finish(least_m2=2500.0), b.LAND_COVER.name,
     ),
     RasterRecipe(
         "prakash", "landslides by colour before and after, and by the ground",

@@ -23,12 +23,16 @@ def add(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Polygons, any format OGR reads.")],
     reason: Annotated[str, typer.Option(metavar="WORD", help="Why: quarry, reservoir, works, ...")],
     name: Annotated[str, typer.Option(metavar="TEXT", help="What people call it.")] = "",
+    only: Annotated[
+        str | None,
+        typer.Option("--class", metavar="NAME", help="Only what its column 'class' calls so."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Exclude every polygon of a file, from now on.
 
     A landslide is kept back when exclusions cover half of its outline or more. What was alerted
-    before is still confirmed or withdrawn.
+    before is still confirmed or withdrawn. With --class, the outlines of a land-cover map serve.
     """
     from db.engine import transaction
     from db.exclusions import add_exclusion
@@ -36,7 +40,7 @@ def add(
 
     if not reason.strip():
         raise ConfigurationError("say why: --reason quarry")
-    areas = read_areas(file)
+    areas = read_areas(file, only)
     with open_world() as services, transaction(services.engine) as s:
         made = [add_exclusion(s, area, reason.strip(), name.strip()) for area in areas]
     if as_json:

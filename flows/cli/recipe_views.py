@@ -12,7 +12,7 @@ from flows.cli.metrics import confusion_document, print_confusion
 from flows.cli.output import details, emit, plain, progress, screen, some, table
 
 if TYPE_CHECKING:
-    from detectors.training.confusion import Confusion
+    from detectors.training.area_weighted import Estimate
     from detectors.training.raster_recipes import RasterRecipe
     from flows.raster_maps import Mapped, RasterModel
     from flows.raster_scoring import Scored
@@ -171,7 +171,7 @@ class Learnt:
             "model": self.asked.model.version,
             "out": str(self.out),
             "members": [dataclasses.asdict(result) for result in self.results],
-            "test": scores_document(self.test.pixels, self.test.objects),
+            "test": scores_document(self.test),
         }
 
     def show(self) -> None:
@@ -229,24 +229,60 @@ def line_figures(lines: Path, outlines: Path) -> dict[str, Any]:
     return dataclasses.asdict(compare(lines, outlines))
 
 
-def scores_document(pixels: Confusion, objects: Confusion) -> dict[str, Any]:
-    """Return both tables as JSON."""
-    return {"pixels": confusion_document(pixels), "objects": confusion_document(objects)}
+def scores_document(scored: Scored) -> dict[str, Any]:
+    """Return all tables as JSON; intervals are halves, 95 %."""
+    by_area = scored.by_area
+    return {
+        "pixels": confusion_document(scored.pixels),
+        "objects": confusion_document(scored.objects),
+        "by_area": dataclasses.asdict(by_area) if by_area else None,
+    }
 
 
-def print_scores(
-    pixels: Confusion, objects: Confusion, more: Mapping[str, Any], *, as_json: bool
-) -> None:
+def print_scores(scored: Scored, more: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what ``recipes evaluate`` answers."""
     if as_json:
-        emit({**scores_document(pixels, objects), **({"lines": more} if more else {})})
+        emit({**scores_document(scored), **({"lines": more} if more else {})})
         return
-    for name, counted in (("pixels", pixels), ("objects", objects)):
+    for name, counted in (("pixels", scored.pixels), ("objects", scored.objects)):
         screen().print(f"[name]{name}[/]")
         print_confusion(counted)
+    _print_by_area(scored)
     for name, value in more.items():
         shown = value if isinstance(value, int) else "-" if value is None else f"{value:.1%}"
         screen().print(f"{name.replace('_', ' ')}: {shown}")
+
+
+def _print_by_area(scored: Scored) -> None:
+    console, found = screen(), scored.by_area
+    console.print("[name]by area[/]")
+    if found is None:
+        console.print("[dim]a mapped class has too few labels to say anything of it[/]")
+        return
+    console.print(f"overall accuracy {_percent(found.overall_accuracy)} %")
+    rows = table("class", "producer's", "user's", "mapped, ha", "area, ha")
+    for name, one in found.classes.items():
+        area = _between(one.area, 1, "{:,.1f}")
+        rows.add_row(
+            plain(name), _percent(one.producers_accuracy), _percent(one.users_accuracy),
+            f"{one.mapped:,.1f}", area,
+        )  # fmt: skip
+    console.print(rows)
+    if not scored.drawn:
+        console.print(
+            "[dim]no intervals: they take points drawn at random within each mapped class[/]"
+        )
+
+
+def _percent(one: Estimate) -> str:
+    return _between(one, 100, "{:.2f}")
+
+
+def _between(one: Estimate, scale: float, form: str) -> str:
+    if one.value is None:
+        return "-"
+    half = "" if one.half is None else f" ± {form.format(scale * one.half)}"
+    return form.format(scale * one.value) + half
 
 
 def map_document(asked: Sequence[RasterModel], mapped: Mapped, hectares: float) -> dict[str, Any]:

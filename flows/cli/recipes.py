@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,8 @@ from flows.cli.output import emit, plain, progress, screen, some, table
 
 if TYPE_CHECKING:
     from flows.raster_maps import RasterModel
+    from flows.raster_scoring import Scored
+    from flows.raster_training import Example
 
 app = typer.Typer(help="What can be learnt from rasters: train, map, score.")
 
@@ -27,7 +29,9 @@ Rasters = Annotated[
 ]
 LabelFiles = Annotated[
     list[Path] | None,
-    typer.Option(metavar="FILE", help="Polygons or class codes: one for all, or one a raster."),
+    typer.Option(
+        metavar="FILE", help="Polygons, points or class codes: one for all, or one a raster."
+    ),
 ]
 Places = Annotated[
     list[Path] | None,
@@ -86,6 +90,10 @@ def train(
     place: Places = None,
     attribute: Attribute = None,
     area: AreaFile = None,
+    bands_of: Annotated[
+        str | None,
+        typer.Option(metavar="RECIPE", help="cart: look at the bands of this one, computed."),
+    ] = None,
     pixel: Annotated[
         float | None, typer.Option(min=0.01, metavar="METRES", help="Instead of the recipe's.")
     ] = None,
@@ -124,8 +132,11 @@ def train(
 
     kind = recipe_list.get(recipe).kind
     if kind == recipe_list.TREES:
-        _train_trees(recipe, raster, labels, out, attribute, seed)
+        found = recipe_list.examples(raster or [], labels or [], place or [])
+        _train_trees(recipe, found, out, attribute, seed, bands_of or "", pixel)
         return
+    if bands_of:
+        raise typer.BadParameter(f"{recipe} has bands of its own", param_hint="--bands-of")
     if kind != recipe_list.NETWORK:
         raise typer.BadParameter(
             f"{recipe} is trained by '{recipe_list.get(recipe).command}'", param_hint="--recipe"
@@ -143,14 +154,13 @@ def train(
 
 
 def _train_trees(
-    recipe: str, rasters: list[str] | None, labels: list[Path] | None, out: Path,
-    attribute: str | None, seed: int,
+    recipe: str, found: list[Example], out: Path, attribute: str | None, seed: int,
+    bands_of: str, pixel: float | None,
 ) -> None:  # fmt: skip
     from flows import shallow
 
     require_folder(out)
-    stacks = [Path(text) for text in rasters or []]
-    forest = shallow.train(recipe, stacks, labels or [], attribute or "class", seed)
+    forest = shallow.train(recipe, found, attribute or "class", seed, bands_of, pixel)
     out.write_text(forest.to_json(), encoding="utf-8")
     nodes = sum(len(tree.feature) for tree in forest.trees)
     screen().print(
@@ -179,7 +189,7 @@ def predict(
     Several models of one recipe are averaged; outlines of 'gully' are merged from all of them.
     """
     if model[0].endswith(".json"):
-        _map_trees(Path(model[0]), raster, out)
+        _map_trees(Path(model[0]), raster, out, pixel)
         return
     from flows import raster_maps
     from flows.places import Source, open_place
@@ -208,26 +218,20 @@ def _load(model: str) -> RasterModel:
     return raster_maps.load(folder)
 
 
-def _map_trees(model: Path, rasters: list[str] | None, out: Path) -> None:
+def _map_trees(model: Path, rasters: list[str] | None, out: Path, pixel: float | None) -> None:
     import numpy as np
 
     from flows import shallow
+    from flows.places import Source
     from flows.stacks import write_map
 
     require_folder(out)
-    forest, stack = shallow.load(model), _only_stack(rasters)
+    forest = shallow.load(model)
+    stack = shallow.read([Source.typed(text) for text in rasters or []], forest.bands_of, pixel)
     codes, _ = shallow.predict(forest, stack)
     kept = codes.astype(np.uint8 if max(forest.classes) < 256 else np.int32)
     write_map(out, kept[None], stack, ["class"])
     screen().print(f"Written to {plain(str(out))}")
-
-
-def _only_stack(rasters: list[str] | None) -> Any:
-    from flows.stacks import read_stack
-
-    if len(rasters or []) != 1:
-        raise typer.BadParameter("trees read one stack of bands", param_hint="--raster")
-    return read_stack(Path((rasters or [""])[0]))
 
 
 @app.command()
@@ -253,29 +257,42 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a trained model where the truth is known, by pixel and by object.
+    """Score a trained model where the truth is known, by pixel, by object and by area.
+
+    By area, figures are weighted by what was mapped (Olofsson et al. 2014). Points in --labels that
+    were drawn at random within each mapped class give them intervals; polygons do not.
 
     With --lines and --outlines also the share of the lines' length inside outlines, and the share
     of the outlines' area that a line meets.
     """
-    if model.endswith(".json"):
-        from flows import shallow
-
-        truth = (labels or [Path()])[0]
-        scored = shallow.evaluate(
-            shallow.load(Path(model)), _only_stack(raster), truth, attribute or "class"
-        )
-        views.print_scores(scored.pixels, scored.objects, {}, as_json=as_json)
-        return
     from flows import recipe_list
     from flows.raster_training import Reading
 
-    asked = _load(model)
     found = recipe_list.examples(raster or [], labels or [], place or [])
+    if model.endswith(".json"):
+        views.print_scores(_score_trees(Path(model), found, attribute, pixel), {}, as_json=as_json)
+        return
+    asked = _load(model)
     reading = Reading(attribute, area, pixel_m=pixel)
     scored_places = views.score(asked, found, reading, hidden=as_json)
     more = views.line_figures(lines, outlines) if lines and outlines else {}
-    views.print_scores(scored_places.pixels, scored_places.objects, more, as_json=as_json)
+    views.print_scores(scored_places, more, as_json=as_json)
+
+
+def _score_trees(
+    model: Path, found: list[Example], attribute: str | None, pixel: float | None
+) -> Scored:
+    from flows import raster_scoring, shallow
+
+    forest = shallow.load(model)
+    parts = [
+        shallow.evaluate(
+            forest, shallow.read(one.sources, forest.bands_of, pixel), one.labels,
+            attribute or "class",
+        )
+        for one in found
+    ]  # fmt: skip
+    return raster_scoring.together(parts)
 
 
 @app.command()

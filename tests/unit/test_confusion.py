@@ -18,6 +18,7 @@ from sklearn import metrics as peer
 
 from detectors.errors import InvalidMatrix
 from detectors.training import confusion
+from detectors.training.area_weighted import Estimate, estimate
 from detectors.training.confusion import Confusion
 
 TABLES = json.loads(
@@ -133,3 +134,46 @@ def test_what_cannot_be_counted_is_named() -> None:
         Confusion(("1", "1"), np.ones((2, 2)))
     with pytest.raises(InvalidMatrix, match="0 or more"):
         Confusion(("1",), np.array([[np.nan]]))
+
+
+def test_area_weighted_figures_are_those_of_the_paper() -> None:
+    # Olofsson et al. 2014, section 5: sample counts and mapped area of four classes, in pixels.
+    sample = Confusion(
+        ("deforestation", "gain", "forest", "other"),
+        np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]], dtype=float),
+    )
+    found = estimate(sample, (200_000, 150_000, 3_200_000, 6_450_000))
+    assert found is not None
+    assert _rounded(found.overall_accuracy) == (0.95, 0.02)
+    users = {name: _rounded(one.users_accuracy) for name, one in found.classes.items()}
+    assert users == {
+        "deforestation": (0.88, 0.07), "gain": (0.73, 0.10), "forest": (0.93, 0.04),
+        "other": (0.96, 0.02),
+    }  # fmt: skip
+    producers = [_rounded(one.producers_accuracy) for one in found.classes.values()]
+    assert producers == [(0.75, 0.21), (0.85, 0.25), (0.93, 0.03), (0.96, 0.02)]
+    area = found.classes["deforestation"].area
+    assert (area.value, area.half) == (pytest.approx(235_086, abs=1), pytest.approx(68_418, abs=2))
+    without = estimate(sample, (200_000, 150_000, 3_200_000, 6_450_000), drawn=False)
+    assert without is not None
+    assert without.overall_accuracy.half is None
+
+
+def test_what_a_sample_cannot_say_is_not_said() -> None:
+    sample = Confusion(("a", "b"), np.array([[8.0, 2.0], [0.0, 1.0]]))
+    assert estimate(sample, (1, 1)) is None  # one point gives no spread
+    assert estimate(sample, (1, 0)) is not None  # b was mapped nowhere
+    assert estimate(sample, (1, 1), drawn=False) is not None
+    nowhere = estimate(sample, (1, 0))
+    assert nowhere is not None
+    assert nowhere.classes["b"].users_accuracy.value is None
+    assert nowhere.classes["b"].area.value == pytest.approx(0.2)
+    for areas in ((1,), (0, 0), (-1, 2)):
+        with pytest.raises(InvalidMatrix, match="2 classes"):
+            estimate(sample, areas)
+
+
+def _rounded(one: Estimate) -> tuple[float, float]:
+    assert one.value is not None
+    assert one.half is not None
+    return round(one.value, 2), round(one.half, 2)

@@ -43,6 +43,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         answer = json.loads(result.stdout)
         assert answer["model"].startswith(f"{name}/")
         assert {"overall_accuracy", "classes", "total"} == set(answer["test"]["pixels"])
+        assert {"pixels", "objects", "by_area"} == set(answer["test"])
     return folder
 
 
@@ -109,6 +110,33 @@ def test_polygons_say_what_a_raster_says(models: Path, tmp_path: Path) -> None:
     area.to_file(tmp_path / "area.gpkg")
     halved = typed(*words, "--labels", place / "labels.tif", "--area", tmp_path / "area.gpkg")
     assert 0.2 < json.loads(halved.stdout)["pixels"]["total"] / 64**2 < 0.6
+
+
+def test_points_give_figures_by_area_an_interval(models: Path, tmp_path: Path) -> None:
+    place = models / "slides0"
+    with rasterio.open(place / "labels.tif") as raster:
+        codes, transform, crs = raster.read(1), raster.transform, raster.crs
+    drawn = np.random.default_rng(0).choice(codes.size, 400, replace=False)
+    rows, columns = np.divmod(drawn, codes.shape[1])
+    points = gpd.points_from_xy(*(transform @ (columns + 0.5, rows + 0.5)))
+    frame = gpd.GeoDataFrame({"class": codes[rows, columns]}, geometry=points, crs=crs)
+    frame.to_file(tmp_path / "points.gpkg")
+    words = ("recipes", "evaluate", "--model", models / "landslide-local-2",
+             "--raster", place / "SIMULATED_0.tif", "--labels")  # fmt: skip
+    whole = json.loads(typed(*words, place / "labels.tif", "--json").stdout)
+    sample = json.loads(typed(*words, tmp_path / "points.gpkg", "--json").stdout)
+    assert sample["pixels"]["total"] == 400
+    # Where all is known, weighing changes nothing, and there is nothing to draw from.
+    overall = whole["by_area"]["overall_accuracy"]
+    assert overall["value"] == pytest.approx(whole["pixels"]["overall_accuracy"])
+    assert overall["half"] is None
+    slides = whole["by_area"]["classes"]["landslide"]["area"]["value"]
+    assert slides == pytest.approx((codes == 1).sum() * 0.09)
+    found = sample["by_area"]["overall_accuracy"]
+    assert 0 < found["half"] < 0.1
+    assert abs(found["value"] - overall["value"]) < 2 * found["half"]
+    assert "±" in typed(*words, tmp_path / "points.gpkg").stdout
+    assert "no intervals" in typed(*words, place / "labels.tif").stdout
 
 
 def test_ravines_of_two_models_merge_and_meet_lines(models: Path, tmp_path: Path) -> None:

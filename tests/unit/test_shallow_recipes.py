@@ -191,7 +191,7 @@ def test_bad_input_is_named(files: list[tuple[Path, Path]], tmp_path: Path) -> N
         (("--recipe", "moon", "--raster", raster, "--labels", labels), "no recipe 'moon'; known: "),
         (
             ("--recipe", "cart", "--raster", raster, "--raster", other, "--labels", labels),
-            "2 rasters and 1",
+            "is of one look, but",
         ),
         (("--recipe", "cart", "--raster", raster, "--labels", empty), "no label lies inside"),
         (("--recipe", "cart", "--raster", raster, "--labels", crop), "not on the grid"),
@@ -210,7 +210,7 @@ def test_bad_input_is_named(files: list[tuple[Path, Path]], tmp_path: Path) -> N
                 "--labels",
                 truth,
             ),
-            "the first raster has",
+            "the first place has",
         ),
         (("--recipe", "cart", "--raster", tmp_path, "--labels", labels), "cannot be read"),
     ):

@@ -82,6 +82,17 @@ def test_a_file_without_polygons_excludes_nothing(cli: Any, valley_file: Any) ->
     assert "Nothing is excluded." in cli("exclusions", "list").stdout
 
 
+def test_one_class_of_a_land_cover_map_is_excluded(cli: Any, read: Any, polygons: Any) -> None:
+    outlines = polygons("outlines.gpkg", (0.0, 0.0, 1.0, 1.0), (2.0, 0.0, 3.0, 1.0))
+    frame = geopandas.read_file(outlines).assign(**{"class": ["quarry", "grass"]})
+    frame.to_file(outlines)
+    words = ("exclusions", "add", outlines, "--reason", "quarry", "--class")
+    assert cli(*words, "quarry").stdout.count("excluded (quarry).") == 1
+    assert len(read("exclusions", "list")["exclusions"]) == 1
+    refused = cli(*words, "water", status=1).stderr.replace("\n", " ")
+    assert "no polygon of class 'water'; its column 'class' says grass, quarry" in refused
+
+
 def test_acknowledge(cli: Any, read: Any, stored: Any) -> None:
     number = str(stored.alert.id)[:8]
     assert "acknowledged by Kari" in cli("alerts", "ack", number, "--by", "Kari").stdout
