@@ -1,6 +1,6 @@
 """What analysts see of each view in QGIS: its name, colours, labels and forms. Pure.
 
-Colours are of the states, the same as on every picture; hatching means that it never happened.
+Colours are of the states, as on the web page; hatching means that it never happened.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from detectors.types import State, Tier
 #: Fill by state, RGB: told apart by people who do not see red and green alike, and on paper.
 COLOURS: dict[State, tuple[int, int, int]] = {
     State.SUSPECTED: (230, 159, 0),
-    State.CONFIRMED: (213, 94, 0),
-    State.UNRESOLVED: (204, 121, 167),
-    State.CLOSED: (0, 114, 178),
-    State.REFUTED: (120, 120, 120),
+    State.CONFIRMED: (178, 74, 0),
+    State.UNRESOLVED: (89, 89, 89),
+    State.CLOSED: (140, 140, 140),
+    State.REFUTED: (0, 114, 178),
 }
+#: Over: drawn as outlines only.
+OVER = (State.CLOSED, State.REFUTED)
 HIDDEN_FROM_LABELS = (State.REFUTED,)
 
 
@@ -68,7 +70,7 @@ def _by_state(fill: float = 0.35) -> tuple[Rule, ...]:
     for state, colour in COLOURS.items():
         is_state = f"\"state\" = '{state}'"
         if state is not State.SUSPECTED:
-            rules.append(Rule(state.value, is_state, colour, fill))
+            rules.append(Rule(state.value, is_state, colour, 0.0 if state in OVER else fill))
             continue
         for tier in (Tier.LIKELY, Tier.WATCH):
             watch = tier is Tier.WATCH
