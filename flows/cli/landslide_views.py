@@ -177,6 +177,7 @@ def print_one(console: Console, view: LandslideView) -> None:
                 ("evidence", f"{amount(latest.evidence)} ({NO_PROBABILITY}), {highest}"),
                 ("excluded", _told_excluded(view.excluded)),
                 ("decided by", plain(latest.reviewed_by)),
+                ("outline by", plain(latest.drawn_by)),
                 ("lineage", _lineage(latest)),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]

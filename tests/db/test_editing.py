@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -340,3 +341,26 @@ def test_the_program_makes_the_same_versions_of_an_edit(world: World, editor: En
     assert child == latest(world, part)
     shrunk = replace(redrawn(kept, rest), revision=3, cause=kept.cause)
     assert shrunk == latest(world, stays.id)
+
+
+def test_an_edit_waits_for_the_look_that_is_being_worked_in(world: World, editor: Engine) -> None:
+    seen_again = replace(world.landslide, revision=2, cause="seen again")
+    edit = threading.Thread(
+        target=run, args=(editor, REDRAW),
+        kwargs={"id": world.landslide.id, "geometry": WEST, "note": None},
+    )  # fmt: skip
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with world.open() as s:
+        store.lock_region(s, world.region.id)
+        edit.start()
+        for _ in range(500):
+            if s.scalar(text(waits)):
+                break
+            edit.join(0.02)
+        assert edit.is_alive(), "it waits"
+        store.store_landslide(s, seen_again)
+    edit.join(30)
+    first, second, third = history(world, world.landslide.id)
+    assert (second.cause, third.cause) == ("seen again", f"redrawn by {AUTHOR}")
+    assert third.geometry == MultiPolygon([WEST])
+    assert first == world.landslide
