@@ -27,7 +27,6 @@ from bench.sar.report import figures
 from detectors.simulation.parameters import load_parameters
 
 OUT = Path(__file__).resolve().parents[1]
-LEARNED_RESULTS = "sar-learned.json"
 
 
 def main() -> None:
@@ -85,9 +84,7 @@ def write(
     if found["reliability"]:
         reliability.draw(found["reliability"], results / "sar-reliability.png")
     (results / "sar.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    kept = results / LEARNED_RESULTS
-    more = learned_page.part(json.loads(kept.read_text())) if kept.is_file() else ""
-    (out / "sar.md").write_text(page(found, more), encoding="utf-8")
+    (out / "sar.md").write_text(page(found, learned_page.parts(results)), encoding="utf-8")
 
 
 def _commit() -> str:

@@ -1,10 +1,12 @@
 """The recipe ``landslide-s1``, learnt on the simulator, in the table of the radar detectors.
 
-    python -m bench.sar.learned [--data FOLDER] [--quick] [--again]
+    python -m bench.sar.learned [--data FOLDER] [--real] [--quick] [--again]
 
 The same looks, planted landslides and rate of false objects as ``bench.sar``, whose looks are taken
 as they are kept (and judged where they are not). Writes ``results/sar-learned.json``, which the
-page of ``bench.sar`` takes up, and writes that page again. Everything learnt from is SIMULATED.
+page of ``bench.sar`` takes up, and writes that page again. What is learnt from is SIMULATED; with
+``--real`` two real quiet series are learnt from, too, and landslides planted into them
+(``results/sar-learned-real.json``). Those series then count for nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 import rasterio
 from scipy.stats import binomtest
 
-from bench.sar import running, series
+from bench.sar import learned_page, running, series
 from bench.sar.figures import (
     Level,
     Record,
@@ -35,7 +37,7 @@ from bench.sar.figures import (
     steady,
 )
 from bench.sar.judging import OWN, PEERS, SHIPPED, found
-from bench.sar.learned_page import LEARNED, part
+from bench.sar.learned_page import LEARNED
 from bench.sar.page import page
 from bench.sar.planting import CONTRASTS_DB, SIZES, planted_look
 from bench.sar.report import TARGET_DB, TARGET_PIXELS, size_name, strata
@@ -44,9 +46,9 @@ from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS
 from detectors.radiometry import to_db
 from detectors.simulation.land import LandCover
 from detectors.simulation.parameters import Parameters, load_parameters
-from detectors.simulation.scene import Scene, simulate
+from detectors.simulation.scene import simulate
 from detectors.training import raster_recipes
-from detectors.types import LookStack, OrbitState, Unseen
+from detectors.types import Grid, LookStack, OrbitState, Unseen
 from flows import raster_maps, raster_training
 from flows.places import Source
 from flows.raster_maps import RasterModel
@@ -55,7 +57,9 @@ from tests.scenes import read_series, take
 
 ROOT = running.ROOT
 KEPT = ROOT / ".scarpwatch" / "bench-sar-learned"
-RESULTS = ROOT / "bench" / "results" / "sar-learned.json"
+RESULTS = ROOT / "bench" / "results"
+#: Of the five series of California, those that ``--real`` learns from.
+BURSTS = ("T137-292319-IW2", "T137-292321-IW2")
 #: Angle at which real looks are taken to see flat ground: no elevation of their places is at hand.
 NOMINAL_INCIDENCE = 39.0
 #: Log-odds beyond which one pixel counts no more.
@@ -74,6 +78,8 @@ class Lessons:
     steps: int = 80
     network: str = "landslide-local"
     """Recipe whose network is taken: half of what Unet++ costs on a processor."""
+    bursts: tuple[str, ...] = ()
+    """Real series that are learnt from, too, each look as it is and with landslides planted."""
 
     @classmethod
     def quick(cls) -> Lessons:
@@ -126,11 +132,35 @@ def lesson(seed: int, lessons: Lessons, parameters: Parameters, folder: Path) ->
                     truth[one.slide.body] = 1
             codes = np.where(track.unseen == Unseen.SEEN, truth > 0, 255).astype(np.uint8)
             parts.append((see(pre, post), codes))
-    return _place(parts, scene, folder / str(seed))
+    return _place(parts, scene.tracks[0].stack.grid, folder / str(seed))
+
+
+def real_lesson(row: tuple[Any, ...], parameters: Parameters, data: Path, folder: Path) -> Example:
+    """Write a real series as one place: each look as it is, and with landslides planted."""
+    name, burst, ending, latitude, _ = row
+    if (folder / burst / "labels.tif").is_file():
+        return _example(folder / burst)
+    looks = read_series(data / name, burst, ending=ending)
+    flat = np.full(looks.grid.shape, NOMINAL_INCIDENCE, dtype=np.float32)
+    none = np.zeros(looks.grid.shape, dtype=np.uint8)
+    seen_from = viewing(OrbitState.ASCENDING, latitude, NOMINAL_INCIDENCE)
+    parts = []
+    for number in range(MINIMUM_LOOKS, len(looks)):
+        pre = take(looks, slice(max(0, number - MAXIMUM_LOOKS), number))
+        post = take(looks, slice(number, number + 1))
+        ground = np.isfinite(post.gamma0).all(axis=(0, 1))
+        parts.append((bands(pre, post, none, flat), none))
+        # Other landslides than those that are judged.
+        draw = np.random.default_rng([int(burst[5:11]), number, 1])
+        changed, _, truth = planted_look(
+            pre, post, ground, LandCover.SHRUB, seen_from, parameters, draw, (2, 2, 1, 0)
+        )
+        parts.append((bands(pre, changed, none, flat), (truth > 0).astype(np.uint8)))
+    return _place(parts, looks.grid, folder / burst)
 
 
 def _place(
-    parts: Sequence[tuple[dict[str, np.ndarray], np.ndarray]], scene: Scene, folder: Path
+    parts: Sequence[tuple[dict[str, np.ndarray], np.ndarray]], grid: Grid, folder: Path
 ) -> Example:
     folder.mkdir(parents=True, exist_ok=True)
     names = list(parts[0][0])
@@ -140,7 +170,6 @@ def _place(
                 constant_values=np.nan) for p, _ in parts], axis=1,
     )  # fmt: skip
     codes = np.concatenate([np.pad(c, ((0, gap), (0, 0)), constant_values=255) for _, c in parts])
-    grid = scene.tracks[0].stack.grid
     for name, written, described in (
         ("bands", values, names), ("labels", codes[None], ["class"]),
     ):  # fmt: skip
@@ -161,11 +190,19 @@ def _example(folder: Path) -> Example:
     return Example((Source(folder / "bands.tif"),), folder / "labels.tif")
 
 
-def learn(lessons: Lessons, parameters: Parameters, folder: Path) -> RasterModel:
+def learn(
+    lessons: Lessons, parameters: Parameters, folder: Path, data: Path | None = None
+) -> RasterModel:
     """Train the recipe on smaller tiles; go on where a training was broken off."""
-    if (folder / "model" / "model.json").is_file():
-        return raster_maps.load(folder / "model")
+    out = folder / ("model-real" if lessons.bursts else "model")
+    if (out / "model.json").is_file():
+        return raster_maps.load(out)
     examples = [lesson(seed, lessons, parameters, folder) for seed in lessons.seeds]
+    examples += [
+        real_lesson(row, parameters, data or Path(), folder)
+        for row in series.REAL
+        if row[1] in lessons.bursts
+    ]
     recipe = raster_recipes.shortened(
         raster_recipes.get(LEARNED), lessons.window, lessons.epochs, lessons.steps,
         raster_recipes.get(lessons.network).members[0].network,
@@ -174,7 +211,7 @@ def learn(lessons: Lessons, parameters: Parameters, folder: Path) -> RasterModel
     print(len(gathered.tiles), "tiles,", f"{gathered.shares[1]:.2%} landslide", flush=True)
     epochs = iter(range(1, lessons.epochs + 1))
     asked, results = raster_training.train(
-        recipe, gathered, folder / "model", lambda: print("epoch", next(epochs), flush=True),
+        recipe, gathered, out, lambda: print("epoch", next(epochs), flush=True),
         resume=True, licence="Apache-2.0",
     )  # fmt: skip
     print(results, flush=True)
@@ -266,7 +303,7 @@ def compared(records: Iterable[Record], levels: dict[str, Level], other: str) ->
                     only[max(here, key=lambda name: here[name])] += 1
     total = sum(only.values())
     p = float(binomtest(only[LEARNED], total).pvalue) if total else 1.0
-    return {"only_learned": only[LEARNED], "only_other": only[other], "p": round(p, 4)}
+    return {"only_learned": only[LEARNED], "only_other": only[other], "p": p}
 
 
 def _target(_: Record, slide: Record) -> bool:
@@ -363,19 +400,23 @@ def main() -> None:
     """Learn, judge, write."""
     parser = argparse.ArgumentParser(prog="bench.sar.learned", description="See bench/sar.md.")
     parser.add_argument("--data", type=Path, help="folder with the data sets that are not shipped")
+    parser.add_argument("--real", action="store_true", help="learn from real quiet looks, too")
     parser.add_argument("--quick", action="store_true", help="small: shows that it runs")
     parser.add_argument("--again", action="store_true", help="judge anew what is kept")
     given = parser.parse_args()
     parameters = load_parameters()
     plan = running.Plan.quick() if given.quick else running.Plan()
     lessons = Lessons.quick() if given.quick else Lessons()
+    if given.real:
+        lessons = replace(lessons, bursts=BURSTS, epochs=14)
     folder = KEPT / ("quick" if given.quick else "whole")
-    asked = learn(lessons, parameters, folder)
+    asked = learn(lessons, parameters, folder, given.data)
     print(asked.model.version, asked.model.threshold, asked.model.validation_f1, flush=True)
     looks: dict[str, list[Record]] = {}
     for job in running.jobs(replace(plan, tuning=0), parameters, given.data):
         kept = running.KEPT / running.fingerprint(parameters, peer=job.peer)
-        looks[job.name] = running.done(job, kept)
+        if not any(burst in job.name for burst in lessons.bursts):
+            looks[job.name] = running.done(job, kept)
     looks = running.with_peer(looks)
     own = folder / asked.model.version.replace("/", "-")
     for name in list(looks):
@@ -405,9 +446,13 @@ def main() -> None:
     if given.quick:
         print(json.dumps(result["detection"]["3 dB"], indent=1))
         return
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    whole = json.loads((RESULTS.with_name("sar.json")).read_text(encoding="utf-8"))
-    (ROOT / "bench" / "sar.md").write_text(page(whole, part(result)), encoding="utf-8")
+    (RESULTS / learned_page.FILES[given.real]).write_text(
+        json.dumps(result, indent=1) + "\n", encoding="utf-8"
+    )
+    whole = json.loads((RESULTS / "sar.json").read_text(encoding="utf-8"))
+    (ROOT / "bench" / "sar.md").write_text(
+        page(whole, learned_page.parts(RESULTS)), encoding="utf-8"
+    )
 
 
 def _job(

@@ -11,7 +11,7 @@ import pytest
 from bench.sar import learned
 from bench.sar.figures import Level, Record
 from bench.sar.judging import SHIPPED
-from bench.sar.learned_page import LEARNED, part
+from bench.sar.learned_page import LEARNED, parts
 from bench.sar.page import page
 from bench.sar.running import CALIBRATION, Plan
 from detectors.radiometry import to_db
@@ -63,8 +63,5 @@ def test_it_learns_from_other_events_than_it_is_judged_on() -> None:
 
 def test_the_page_is_what_the_figures_say() -> None:
     results = BENCH / "results"
-    found, more = (
-        json.loads((results / name).read_text(encoding="utf-8"))
-        for name in ("sar.json", "sar-learned.json")
-    )
-    assert (BENCH / "sar.md").read_text(encoding="utf-8") == page(found, part(more))
+    found = json.loads((results / "sar.json").read_text(encoding="utf-8"))
+    assert (BENCH / "sar.md").read_text(encoding="utf-8") == page(found, parts(results))

@@ -136,8 +136,8 @@ def test_what_cannot_be_counted_is_named() -> None:
         Confusion(("1",), np.array([[np.nan]]))
 
 
-def test_area_weighted_figures_are_those_of_the_paper() -> None:
-    # Olofsson et al. 2014, section 5: sample counts and mapped area of four classes, in pixels.
+def test_area_weighted_figures_follow_the_equations() -> None:
+    # The sample and the mapped pixels of Olofsson et al. 2014, table 8.
     sample = Confusion(
         ("deforestation", "gain", "forest", "other"),
         np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]], dtype=float),
@@ -157,6 +157,26 @@ def test_area_weighted_figures_are_those_of_the_paper() -> None:
     without = estimate(sample, (200_000, 150_000, 3_200_000, 6_450_000), drawn=False)
     assert without is not None
     assert without.overall_accuracy.half is None
+
+
+def test_intervals_are_as_wide_as_repeated_samples_scatter() -> None:
+    draw = np.random.default_rng(0)
+    mapped, points = np.array([300.0, 5000.0, 700.0]), (600, 1600, 700)
+    truth = np.array([[0.8, 0.15, 0.05], [0.02, 0.95, 0.03], [0.1, 0.2, 0.7]])
+    drawn = [
+        np.array([draw.multinomial(n, row) for n, row in zip(points, truth, strict=True)], float)
+        for _ in range(800)
+    ]
+    found = [estimate(Confusion(("a", "b", "c"), one), mapped) for one in drawn]
+    for pick in (
+        lambda one: one.overall_accuracy,
+        lambda one: one.classes["a"].area,
+        lambda one: one.classes["a"].users_accuracy,
+        lambda one: one.classes["a"].producers_accuracy,
+        lambda one: one.classes["c"].producers_accuracy,
+    ):
+        values, halves = np.array([(pick(one).value, pick(one).half) for one in found]).T
+        assert 1.96 * values.std() == pytest.approx(halves.mean(), rel=0.12)
 
 
 def test_what_a_sample_cannot_say_is_not_said() -> None:
