@@ -15,6 +15,7 @@ from db.tables.found import (
     LandslideVersion,
     Review,
 )
+from db.tables.inventories import Inventory, InventoryLandslide
 from db.tables.told import (
     DELIVERY_STATES,
     NOTICE_STATES,
@@ -52,6 +53,8 @@ __all__ = [
     "Exclusion",
     "ExposureFeature",
     "ExposureMap",
+    "Inventory",
+    "InventoryLandslide",
     "Landslide",
     "LandslideDetection",
     "LandslidePeriod",
