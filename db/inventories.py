@@ -11,9 +11,21 @@ from typing import Any
 
 from geoalchemy2 import Geography
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import Select, bindparam, cast, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db import convert, tables
 from detectors.errors import ConfigurationError
@@ -190,6 +202,7 @@ def read_mapped(
     *,
     ground: BaseGeometry | None = None,
     duplicates: bool = False,
+    simulated: bool | None = None,
 ) -> Iterator[list[StoredLandslide]]:
     """Yield mapped landslides in batches, in the order of the file; memory stays flat.
 
@@ -197,7 +210,9 @@ def read_mapped(
         s: Session.
         name: Only of this inventory.
         ground: Only those that meet it, EPSG:4326.
-        duplicates: Those that were mapped before, too.
+        duplicates: All rows; else each landslide once: of an inventory asked by name its first
+            row, whatever other inventories hold.
+        simulated: Only of inventories that never happened, or only of those that did.
     """
     row = tables.InventoryLandslide
     query: Select[Any] = select(row).order_by(row.inventory_id, row.file_row, row.id)
@@ -205,8 +220,11 @@ def read_mapped(
         query = query.where(row.inventory_id == name)
     if ground is not None:
         query = query.where(func.ST_Intersects(row.geometry, convert.geometry_value(ground)))
+    if simulated is not None:
+        theirs = select(tables.Inventory.id).where(tables.Inventory.simulated.is_(simulated))
+        query = query.where(row.inventory_id.in_(theirs))
     if not duplicates:
-        query = query.where(row.duplicate_of.is_(None))
+        query = query.where(row.duplicate_of.is_(None) if name is None else ~_said_before())
     options = {"yield_per": BATCH, "populate_existing": True}
     with s.scalars(query, execution_options=options) as found:
         for part in found.partitions():
@@ -214,6 +232,16 @@ def read_mapped(
             # What was read is not needed again: a session keeps rows as long as somebody does.
             for one in part:
                 s.expunge(one)
+
+
+def _said_before() -> ColumnElement[bool]:
+    """Return the condition that a row repeats an earlier one of its own inventory."""
+    row, first = tables.InventoryLandslide, aliased(tables.InventoryLandslide)
+    alike = or_(
+        first.id == row.duplicate_of,
+        and_(first.duplicate_of == row.duplicate_of, first.file_row < row.file_row),
+    )
+    return exists().where(first.inventory_id == row.inventory_id, alike)
 
 
 def count_mapped(s: Session, name: str) -> int:

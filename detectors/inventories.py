@@ -80,7 +80,7 @@ class MappedLandslide:
     accuracy_m: float | None = None
     """How far off its position may be, metres; None: unknown."""
     duplicate_of: uuid.UUID | None = None
-    """Mapped landslide that this one is again; scores and statistics leave it out."""
+    """Mapped landslide that this one is again, of any inventory: each counts once."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """All columns as they came."""
 
@@ -258,32 +258,60 @@ class Score:
         return self.false / self.found if self.found else None
 
 
-def score(
-    truth: Places, truth_m2: NDArray[np.float64], found: Places, rule: Sameness
-) -> tuple[Score, NDArray[np.bool_], NDArray[np.bool_]]:
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What was found of what is mapped, one by one."""
+
+    detected: NDArray[np.bool_]
+    """(mapped,), something found is the same landslide."""
+    iou: NDArray[np.float64]
+    """(mapped,), against all that found it together; NaN: not found, or no outline."""
+    explained: NDArray[np.bool_]
+    """(found,), something mapped is the same landslide."""
+
+    def score(
+        self,
+        areas_m2: NDArray[np.float64],
+        truth: NDArray[np.bool_] | None = None,
+        found: NDArray[np.bool_] | None = None,
+    ) -> Score:
+        """Return the score of all, or of some of them.
+
+        Args:
+            areas_m2: (mapped,), NaN for points.
+            truth: Those of the mapped that count; None: all.
+            found: Those of the found that count; None: all.
+        """
+        ours = np.ones(len(self.detected), bool) if truth is None else truth
+        theirs = np.ones(len(self.explained), bool) if found is None else found
+        iou = self.iou[ours]
+        iou = iou[np.isfinite(iou)]
+        return Score(
+            mapped=int(ours.sum()),
+            detected=int((self.detected & ours).sum()),
+            found=int(theirs.sum()),
+            false=int((~self.explained & theirs).sum()),
+            iou=float(iou.mean()) if len(iou) else None,
+            mapped_m2=float(np.nansum(areas_m2[ours])),
+            detected_m2=float(np.nansum(areas_m2[self.detected & ours])),
+        )
+
+
+def match(truth: Places, found: Places, rule: Sameness) -> Matched:
     """Hold what was found against what is mapped; several may be one landslide, either way.
 
     Args:
-        truth: what is mapped.
-        truth_m2: its areas, m2, NaN for points.
-        found: what was found.
-        rule: when two are one.
-
-    Returns:
-        The score, which of the truth was found, and which of the found is explained.
+        truth: What is mapped.
+        found: What was found.
+        rule: When two are one.
     """
     left, right, _ = pairs(truth, found, rule)
     detected, explained = np.zeros(len(truth), bool), np.zeros(len(found), bool)
     detected[left], explained[right] = True, True
-    overlaps = []
+    iou = np.full(len(truth), np.nan)
     for index in np.unique(left):
         shape = truth.shapes[index]
         if shape.area > 0:
             theirs = shapely.union_all(found.shapes[right[left == index]])
-            overlaps.append(shape.intersection(theirs).area / shape.union(theirs).area)
-    made = Score(
-        mapped=len(truth), detected=int(detected.sum()), found=len(found),
-        false=int((~explained).sum()), iou=float(np.mean(overlaps)) if overlaps else None,
-        mapped_m2=float(np.nansum(truth_m2)), detected_m2=float(np.nansum(truth_m2[detected])),
-    )  # fmt: skip
-    return made, detected, explained
+            iou[index] = shape.intersection(theirs).area / shape.union(theirs).area
+    return Matched(detected, iou, explained)

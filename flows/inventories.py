@@ -80,7 +80,7 @@ def import_inventory(
             first.setdefault(one.id, one)
         known = inventories.known_ids(s, list(first))
         fresh = [one for key, one in first.items() if key not in known]
-        marked, duplicates = _marked(s, fresh, rule)
+        marked, duplicates = _marked(s, fresh, rule, simulated=inventory.simulated)
         if dry:
             # What would be refused is refused now, and what it had written goes.
             nested = s.begin_nested()
@@ -94,12 +94,12 @@ def import_inventory(
 
 
 def _marked(
-    s: Session, fresh: Sequence[MappedLandslide], rule: Sameness
+    s: Session, fresh: Sequence[MappedLandslide], rule: Sameness, *, simulated: bool
 ) -> tuple[list[MappedLandslide], list[Duplicate]]:
     """Return new landslides with those marked that are mapped already, and which these are."""
     if not fresh:
         return [], []
-    of_stored = _in_store(s, fresh, rule)
+    of_stored = _in_store(s, fresh, rule, simulated=simulated)
     again = repeated(fresh, rule)
     marked, duplicates = [], []
     for index, one in enumerate(fresh):
@@ -121,9 +121,12 @@ def _marked(
 
 
 def _in_store(
-    s: Session, fresh: Sequence[MappedLandslide], rule: Sameness
+    s: Session, fresh: Sequence[MappedLandslide], rule: Sameness, *, simulated: bool
 ) -> dict[int, inventories.StoredLandslide]:
-    """Return the stored landslide that each new one repeats, by index."""
+    """Return the stored landslide that each new one repeats, by index.
+
+    What happened never repeats what did not, nor the other way round.
+    """
     places = Places.of(fresh)
     west, south, east, north = shapely.total_bounds(places.shapes)
     reach = max(rule.distance_m, float(places.accuracy.max()))
@@ -133,7 +136,7 @@ def _in_store(
         max(west - aside, -180), max(south - up, -90), min(east + aside, 180), min(north + up, 90)
     )
     held: dict[int, inventories.StoredLandslide] = {}
-    for batch in inventories.read_mapped(s, ground=ground):
+    for batch in inventories.read_mapped(s, ground=ground, simulated=simulated):
         stored = Places.of([one.mapped for one in batch])
         left, right, _ = pairs(places, stored, rule)
         for ours, theirs in zip(left.tolist(), right.tolist(), strict=True):

@@ -69,7 +69,7 @@ class InventoryLandslide(Base):
     accuracy_m: Mapped[float | None] = column("How far off it may be, m; null: unknown.")
     duplicate_of: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("scarpwatch.inventory_landslides.id", ondelete="SET NULL"),
-        comment="Mapped landslide that this is again; scores and statistics leave it out.",
+        comment="Mapped landslide that this is again, of any inventory: each counts once.",
     )
     attributes: Mapped[dict[str, Any]] = column("All columns of the file as they came.")
     recorded_at: Mapped[datetime] = recorded()

@@ -40,6 +40,7 @@ from flows.cli.reviewing import review
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
 from flows.cli.simulating import simulate
+from flows.cli.statistics import statistics
 from flows.cli.terrain import terrain
 
 __all__ = ["app", "main"]
@@ -116,6 +117,7 @@ app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)
 app.command(rich_help_panel=READ)(export)
+app.command(rich_help_panel=READ)(statistics)
 app.command("import", rich_help_panel=READ)(import_file)
 app.command(rich_help_panel=ARCHIVES)(replay)
 app.command(rich_help_panel=ARCHIVES)(demo)

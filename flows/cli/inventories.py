@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from detectors.errors import ConfigurationError
-from flows.cli.options import AsJson, open_world
+from detectors.types import Tier
+from flows.cli.options import AsJson, OnlyRegion, date_option, open_world, require_folder
 from flows.cli.output import aside, details, emit, plain, screen, some, table
 
 if TYPE_CHECKING:
     from db.inventories import InventorySummary
     from flows.inventories import Imported
+    from flows.inventory_scores import Scored
 
 app = typer.Typer(help="Inventories of mapped landslides: truth, kept apart and never alerted.")
 
@@ -22,6 +25,15 @@ app = typer.Typer(help="Inventories of mapped landslides: truth, kept apart and 
 SHOWN = 5
 #: What an unstated licence is called.
 NONE_STATED = "none stated"
+
+
+class Every(StrEnum):
+    """What rows of a score are cut into; ``flows.inventory_scores.PERIODS``."""
+
+    ALL = "all"
+    YEAR = "year"
+    MONTH = "month"
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the inventory.")]
 
@@ -245,3 +257,129 @@ def remove(name: Name) -> None:
     with open_world() as services, transaction(services.engine) as s:
         held = inventories.remove_inventory(s, name)
     screen().print(f"[name]{plain(name)}[/] with {some(held, 'landslide')} is removed.")
+
+
+@app.command()
+def score(
+    name: Name,
+    region: OnlyRegion = None,
+    since: Annotated[
+        datetime | None, date_option("--since", "Only what had happened then or later.")
+    ] = None,
+    until: Annotated[datetime | None, date_option("--until", "Only what happened before.")] = None,
+    tier: Annotated[Tier | None, typer.Option(help="Only found landslides of this tier.")] = None,
+    distance: Annotated[
+        float, typer.Option(min=0, metavar="M", help="So far apart they may be one landslide.")
+    ] = 50.0,
+    days: Annotated[
+        float, typer.Option(min=0, metavar="DAYS", help="And so far apart in time.")
+    ] = 30.0,
+    every: Annotated[Every, typer.Option(help="What rows are cut into.")] = Every.YEAR,
+    as_json: AsJson = False,
+) -> None:
+    """Score what the monitoring found against an inventory.
+
+    POD is the share of mapped landslides that were found. False are found ones that nothing mapped
+    explains: wrong only where the inventory is complete.
+    """
+    from datetime import timedelta
+
+    from detectors.inventories import Sameness
+    from flows.inventory_scores import Asked, score_inventory
+
+    with open_world() as services, aside().status("matching"):
+        done = score_inventory(
+            services.engine, name, Asked(region, since, until, tier, every.value),
+            Sameness(distance, timedelta(days=days), iou=0.0),
+        )  # fmt: skip
+    if as_json:
+        emit(_score_document(done))
+    else:
+        _print_score(done)
+
+
+def _score_document(done: Scored) -> dict[str, Any]:
+    from flows.cli.documents import as_json
+
+    rows = [
+        {
+            "region_id": row.region_id, "period": row.period, **as_json(row.score),
+            "pod": row.score.pod, "pod_interval": as_json(row.score.pod_interval),
+            "far": row.score.far,
+        }
+        for row in done.rows
+    ]  # fmt: skip
+    return {
+        "inventory": as_json(done.inventory), "rows": rows, "outside": done.outside,
+        "unwatched": done.unwatched,
+    }  # fmt: skip
+
+
+def _print_score(done: Scored) -> None:
+    console = screen()
+    if done.inventory.simulated:
+        console.print("[drill]SIMULATED[/] landslides against a [drill]SIMULATED[/] inventory.\n")
+    made = table("Region")
+    made.add_column("When", no_wrap=True)
+    for heading in ("Mapped", "Detected", "POD (95 %)", "Found", "False", "FAR", "IoU"):
+        made.add_column(heading, justify="right", no_wrap=True)
+    for row in done.rows:
+        one = row.score
+        sure = one.pod_interval
+        pod = "-" if sure is None else f"{one.pod:.2f} ({sure[0]:.2f}-{sure[1]:.2f})"
+        made.add_row(
+            f"[name]{plain(row.region_id)}[/]", row.period, str(one.mapped), str(one.detected),
+            pod, str(one.found), str(one.false), _rate(one.far), _rate(one.iou),
+        )  # fmt: skip
+    console.print(made)
+    console.print(
+        f"\n{some(done.outside, 'mapped landslide')} outside these regions, {done.unwatched} from "
+        "before they were watched: not counted. False: nothing mapped explains them, which is "
+        "wrong only where the inventory is complete."
+    )
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+@app.command()
+def mask(
+    name: Name,
+    out: Annotated[Path, typer.Argument(metavar="OUT.tif", help="Mask to write.")],
+    raster: Annotated[Path, typer.Option(metavar="FILE", help="Raster it is to lie on.")],
+    at: Annotated[
+        datetime | None,
+        date_option("--at", "When the raster was taken: later landslides do not show on it."),
+    ] = None,
+    binary: Annotated[
+        bool, typer.Option("--binary", help="Unknown ground is 0, too: for scarpwatch train.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write an inventory as a mask on a raster's pixels, to learn from.
+
+    1 landslide, 0 none, 255 unknown. It serves as --labels of scarpwatch recipes train; with
+    --binary, in a folder, under the name of its picture, as --masks of scarpwatch train.
+    """
+    from flows.cli.documents import as_json as plain_values
+    from flows.inventory_masks import write_mask
+
+    require_folder(out)
+    with open_world() as services:
+        done = write_mask(services.engine, name, raster, out, at, binary=binary)
+    if as_json:
+        emit(plain_values(done))
+        return
+    console = screen()
+    mark = "[drill]SIMULATED[/] " if done.simulated else ""
+    console.print(
+        f"Written: {plain(str(out))} ({mark}{some(done.landslides, 'outline')}; "
+        f"{100 * done.share_landslide:.1f} % of the known pixels are landslides, "
+        f"{100 * done.share_unknown:.1f} % of all are unknown{', written as 0' if binary else ''})"
+    )
+    if done.undecided:
+        console.print(
+            f"{some(done.undecided, 'outline')} may have come later than the raster: unknown."
+        )
+    console.print(f"What is trained on it stands under its terms: {plain(done.licence)}.")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyproj import Geod
 from shapely.geometry import MultiPolygon, Point, box
 
-from detectors.inventories import MappedLandslide, Places, Sameness, pairs, repeated, score
+from detectors.inventories import MappedLandslide, Places, Sameness, match, pairs, repeated
 
 DAY = timedelta(days=1)
 START = datetime(2023, 5, 1, tzinfo=UTC)
@@ -91,22 +91,24 @@ def test_score_counts_each_side_once() -> None:
     seen = places(
         square(0, 0, 50), square(50, 50, 50), square(2000, 2000), square(3010, 0)
     )  # fmt: skip
-    made, detected, explained = score(
-        truth, np.array([10_000.0, 10_000.0, np.nan]), seen, Sameness(30, 3 * DAY, 0)
-    )
+    matched = match(truth, seen, Sameness(30, 3 * DAY, 0))
+    areas = np.array([10_000.0, 10_000.0, np.nan])
+    made = matched.score(areas)
     assert (made.mapped, made.detected, made.found, made.false) == (3, 2, 4, 1)
     assert made.iou == pytest.approx(0.5, abs=1e-3)
     assert (made.mapped_m2, made.detected_m2) == (20_000.0, 10_000.0)
-    assert detected.tolist() == [True, False, True]
-    assert explained.tolist() == [True, True, False, True]
+    assert matched.detected.tolist() == [True, False, True]
+    assert matched.explained.tolist() == [True, True, False, True]
     assert made.pod == pytest.approx(2 / 3)
+    some = matched.score(areas, np.array([False, True, True]), np.array([True, False, True, False]))
+    assert (some.mapped, some.detected, some.found, some.false) == (2, 1, 2, 1)
     assert made.far == 0.25
     low, high = made.pod_interval
     assert (low, high) == (pytest.approx(0.2077, abs=1e-3), pytest.approx(0.9385, abs=1e-3))
 
 
 def test_nothing_mapped_has_no_rate() -> None:
-    made, _, _ = score(places(), np.empty(0), places(square(0, 0)), Sameness())
+    made = match(places(), places(square(0, 0)), RULE).score(np.empty(0))
     assert (made.pod, made.pod_interval, made.far, made.iou) == (None, None, 1.0, None)
 
 

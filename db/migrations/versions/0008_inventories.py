@@ -82,7 +82,7 @@ def upgrade() -> None:
         _c(
             "duplicate_of",
             UUID,
-            "Mapped landslide that this is again; scores and statistics leave it out.",
+            "Mapped landslide that this is again, of any inventory: each counts once.",
             nullable=True,
         ),
         _c("attributes", postgresql.JSONB(), "All columns of the file as they came."),
