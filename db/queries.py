@@ -16,6 +16,7 @@ from db import convert, tables
 from db.base import SCHEMA
 from db.records import LookRecord, PollRecord, TransitionRecord
 from db.selecting import (
+    believed,
     landslides,
     latest_landslides,
     of_passes,
@@ -36,7 +37,6 @@ from detectors.types import (
     State,
     Tier,
     WatchedRegion,
-    require_utc,
 )
 
 #: Landslides in these states no longer take detections in.
@@ -307,32 +307,13 @@ def landslides_as_of(
         state: Only those in this state.
         tier: Only those of this tier.
     """
-    period, version = tables.LandslidePeriod, LandslideVersion
-    known = (
-        func.upper_inf(period.system_time)
-        if at is None
-        else period.system_time.contains(require_utc(at, "at"))
-    )
-    held = (
-        period.valid_time.contains(require_utc(valid_at, "valid_at"))
-        if valid_at is not None
-        else func.upper_inf(period.valid_time)
-    )
-    query = (
-        versions()
-        .join(
-            period,
-            (period.landslide_id == version.landslide_id) & (period.revision == version.revision),
-        )
-        .where(known, held)
-        .order_by(version.not_after, version.landslide_id)
-    )
+    query = believed(at, valid_at)
     if region_id is not None:
         query = query.where(tables.Landslide.region_id == region_id)
     if state is not None:
-        query = query.where(version.state == State(state).value)
+        query = query.where(LandslideVersion.state == State(state).value)
     if tier is not None:
-        query = query.where(version.tier == Tier(tier).value)
+        query = query.where(LandslideVersion.tier == Tier(tier).value)
     return landslides(s, query)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from shapely.geometry.base import BaseGeometry
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db import convert, tables
 from db.tables import LandslideVersion
-from detectors.types import SAME_PASS, Acquisition, Landslide
+from detectors.types import SAME_PASS, Acquisition, Landslide, require_utc
 
 
 def rows[Row](s: Session, query: Select[tuple[Row]]) -> Iterable[Row]:
@@ -38,6 +39,35 @@ def standing(query: Select[Any]) -> Select[Any]:
         )
         .where(func.upper_inf(period.system_time))
         .order_by(func.lower(period.valid_time), LandslideVersion.landslide_id)
+    )
+
+
+def believed(at: datetime | None, valid_at: datetime | None = None) -> Select[Any]:
+    """Return the query for (version, region id) of what was believed, oldest first.
+
+    Args:
+        at: When it was believed, aware: what was recorded later counts for nothing. None: now.
+        valid_at: Of which moment in the world; None: of the last that was known then.
+    """
+    period, version = tables.LandslidePeriod, LandslideVersion
+    known = (
+        func.upper_inf(period.system_time)
+        if at is None
+        else period.system_time.contains(require_utc(at, "at"))
+    )
+    held = (
+        period.valid_time.contains(require_utc(valid_at, "valid_at"))
+        if valid_at is not None
+        else func.upper_inf(period.valid_time)
+    )
+    return (
+        versions()
+        .join(
+            period,
+            (period.landslide_id == version.landslide_id) & (period.revision == version.revision),
+        )
+        .where(known, held)
+        .order_by(version.not_after, version.landslide_id)
     )
 
 

@@ -235,6 +235,8 @@ class Settings(BaseSettings):
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     clock_file: Path | None = None
     """Replay: a file that holds the time to believe in; None = the system clock."""
+    licence: str = ""
+    """Terms of use of what this system exports; empty: exports say that nobody stated them."""
     exercise: bool = False
     """Replay or drill: every alert goes out as EXERCISE, to exercise channels only."""
     history: timedelta = timedelta(days=400)

@@ -27,6 +27,7 @@ from detectors.errors import ScarpwatchError
 
 pytest_plugins = [
     "tests.rude", "tests.series", "tests.watching", "tests.optical_watch", "tests.maps",
+    "tests.mapped",
 ]  # fmt: skip
 
 # A slow machine is no fault of the code; all else stays as Hypothesis has it, in CI too.

@@ -16,6 +16,7 @@ from db.tables.found import (
     LandslideVersion,
     Review,
 )
+from db.tables.inventories import Inventory, InventoryLandslide
 from db.tables.told import (
     DELIVERY_STATES,
     NOTICE_STATES,
@@ -53,6 +54,8 @@ __all__ = [
     "Exclusion",
     "ExposureFeature",
     "ExposureMap",
+    "Inventory",
+    "InventoryLandslide",
     "Landslide",
     "LandslideAttributes",
     "LandslideDetection",

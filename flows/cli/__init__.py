@@ -18,9 +18,12 @@ from flows.cli.catalogs import app as catalogs_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
 from flows.cli.exclusions import app as exclusions_app
+from flows.cli.exporting import export
 from flows.cli.exposure import app as exposure_app
 from flows.cli.feeds import app as feed_app
 from flows.cli.health import doctor, status
+from flows.cli.inventories import app as inventories_app
+from flows.cli.inventories import import_file
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
 from flows.cli.looks import app as looks_app
@@ -38,6 +41,7 @@ from flows.cli.reviewing import review
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
 from flows.cli.simulating import simulate
+from flows.cli.statistics import statistics
 from flows.cli.terrain import terrain
 
 __all__ = ["app", "main"]
@@ -95,6 +99,7 @@ for group, name, panel in (
     (exposure_app, "exposure", WATCH),
     (exclusions_app, "exclusions", WATCH),
     (landslides_app, "landslides", READ),
+    (inventories_app, "inventories", READ),
     (looks_app, "looks", READ),
     (alerts_app, "alerts", READ),
     (cap_app, "cap", READ),
@@ -113,6 +118,9 @@ app.command(rich_help_panel=WATCH)(review)
 app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)
+app.command(rich_help_panel=READ)(export)
+app.command(rich_help_panel=READ)(statistics)
+app.command("import", rich_help_panel=READ)(import_file)
 app.command(rich_help_panel=ARCHIVES)(replay)
 app.command(rich_help_panel=ARCHIVES)(demo)
 app.command(rich_help_panel=ARCHIVES)(drill)

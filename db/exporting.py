@@ -1,0 +1,171 @@
+"""Landslides on their way out: batches with their lineage, read through a cursor of the server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from db import convert, tables
+from db.selecting import believed, latest_landslides
+from db.tables import LandslideVersion
+from detectors.types import Kind, Landslide, State, Tier
+
+#: Landslides fetched at a time.
+BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which landslides; None and the empty tuple leave a question open."""
+
+    region_id: str | None = None
+    """Only of this region."""
+    states: tuple[State, ...] = ()
+    """Only in one of these states."""
+    tier: Tier | None = None
+    """Only of this tier."""
+    kind: Kind | None = None
+    """Only of this kind."""
+    bbox: tuple[float, float, float, float] | None = None
+    """Only those that meet this box: west, south, east, north, degrees."""
+    since: datetime | None = None
+    """Only those first seen (``not_after``) then or later, UTC."""
+    until: datetime | None = None
+    """Only those first seen before, UTC."""
+    as_of: datetime | None = None
+    """As believed then, UTC; None: now."""
+    simulated: bool | None = None
+    """Only those that never happened, or only those that did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a landslide came of."""
+
+    items: tuple[str, ...]
+    """Catalogue items, radar and optical, before and after."""
+    sources: tuple[str, ...]
+    """Catalogues and collections of the looks that found or checked it."""
+    detectors: tuple[str, ...]
+    """Detectors that saw it."""
+    weights: tuple[str, ...]
+    """Versions of their weights."""
+    configs: tuple[str, ...]
+    """Hashes of their configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A landslide as it goes out."""
+
+    landslide: Landslide
+    """What is, or was, believed."""
+    lineage: Lineage
+    """What it came of."""
+    recorded_at: datetime
+    """When we came to believe it, UTC."""
+
+
+def _query(wanted: Wanted) -> Select[Any]:
+    version = LandslideVersion
+    query = latest_landslides() if wanted.as_of is None else believed(wanted.as_of)
+    asked: list[ColumnElement[bool]] = []
+    if wanted.region_id is not None:
+        asked.append(tables.Landslide.region_id == wanted.region_id)
+    if wanted.states:
+        asked.append(version.state.in_([one.value for one in wanted.states]))
+    if wanted.tier is not None:
+        asked.append(version.tier == wanted.tier.value)
+    if wanted.kind is not None:
+        asked.append(version.kind == wanted.kind.value)
+    if wanted.bbox is not None:
+        asked.append(func.ST_Intersects(version.geometry, func.ST_MakeEnvelope(*wanted.bbox, 4326)))
+    if wanted.since is not None:
+        asked.append(version.not_after >= wanted.since)
+    if wanted.until is not None:
+        asked.append(version.not_after < wanted.until)
+    if wanted.simulated is not None:
+        asked.append(version.simulated.is_(wanted.simulated))
+    return query.where(*asked)
+
+
+def count_landslides(s: Session, wanted: Wanted) -> int:
+    """Return how many landslides there are of what is wanted."""
+    inner = _query(wanted).with_only_columns(LandslideVersion.landslide_id).order_by(None)
+    return s.scalar(select(func.count()).select_from(inner.subquery())) or 0
+
+
+def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
+    """Yield what is wanted in batches, oldest first; memory stays flat."""
+    options = {"yield_per": BATCH, "populate_existing": True}
+    with s.execute(_query(wanted), execution_options=options) as found:
+        for part in found.partitions():
+            versions = [version for version, _ in part]
+            lineage = _lineages(s, versions, wanted.as_of)
+            yield [
+                Exported(
+                    convert.to_landslide(version, region_id),
+                    lineage[version.landslide_id],
+                    version.recorded_at,
+                )
+                for version, region_id in part
+            ]
+            # A session keeps rows as long as somebody does.
+            s.expunge_all()
+
+
+def _lineages(
+    s: Session, versions: Sequence[LandslideVersion], as_of: datetime | None
+) -> Mapping[uuid.UUID, Lineage]:
+    found, seen, check = tables.Detection, tables.Acquisition, tables.OpticalCheck
+    wanted = {key for version in versions for key in version.detections}
+    columns = (found.item_ids, found.detector, found.weights_version, found.config_hash)
+    detections = {
+        row.id: row
+        for row in s.execute(
+            select(found.id, seen.source, *columns)
+            .join(seen, seen.id == found.acquisition_id)
+            .where(found.id.in_(wanted))
+        )
+    }
+    checked = (
+        select(
+            check.landslide_id, seen.source, check.item_ids, check.weights_version,
+            check.config_hash,
+        )
+        .join(seen, seen.id == check.acquisition_id)
+        .where(check.landslide_id.in_([version.landslide_id for version in versions]))
+    )  # fmt: skip
+    if as_of is not None:
+        checked = checked.where(check.recorded_at <= as_of)
+    checks: dict[uuid.UUID, list[Any]] = {}
+    for row in s.execute(checked):
+        checks.setdefault(row.landslide_id, []).append(row)
+    return {
+        version.landslide_id: _lineage(
+            [detections[key] for key in version.detections if key in detections],
+            checks.get(version.landslide_id, ()),
+        )
+        for version in versions
+    }
+
+
+def _lineage(detections: Sequence[Any], checks: Sequence[Any]) -> Lineage:
+    looks = [*detections, *checks]
+
+    def all_of(values: Iterator[str]) -> tuple[str, ...]:
+        return tuple(sorted({value for value in values if value}))
+
+    return Lineage(
+        items=all_of(item for look in looks for item in look.item_ids),
+        sources=all_of(look.source for look in looks),
+        detectors=all_of(name for one in detections for name in one.detector.split("+")),
+        weights=all_of(look.weights_version for look in looks),
+        configs=all_of(look.config_hash for look in looks),
+    )

@@ -1,0 +1,158 @@
+"""What the monitoring found, held against an inventory: by region, and by year or month."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from db import inventories, queries
+from db.engine import transaction
+from db.exporting import Wanted, read_landslides
+from db.inventories import StoredLandslide
+from detectors.inventories import Inventory, Places, Sameness, Score, match
+from detectors.types import Landslide, State, Tier
+
+#: What the rows of a score are cut into, and the pattern of each.
+PERIODS = {"all": "", "year": "%Y", "month": "%Y-%m"}
+ALL, UNDATED = "all", "undated"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be scored."""
+
+    region_id: str | None = None
+    """Only this region; None: all watched ones."""
+    since: datetime | None = None
+    """Only what happened (``not_after``) then or later, UTC."""
+    until: datetime | None = None
+    """Only what happened before, UTC."""
+    tier: Tier | None = None
+    """Only found landslides of this tier."""
+    every: str = "year"
+    """Key of ``PERIODS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One row of a score."""
+
+    region_id: str
+    """Watched region."""
+    period: str
+    """``all``, a year, a month, or ``undated``."""
+    score: Score
+    """How it went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An inventory's score."""
+
+    inventory: Inventory
+    """Whose truth it is."""
+    rows: tuple[ScoreRow, ...]
+    """By region; ``all`` first, then by period."""
+    outside: int
+    """Mapped landslides in no region that was asked for."""
+    unwatched: int
+    """Mapped in a region, but before it was watched."""
+
+
+def score_inventory(engine: Engine, name: str, asked: Asked, rule: Sameness) -> Scored:
+    """Score what is believed now; refuted landslides and parts of others were not found.
+
+    A SIMULATED inventory is held against SIMULATED landslides only, a real one against real ones.
+
+    Args:
+        engine: PostGIS.
+        name: Inventory.
+        asked: What of it.
+        rule: When a found and a mapped landslide are one.
+
+    Raises:
+        ConfigurationError: no such inventory or region.
+    """
+    rows: list[ScoreRow] = []
+    inside_any: set[int] = set()
+    unwatched = 0
+    with transaction(engine) as s:
+        inventory = inventories.get_inventory(s, name).inventory
+        regions = (
+            [queries.get_region(s, asked.region_id, include_removed=True)]
+            if asked.region_id is not None
+            else queries.list_regions(s)
+        )
+        mapped = [one for batch in inventories.read_mapped(s, name) for one in batch]
+        points = shapely.point_on_surface([one.mapped.geometry for one in mapped])
+        for region in regions:
+            inside = np.flatnonzero(shapely.contains(region.geometry, points))
+            inside_any |= set(inside.tolist())
+            truth = [mapped[index] for index in inside]
+            if region.watch_from is not None:
+                watched = [one for one in truth if _after(one, region.watch_from)]
+                unwatched += len(truth) - len(watched)
+                truth = watched
+            wanted = Wanted(region.id, tier=asked.tier, simulated=inventory.simulated)
+            found = [
+                one.landslide
+                for batch in read_landslides(s, wanted)
+                for one in batch
+                if one.landslide.state is not State.REFUTED and one.landslide.merged_into is None
+            ]
+            rows += _rows(region.id, truth, found, asked, rule)
+    return Scored(inventory, tuple(rows), len(mapped) - len(inside_any), unwatched)
+
+
+def _after(one: StoredLandslide, moment: datetime) -> bool:
+    return one.mapped.not_after is None or one.mapped.not_after >= moment
+
+
+def _rows(
+    region_id: str, truth: Sequence[StoredLandslide], found: Sequence[Landslide], asked: Asked,
+    rule: Sameness,
+) -> list[ScoreRow]:  # fmt: skip
+    matched = match(
+        Places.of([one.mapped for one in truth]),
+        Places(
+            [one.geometry for one in found], [(one.not_before, one.not_after) for one in found]
+        ),
+        rule,
+    )  # fmt: skip
+    areas = np.array([one.area_m2 or np.nan for one in truth], dtype=float)
+    mapped_at = [one.mapped.not_after for one in truth]
+    found_at: list[datetime | None] = [one.not_after for one in found]
+    counts, seen = _asked_for(mapped_at, asked), _asked_for(found_at, asked)
+    made = [ScoreRow(region_id, ALL, matched.score(areas, counts, seen))]
+    if asked.every == ALL:
+        return made
+    ours, theirs = (np.array([_period(at, asked) for at in times], dtype=object) for times in (
+        mapped_at, found_at,
+    ))  # fmt: skip
+    for period in sorted({*ours[counts], *theirs[seen]}):
+        score = matched.score(areas, counts & (ours == period), seen & (theirs == period))
+        made.append(ScoreRow(region_id, str(period), score))
+    return made
+
+
+def _asked_for(times: Sequence[datetime | None], asked: Asked) -> NDArray[np.bool_]:
+    """Return which lie in the time asked for; an unknown time lies in none but all time."""
+
+    def lies(at: datetime | None) -> bool:
+        if at is None:
+            return asked.since is None and asked.until is None
+        return (asked.since is None or at >= asked.since) and (
+            asked.until is None or at < asked.until
+        )
+
+    return np.array([lies(at) for at in times], dtype=bool)
+
+
+def _period(at: datetime | None, asked: Asked) -> str:
+    return UNDATED if at is None else at.strftime(PERIODS[asked.every])
