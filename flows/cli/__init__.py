@@ -38,6 +38,7 @@ from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
 from flows.cli.simulating import simulate
 from flows.cli.terrain import terrain
+from flows.cli.web import app as web_app
 
 __all__ = ["app", "main"]
 
@@ -105,6 +106,8 @@ for group, name, panel in (
     (database_app, "db", KEEP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)
+# Without a command of its own it serves, so no help stands in for that.
+app.add_typer(web_app, name="web", rich_help_panel=READ)
 app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
 app.command(rich_help_panel=WATCH)(review)
