@@ -1,24 +1,22 @@
 """What pages show of many landslides: a list page by page, and a map that counts what is too much.
 
-Read-only. The latest version of a landslide is the one that no later version of it follows; asked
-so, a narrow filter never reads the other hundred thousand.
+Read-only. All of it goes by ``landslide_marks``, which has the newest version of each landslide.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal_column, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy.orm import Session
 
-from db import convert, tables
+from db import convert
 from db.selecting import landslides, versions
-from db.tables import LandslideVersion
+from db.tables import LandslideMark, LandslideVersion
 from detectors.types import Landslide, State, Tier
 
 #: West, south, east, north, degrees.
@@ -87,85 +85,84 @@ class Heap:
     """How many of them are confirmed."""
 
 
-def latest(wanted: Wanted, box: Box | None = None) -> ColumnElement[bool]:
-    """Return the condition on ``LandslideVersion`` joined with ``Landslide``."""
-    version = LandslideVersion
-    later = aliased(LandslideVersion)
-    newer = exists().where(
-        later.landslide_id == version.landslide_id, later.revision > version.revision
-    )
-    tests: list[ColumnElement[bool]] = [~newer]
+def _tests(wanted: Wanted, box: Box | None = None) -> ColumnElement[bool]:
+    """Return the condition on ``LandslideMark``."""
+    tests: list[ColumnElement[bool]] = []
     if wanted.region_id is not None:
-        tests.append(tables.Landslide.region_id == wanted.region_id)
+        tests.append(LandslideMark.region_id == wanted.region_id)
     if wanted.states:
-        tests.append(version.state.in_([one.value for one in wanted.states]))
+        tests.append(LandslideMark.state.in_([one.value for one in wanted.states]))
     if wanted.tiers:
-        tests.append(version.tier.in_([one.value for one in wanted.tiers]))
+        tests.append(LandslideMark.tier.in_([one.value for one in wanted.tiers]))
     if wanted.since is not None:
-        tests.append(version.not_after >= wanted.since)
+        tests.append(LandslideMark.not_after >= wanted.since)
     if wanted.until is not None:
-        tests.append(version.not_after < wanted.until)
+        tests.append(LandslideMark.not_after < wanted.until)
     if wanted.least_m2 is not None:
-        tests.append(version.area_m2 >= wanted.least_m2)
+        tests.append(LandslideMark.area_m2 >= wanted.least_m2)
     if wanted.most_m2 is not None:
-        tests.append(version.area_m2 <= wanted.most_m2)
+        tests.append(LandslideMark.area_m2 <= wanted.most_m2)
     if box is not None:
-        tests.append(version.geometry.intersects(func.ST_MakeEnvelope(*box, 4326)))
-    return and_(*tests)
-
-
-def _chosen(columns: Sequence[Any], wanted: Wanted, box: Box | None = None) -> Select[Any]:
-    return (
-        select(*columns)
-        .select_from(LandslideVersion)
-        .join(tables.Landslide, LandslideVersion.landslide_id == tables.Landslide.id)
-        .where(latest(wanted, box))
-    )
+        tests.append(LandslideMark.place.intersects(func.ST_MakeEnvelope(*box, 4326)))
+    return and_(true(), *tests)
 
 
 def count_landslides(
     s: Session, wanted: Wanted, box: Box | None = None, limit: int | None = None
 ) -> int:
     """Return how many landslides are wanted; counting stops at ``limit``."""
-    inner = _chosen([literal_column("1")], wanted, box).limit(limit).subquery()
+    inner = select(LandslideMark.landslide_id).where(_tests(wanted, box)).limit(limit).subquery()
     return s.scalar(select(func.count()).select_from(inner)) or 0
 
 
 def page_of_landslides(s: Session, wanted: Wanted, offset: int, limit: int) -> list[Landslide]:
     """Return a page of the latest versions, what was first seen last in front."""
-    query = (
-        versions()
-        .where(latest(wanted))
-        .order_by(LandslideVersion.not_after.desc(), LandslideVersion.landslide_id)
+    page = (
+        select(LandslideMark.landslide_id, LandslideMark.revision)
+        .where(_tests(wanted))
+        .order_by(LandslideMark.not_after.desc(), LandslideMark.landslide_id.desc())
         .offset(offset)
         .limit(limit)
+        .subquery()
+    )
+    version = LandslideVersion
+    query = (
+        versions()
+        .join(
+            page,
+            (version.landslide_id == page.c.landslide_id) & (version.revision == page.c.revision),
+        )
+        .order_by(version.not_after.desc(), version.landslide_id.desc())
     )
     return landslides(s, query)
 
 
 def extent(s: Session, wanted: Wanted) -> Box | None:
     """Return the box around all that is wanted, None where there is nothing."""
-    shape = LandslideVersion.geometry
-    # Of their boxes: reading every vertex of a hundred thousand outlines takes a second.
-    edges = [
-        func.min(func.ST_XMin(shape)), func.min(func.ST_YMin(shape)),
-        func.max(func.ST_XMax(shape)), func.max(func.ST_YMax(shape)),
-    ]  # fmt: skip
-    west, south, east, north = s.execute(_chosen(edges, wanted)).one()
+    place = LandslideMark.place
+    edges = (
+        func.min(func.ST_XMin(place)), func.min(func.ST_YMin(place)),
+        func.max(func.ST_XMax(place)), func.max(func.ST_YMax(place)),
+    )  # fmt: skip
+    west, south, east, north = s.execute(select(*edges).where(_tests(wanted))).one()
     return None if west is None else (west, south, east, north)
 
 
 def spots(s: Session, wanted: Wanted, box: Box, limit: int, *, outlines: bool) -> list[Spot]:
-    """Return the landslides whose boxes meet a box, each by itself, the largest last."""
-    version = LandslideVersion
-    lon, lat = _middle()
+    """Return the landslides whose boxes meet a box, each by itself, the largest first."""
+    mark, version = LandslideMark, LandslideVersion
     columns: list[Any] = [
-        version.landslide_id, lon, lat, version.state, version.tier, version.kind, version.area_m2,
-        version.not_after, version.simulated,
+        mark.landslide_id, mark.lon, mark.lat, mark.state, mark.tier, mark.kind, mark.area_m2,
+        mark.not_after, mark.simulated,
     ]  # fmt: skip
+    query = select(*columns, version.geometry) if outlines else select(*columns)
     if outlines:
-        columns.append(version.geometry)
-    query = _chosen(columns, wanted, box).order_by(version.area_m2).limit(limit)
+        query = query.join_from(
+            mark,
+            version,
+            (version.landslide_id == mark.landslide_id) & (version.revision == mark.revision),
+        )
+    query = query.where(_tests(wanted, box)).order_by(mark.area_m2.desc()).limit(limit)
     return [
         Spot(
             row[0], row[1], row[2], State(row[3]), Tier(row[4]), row[5], row[6], row[7], row[8],
@@ -177,23 +174,14 @@ def spots(s: Session, wanted: Wanted, box: Box, limit: int, *, outlines: bool) -
 
 def heaps(s: Session, wanted: Wanted, box: Box, step: float) -> list[Heap]:
     """Return the landslides of a box counted in squares of ``step`` degrees."""
-    version = LandslideVersion
-    lon, lat = _middle()
-    one = _chosen(
-        [lon.label("lon"), lat.label("lat"), version.simulated, version.state], wanted, box
-    ).subquery()
-    column, row = func.floor(one.c.lon / step), func.floor(one.c.lat / step)
-    query = select(
-        func.avg(one.c.lon), func.avg(one.c.lat), func.count(),
-        func.count().filter(one.c.simulated),
-        func.count().filter(one.c.state == State.CONFIRMED.value),
-    ).group_by(column, row)  # fmt: skip
+    mark = LandslideMark
+    query = (
+        select(
+            func.avg(mark.lon), func.avg(mark.lat), func.count(),
+            func.count().filter(mark.simulated),
+            func.count().filter(mark.state == State.CONFIRMED.value),
+        )
+        .where(_tests(wanted, box))
+        .group_by(func.floor(mark.lon / step), func.floor(mark.lat / step))
+    )  # fmt: skip
     return [Heap(*found) for found in s.execute(query)]
-
-
-def _middle() -> tuple[Any, Any]:
-    shape = LandslideVersion.geometry
-    return (
-        (func.ST_XMin(shape) + func.ST_XMax(shape)) / 2,
-        (func.ST_YMin(shape) + func.ST_YMax(shape)) / 2,
-    )
