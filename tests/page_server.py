@@ -22,7 +22,13 @@ def served_page(services: Services, names: Sequence[str] = ()) -> Iterator[str]:
     Accounts(services.settings.home).add(REVIEWER, PASSWORD)
     with listen(0) as listener:
         server = uvicorn.Server(
-            uvicorn.Config(make_app(services, names), log_config=None, ws="none", lifespan="off")
+            uvicorn.Config(
+                make_app(services, names),
+                log_config=None,
+                ws="none",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

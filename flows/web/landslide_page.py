@@ -16,6 +16,7 @@ from db import cap, queries
 from db.engine import transaction
 from detectors.types import Landslide, Sensor, State, Verdict
 from flows import dossiers
+from flows.alert_pictures import kept_picture
 from flows.dossiers import Dossier
 from flows.services import Services
 from flows.web.asking import read_id
@@ -58,6 +59,11 @@ class LandslidePage:
             there=[] if known.exposure is None else lines(known.exposure, latest.kind),
             severity=severity(latest, known.exposure).value.lower(),
             kept_back=known.excluded is not None and known.excluded.share >= EXCLUDED_FROM,
+            drawn={
+                record.alert.id
+                for record in known.alerts
+                if kept_picture(self._services, record.alert) is not None
+            },
             credits=_credits(known), verdicts=_verdicts(latest), wrong=wrong, reason=reason,
         )  # fmt: skip
 

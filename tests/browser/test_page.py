@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from importlib.resources import files
 
 import httpx
-import pytest
+import numpy as np
+from PIL import Image
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
@@ -106,29 +108,50 @@ def test_a_reviewers_way_from_the_map_to_the_verdict(
     assert [one for one in browser.complaints() if "/radar" not in one] == []
 
 
-@pytest.mark.parametrize(("size", "name"), [(DESKTOP, "desktop"), (PHONE, "phone")])
-def test_no_page_has_a_serious_fault(
-    browser: Browser, page: str, world: OpticalWatch, size: tuple[int, int], name: str
-) -> None:
+def test_no_page_has_a_serious_fault(browser: Browser, page: str, world: OpticalWatch) -> None:
     (landslide,) = world.landslides()
-    browser.size(*size)
     found: set[str] = set()
-    for shot, path in {
-        "map": "/", "landslide": f"/landslides/{landslide.id}", "region": "/regions/slope",
-        "regions": "/regions", "login": "/login", "problem": "/?state=melted",
-    }.items():  # fmt: skip
-        browser.open(page + path)
-        if shot == "map":
-            browser.wait(lambda: browser.one("#map").get_attribute("data-shown") == "1")
-        if shot == "landslide":
-            compared(browser)
-        assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), shot
-        found |= {f"{shot}: {fault}" for fault in faults(browser)}
-        browser.shot(f"{shot}-{name}", whole=shot not in ("map", "login", "problem"))
+    for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
+        for shot, path in {
+            "map": "/", "landslide": f"/landslides/{landslide.id}", "region": "/regions/slope",
+            "regions": "/regions", "login": "/login", "problem": "/?state=melted",
+        }.items():  # fmt: skip
+            browser.size(*size)
+            browser.open(page + path)
+            if shot == "map":
+                browser.wait(lambda: browser.one("#map").get_attribute("data-shown") == "1")
+            if shot == "landslide":
+                compared(browser)
+            assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), shot
+            found |= {f"{name} {shot}: {fault}" for fault in faults(browser)}
+            browser.shot(f"{shot}-{name}", whole=shot not in ("map", "login", "problem"))
     assert found == set()
 
 
-def test_the_list_needs_no_script(browser: Browser, page: str, world: OpticalWatch) -> None:
+def test_pictures_say_what_they_are_and_lists_need_no_script(
+    browser: Browser, page: str, world: OpticalWatch
+) -> None:
+    (landslide,) = world.landslides()
+    one = f"{page}/landslides/{landslide.id}"
+    browser.open(one)
+    compared(browser)
+    captions = [caption.text for caption in browser.all("[data-eye=optical] .said p")]
+    assert [caption.split(":")[0] for caption in captions] == ["Before", "After"]
+    assert all(caption.endswith("EXERCISE SIMULATED") for caption in captions)
+    # This world has no radar images.
+    about = "[data-eye=radar] .about"
+    browser.wait(lambda: browser.text(about).startswith("No picture"))
+    assert "cannot be read just now" in browser.text(about)
+
+    before, after = (picture(f"{one}/pairs/optical-{side}.png") for side in ("before", "after"))
+    assert before.shape == after.shape
+    changed = np.abs(before - after).sum(axis=-1) > 60
+    # The slide lies in the middle; what lies around it did not change, and is drawn alike.
+    height, width = changed.shape
+    middle = changed[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3]
+    assert middle.mean() > 0.3
+    assert changed[: height // 8].mean() < 0.05
+
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.open(f"{page}/?tier=likely")
@@ -142,36 +165,8 @@ def test_the_list_needs_no_script(browser: Browser, page: str, world: OpticalWat
         browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-def test_a_look_that_cannot_be_read_says_why(
-    browser: Browser, page: str, world: OpticalWatch
-) -> None:
-    (landslide,) = world.landslides()
-    browser.open(f"{page}/landslides/{landslide.id}")
-    about = "[data-eye=radar] .about"
-    browser.wait(lambda: browser.text(about).startswith("No picture"))
-    assert "cannot be read just now" in browser.text(about)
-
-
-def test_the_two_pictures_are_of_one_grid(page: str, world: OpticalWatch) -> None:
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    (landslide,) = world.landslides()
-    base = f"{page}/landslides/{landslide.id}/pairs/optical"
-    sides = []
-    for side in ("before", "after"):
-        answer = httpx.get(f"{base}-{side}.png", timeout=60)
-        assert answer.headers["content-type"] == "image/png"
-        sides.append(np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB"), dtype=int))
-    before, after = sides
-    assert before.shape == after.shape
-    changed = np.abs(before - after).sum(axis=-1) > 60
-    # The slide lies in the middle; what lies around it did not change, and is drawn alike.
-    height, width = changed.shape
-    middle = changed[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3]
-    assert middle.mean() > 0.3
-    assert changed[: height // 8].mean() < 0.05
-    about = httpx.get(f"{base}.json").json()
-    assert about["marks"] == "EXERCISE SIMULATED"
+def picture(address: str) -> np.ndarray:
+    """Return a picture (y, x, 3)."""
+    answer = httpx.get(address, timeout=60)
+    assert answer.headers["content-type"] == "image/png"
+    return np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB"), dtype=int)
