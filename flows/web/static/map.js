@@ -12,6 +12,8 @@
     unresolved: { color: "#333333", fillColor: "#595959", fillOpacity: 0.9 },
     closed: { color: "#8a8a8a", fillColor: "#ffffff", fillOpacity: 0.7 },
   };
+  // What matters most lies on top.
+  const ORDER = ["closed", "refuted", "unresolved", "suspected", "confirmed"];
   const map = L.map(place, { preferCanvas: true, minZoom: 2, maxZoom: 18, worldCopyJump: true, zoomControl: false });
   map.attributionControl.remove();
   L.control.zoom({ position: "topright" }).addTo(map);
@@ -31,7 +33,8 @@
     const steps = [30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
     const box = map.getBounds();
     const width = Math.min(box.getEast() - box.getWest(), 360);
-    const step = steps.find((one) => width / one >= 4) || 0.001;
+    const fewest = Math.max(2, Math.floor(map.getSize().x / 160));
+    const step = steps.find((one) => width / one >= fewest) || 0.001;
     const digits = Math.max(0, Math.ceil(-Math.log10(step)));
     const line = { color: "#b9c2ca", weight: 1, interactive: false };
     const label = (at, text, anchor) => L.marker(at, {
@@ -113,7 +116,7 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const found = await answer.json();
       marks.clearLayers();
-      found.spots.forEach(spot);
+      found.spots.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state)).forEach(spot);
       found.heaps.forEach(heap);
       note.textContent = "";
       place.dataset.shown = String(found.spots.length + found.heaps.length);
