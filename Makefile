@@ -28,6 +28,7 @@ drill: setup  ## Exercise every state of a landslide, told to real receivers, th
 	@$(BIN)/scarpwatch drill
 
 test: setup  ## Run the tests
+	@sh infra/browser.sh
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not data' $(COVERAGE) \
 	  -n auto --maxprocesses 4 --dist loadfile
 
@@ -58,6 +59,6 @@ notices: setup  ## Rewrite the table of licences in THIRD_PARTY_NOTICES.md
 	@$(BIN)/python infra/notices.py --write
 
 clean:  ## Remove .venv, caches and built files; .scarpwatch (databases) stays
-	rm -rf $(VENV) dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -not -path './.scarpwatch/*' -exec rm -rf {} +

@@ -7,28 +7,14 @@ at most ``picture_timeout_s`` seconds; then it goes out without.
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import flows
 from alerts.records import Picture
-from db.engine import make_engine
-from detectors.errors import ScarpwatchError
 from detectors.types import Alert
+from flows.drawing import drawn_apart
 from flows.files import write_whole
 from flows.services import Services
-from flows.workers import end_with_parent
-
-#: The checkout or site-packages; appended, so that it shadows nothing of the standard library.
-_ROOT = str(Path(flows.__file__).resolve().parents[1])
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from flows.alert_pictures import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +54,14 @@ def picture_for(services: Services, alert: Alert) -> Drawn:
         if told.exists():
             return Drawn(None, told.read_text(encoding="utf-8"))
         kept.parent.mkdir(parents=True, exist_ok=True)
-        made = _in_a_process(services, alert, limit)
-        if made.picture is not None:
-            write_whole(kept, made.picture.content)
-        else:
-            write_whole(told, (made.reason or "").encode())
+        got = drawn_apart(services, f"{__name__}:draw_alert", alert, limit)
+        if isinstance(got, str):
+            write_whole(told, got.encode())
+            return Drawn(None, got)
+        write_whole(kept, got)
     except OSError as error:
         return Drawn(None, f"the picture cannot be kept: {type(error).__name__}")
-    return made
+    return Drawn(Picture(kept.name, got), None)
 
 
 def draw_alert(services: Services, alert: Alert) -> bytes:
@@ -91,51 +77,3 @@ def draw_alert(services: Services, alert: Alert) -> bytes:
 
     seen = sights(services, alert)
     return draw(compose(alert, seen.radar, seen.optical, seen.history, seen.looks))
-
-
-def _in_a_process(services: Services, alert: Alert, limit: float) -> Drawn:
-    """Draw in a child that is killed when its time is up."""
-    url = services.engine.url.render_as_string(hide_password=False)
-    # Through a pipe: neither arguments nor environment of the child show a secret of the settings.
-    job = pickle.dumps((services.settings, url, services.clock, alert))
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", _BOOT, _ROOT],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=end_with_parent,
-    ) as child:  # fmt: skip
-        try:
-            out, _ = child.communicate(job, timeout=limit)
-        except BaseException as error:
-            if child.poll() is None:  # once it is reaped, its number may be somebody else's
-                os.killpg(child.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                return Drawn(None, f"not drawn within {limit:g} s")
-            raise
-    head, _, content = out.partition(b"\n")
-    try:
-        answer: dict[str, Any] = json.loads(head)
-    except ValueError:
-        return Drawn(None, f"the drawing process ended with {child.returncode}")
-    if "reason" in answer:
-        return Drawn(None, str(answer["reason"]))
-    return Drawn(Picture(f"{alert.id}.png", content), None)
-
-
-def main() -> None:
-    """Read a job, draw, answer: one line of JSON, and the picture behind it."""
-    # Libraries that print must not spoil the answer: stdout is ours alone.
-    private = os.dup(1)
-    os.dup2(2, 1)
-    settings, url, clock, alert = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our parent
-    services = Services(settings, make_engine(url), clock, ())
-    content = b""
-    try:
-        content = draw_alert(services, alert)
-        answer: dict[str, Any] = {"bytes": len(content)}
-    except ScarpwatchError as error:
-        answer = {"reason": str(error)}
-    except Exception as error:  # noqa: BLE001 - the process boundary: the parent must hear of it
-        answer = {"reason": f"the drawing broke: {type(error).__name__}"}
-    with os.fdopen(private, "wb") as out:
-        out.write(json.dumps(answer).encode() + b"\n" + content)

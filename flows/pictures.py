@@ -50,16 +50,32 @@ TRACK_LEAN_DEGREES = 12.0
 def draw_landslide(
     services: Services, landslide_id: uuid.UUID, out: Path, eye: Sensor | None = None
 ) -> Sensor:
-    """Write a PNG that explains a landslide by the look that decided what is believed of it.
+    """Write a PNG as :func:`drawn` makes it.
+
+    Returns:
+        What was drawn.
+
+    Raises:
+        ConfigurationError: there is no such landslide, or nothing of that kind has seen it.
+        ScarpwatchError: its looks cannot be read any more.
+    """
+    chosen, content = drawn(services, landslide_id, eye)
+    out.write_bytes(content)
+    return chosen
+
+
+def drawn(
+    services: Services, landslide_id: uuid.UUID, eye: Sensor | None = None
+) -> tuple[Sensor, bytes]:
+    """Draw a PNG that explains a landslide by the look that decided what is believed of it.
 
     Args:
         services: database and catalogues.
         landslide_id: which.
-        out: file to write.
         eye: radar or optical; None takes optical where an optical look decided or found it.
 
     Returns:
-        What was drawn.
+        What was drawn, and the picture.
 
     Raises:
         ConfigurationError: there is no such landslide, or nothing of that kind has seen it.
@@ -73,8 +89,7 @@ def draw_landslide(
     decided = landslide.verdict_at is not None or landslide.source is Sensor.OPTICAL
     chosen = eye or (Sensor.OPTICAL if decided else Sensor.SAR)
     draw_it = _optical if chosen is Sensor.OPTICAL else _radar
-    out.write_bytes(draw_it(services, landslide, region))
-    return chosen
+    return chosen, draw_it(services, landslide, region)
 
 
 def _radar(services: Services, landslide: Landslide, region: WatchedRegion) -> bytes:

@@ -24,6 +24,7 @@ _TEXTS = (
     ("License: BSD-3-Clause", "BSD-3-Clause, parts under other free licences"),
     ("License agreement for matplotlib", "PSF-2.0 (matplotlib's own wording)"),
     ("Apache License", "Apache-2.0"),
+    ("Mozilla Public License", "MPL-2.0"),
     ("Permission is hereby granted, free of charge", "MIT"),
     ("either the name", "BSD-3-Clause"),
     ("Redistribution and use in source and binary forms", "BSD-2-Clause"),

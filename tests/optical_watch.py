@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,13 +161,15 @@ def watch_optically(
     def make(
         *, engine: Engine = engine, folder: Path = tmp_path, base_url: str | None = None,
         channels: Iterable[Channel] = (), catalogue_url: str = OpticalWatch.catalogue_url,
-        home: Path = no_settings, before: Iterable[float] = QUIET, **fields: Any,
+        home: Path = no_settings, before: Iterable[float] = QUIET,
+        settings: Mapping[str, Any] | None = None, **fields: Any,
     ) -> OpticalWatch:  # fmt: skip
         clock = FileClock(home / "clock")
         clock.set(EVENT)
         local = CatalogueSettings(kind="stac", url=catalogue_url)
         # Drawing takes seconds: the tests of the pictures ask for them.
-        own = Settings(home=home, catalogues={"local": local}, picture_timeout_s=0.0)
+        chosen = {"picture_timeout_s": 0.0, **(settings or {})}
+        own = Settings(home=home, catalogues={"local": local}, **chosen)
         values: dict[str, Any] = {"watch_from": EVENT, "tags": ("valley",)}
         with transaction(engine) as s:
             store.save_region(s, region(**(values | fields)))

@@ -182,6 +182,36 @@ class LandslideVersion(Base):
     drawn_by: Mapped[str | None] = column("Person who drew the outline: no look changes it.")
 
 
+class LandslideMark(Base):
+    """The newest version of a landslide, small enough to go through all; a trigger alone writes it.
+
+    Versions are a kilobyte each, outlines most of it: counting the newest of a hundred thousand
+    landslides among them takes seconds.
+    """
+
+    __tablename__ = "landslide_marks"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["landslide_id", "revision"], [LandslideVersion.landslide_id, LandslideVersion.revision]
+        ),
+        gist("landslide_marks", "place"),
+        Index(None, "not_after", "landslide_id"),
+        {"comment": "The newest version of each landslide, for maps; a trigger keeps it."},
+    )
+    landslide_id: Mapped[uuid.UUID] = column("Landslide.", primary_key=True)
+    revision: Mapped[int] = column("Its newest version.")
+    region_id: Mapped[str] = column("Watched region.")
+    state: Mapped[str] = column("State of that version.")
+    tier: Mapped[str] = column("Tier of that version.")
+    kind: Mapped[str] = column("landslide or ponding: what it is taken for.")
+    area_m2: Mapped[float] = column("Area of the outline, m2.")
+    not_after: Mapped[datetime] = column("Earliest look known to be with it.")
+    simulated: Mapped[bool] = column("A drill.")
+    lon: Mapped[float] = column("Middle of the box, degrees.")
+    lat: Mapped[float] = column("Middle of the box, degrees.")
+    place: Mapped[WKBElement] = geometry("GEOMETRY", "Box around the outline.")
+
+
 class LandslidePeriod(Base):
     """When which version held, in the world and in our books; a trigger alone writes it."""
 

@@ -43,6 +43,7 @@ from flows.cli.serving import serve
 from flows.cli.simulating import simulate
 from flows.cli.statistics import statistics
 from flows.cli.terrain import terrain
+from flows.cli.web import app as web_app
 
 __all__ = ["app", "main"]
 
@@ -112,6 +113,8 @@ for group, name, panel in (
     (database_app, "db", KEEP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)
+# Without a command of its own it serves, so no help stands in for that.
+app.add_typer(web_app, name="web", rich_help_panel=READ)
 app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
 app.command(rich_help_panel=WATCH)(review)

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from alerts.exposed import lines
 from alerts.rules import EXCLUDED_FROM, severity
 from alerts.wording import amount, area, change, hundredths, parts, place, span
-from db import optical, outbox, queries, radar
-from db.exclusions import Covered, covered
-from db.exposure import exposure_of
-from db.records import AlertRecord, TransitionRecord
-from detectors.exposure import Exposure
-from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Review, Sensor
+from db.exclusions import Covered
+from db.records import TransitionRecord
+from detectors.types import Detection, Landslide, OpticalCheck, RadarCheck, Sensor
 from flows.cli.documents import (
     alert_document,
     as_json,
@@ -30,68 +25,25 @@ from flows.cli.documents import (
     landslide_document,
 )
 from flows.cli.output import WIDE, details, minute, plain, some, styled, table
+from flows.dossiers import Dossier
 
 _NONE: Mapping[uuid.UUID, Covered] = MappingProxyType({})
 NO_PROBABILITY = "a score, not a probability"
 
 
-@dataclass(frozen=True, slots=True)
-class LandslideView:
-    """A landslide, its past and what was said of it."""
-
-    versions: tuple[Landslide, ...]
-    """First to last, at least one."""
-    detections: tuple[Detection, ...]
-    """In order of sensing."""
-    checks: tuple[OpticalCheck, ...]
-    """What optical looks said, in order of sensing."""
-    support: tuple[RadarCheck, ...]
-    """What radar looks said, in order of sensing: the evidence behind its tier."""
-    alerts: tuple[AlertRecord, ...]
-    """Oldest first."""
-    exposure: Exposure | None
-    """What lies there by the maps that are loaded now; None: no map reaches it."""
-    excluded: Covered | None
-    """How far exclusions cover it now; None: not at all."""
-    transitions: tuple[TransitionRecord, ...] = ()
-    """Steps of state and tier, in the order in which we learnt of them."""
-    reviews: tuple[Review, ...] = ()
-    """What people decided, oldest first."""
-
-    @property
-    def latest(self) -> Landslide:
-        """What is believed now."""
-        return self.versions[-1]
-
-    def document(self) -> dict[str, Any]:
-        """Return the landslide as JSON."""
-        return landslide_document(self.latest) | {
-            "versions": [landslide_document(version) for version in self.versions],
-            "found": [detection_document(detection) for detection in self.detections],
-            "checks": [check_document(check) for check in self.checks],
-            "radar_checks": [as_json(check) for check in self.support],
-            "alerts": [alert_document(record) for record in self.alerts],
-            "exposure": as_json(self.exposure),
-            "excluded": as_json(self.excluded),
-            "transitions": [as_json(step) for step in self.transitions],
-            "reviews": [as_json(review) for review in self.reviews],
-        }
-
-
-def load(s: Session, landslide_id: uuid.UUID) -> LandslideView:
-    """Read a stored landslide."""
-    versions = tuple(queries.landslide_history(s, landslide_id))
-    return LandslideView(
-        versions,
-        tuple(queries.landslide_detections(s, landslide_id)),
-        tuple(optical.optical_checks(s, landslide_id)),
-        tuple(radar.radar_checks(s, [landslide_id]).get(landslide_id, ())),
-        tuple(outbox.list_alerts(s, landslide_id=landslide_id)[::-1]),
-        exposure_of(s, versions[-1].geometry),
-        covered(s, versions[-1].geometry),
-        tuple(queries.list_transitions(s, landslide_id)),
-        tuple(queries.list_reviews(s, [landslide_id])),
-    )
+def document(view: Dossier) -> dict[str, Any]:
+    """Return a landslide as JSON."""
+    return landslide_document(view.latest) | {
+        "versions": [landslide_document(version) for version in view.versions],
+        "found": [detection_document(detection) for detection in view.detections],
+        "checks": [check_document(check) for check in view.checks],
+        "radar_checks": [as_json(check) for check in view.support],
+        "alerts": [alert_document(record) for record in view.alerts],
+        "exposure": as_json(view.exposure),
+        "excluded": as_json(view.excluded),
+        "transitions": [as_json(step) for step in view.transitions],
+        "reviews": [as_json(review) for review in view.reviews],
+    }
 
 
 def where(landslide: Landslide, digits: int = 5) -> str:
@@ -151,7 +103,7 @@ def _excluded(by: Covered | None) -> str:
     return "" if by is None else f"\n[dim]excluded: {plain(by.reason, 40)}[/]"
 
 
-def print_one(console: Console, view: LandslideView) -> None:
+def print_one(console: Console, view: Dossier) -> None:
     """Print everything about one landslide."""
     latest = view.latest
     drill = "  [drill]SIMULATED: this never happened[/]" if latest.simulated else ""
@@ -203,7 +155,7 @@ def _told_excluded(by: Covered | None) -> str:
     return f"{100 * by.share:.0f} % in {plain(by.reason)}{name}: {kept}"
 
 
-def _there(view: LandslideView) -> list[str]:
+def _there(view: Dossier) -> list[str]:
     """Return what lies there and how bad it may be, line by line."""
     worst = severity(view.latest, view.exposure).value
     if view.exposure is None:
@@ -297,7 +249,7 @@ def _print_detections(console: Console, detections: Sequence[Detection]) -> None
             console.print(f"  {plain(item)}", style="dim", soft_wrap=True)
 
 
-def _print_alerts(console: Console, view: LandslideView) -> None:
+def _print_alerts(console: Console, view: Dossier) -> None:
     if not view.alerts:
         console.print("\n[name]Alerts[/]\n  none: tier watch is stored, not sent")
         return

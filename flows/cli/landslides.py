@@ -98,12 +98,13 @@ def list_landslides(
 def show(landslide_id: LandslideId, as_json: AsJson = False) -> None:
     """Show a landslide: where, since when, how sure, its versions, looks and alerts."""
     from db.engine import transaction
+    from flows import dossiers
     from flows.cli import landslide_views as views
 
     with open_world() as services, transaction(services.engine) as s:
-        found = views.load(s, find(s, landslide_id))
+        found = dossiers.load(s, find(s, landslide_id))
     if as_json:
-        emit(found.document())
+        emit(views.document(found))
     else:
         views.print_one(screen(), found)
 

@@ -49,5 +49,5 @@ def test_what_was_sent_cannot_be_changed(told, change: str) -> None:
 def test_messages_are_not_forgotten_on_the_way_down(told) -> None:
     world, _ = told
     with pytest.raises(ConfigurationError, match="1 CAP messages are stored"):
-        schema.downgrade(world.engine, "-1")
+        schema.downgrade(world.engine, "0005")
     assert schema.current(world.engine) == schema.head()
