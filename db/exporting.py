@@ -116,8 +116,6 @@ def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
                 )
                 for version, region_id in part
             ]
-            # A session keeps rows as long as somebody does.
-            s.expunge_all()
 
 
 def _lineages(

@@ -229,9 +229,6 @@ def read_mapped(
     with s.scalars(query, execution_options=options) as found:
         for part in found.partitions():
             yield [_stored(one) for one in part]
-            # What was read is not needed again: a session keeps rows as long as somebody does.
-            for one in part:
-                s.expunge(one)
 
 
 def _said_before() -> ColumnElement[bool]:

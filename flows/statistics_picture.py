@@ -70,6 +70,12 @@ def _sizes(axes: Axes, made: Statistics) -> None:
         axes.loglog(
             areas, np.arange(len(areas), 0, -1), ".", color=_OURS, markersize=3, label="landslides"
         )
+        # Whole decades: between them matplotlib writes labels over each other.
+        ends = np.floor(np.log10(areas[0])), np.ceil(np.log10(areas[-1]))
+        axes.set_xlim(10 ** ends[0], 10 ** max(ends[1], ends[0] + 1))
+        axes.set_ylim(0.7, 10 ** max(np.ceil(np.log10(len(areas))), 1))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter("")
     axes.set_xlabel("area, m2", fontsize=8)
     axes.set_ylabel("landslides of this area or more", fontsize=8)
     if fitted is None:
@@ -78,7 +84,6 @@ def _sizes(axes: Axes, made: Statistics) -> None:
     tail = np.geomspace(fitted.x_min, areas[-1], 50)
     axes.loglog(tail, fitted.above(tail), color=_FIT, linewidth=1.5, label="power law")
     axes.axvline(fitted.x_min, color=_FIT, linestyle=":", linewidth=1)
-    axes.set_ylim(0.7, None)
     axes.legend(fontsize=7, frameon=False, loc="lower left")
     sure = "" if fitted.p >= 0.1 else ", ruled out"
     _title(
