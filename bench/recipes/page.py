@@ -34,7 +34,7 @@ Written by `python -m bench.recipes.learned`; ground, landslides, looks and pict
 (`detectors.simulation`). Of ten events (seeds 600 to 609) the networks learn from six and stop and
 choose by two; two are unused. Reported on those of seeds 2600 to 2605 that have a picture from both
 sides: {pixels:,} pixels of 30 m that all judged, {share:.1%} of them in a planted landslide. One
-track, ten looks before, one after; land cover is the simulator's own, few clouds were drawn, and they
+track, ten looks before, one after; land cover is the simulator's own; few clouds were drawn, and they
 are not masked. The network is the tiny one, 480 batches, one seed. `sar_log_ratio` is the size of its
 score, pixel by pixel, at the level with the best F1 on all ten events.
 
