@@ -30,7 +30,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError
 
-from alerts.languages import DEFAULT
+from alerts.languages import DEFAULT, known
 from alerts.records import Channel
 from alerts.rules import Severity
 from detectors.errors import ConfigurationError
@@ -291,6 +291,11 @@ class Settings(BaseSettings):
         for name, own in self.subscribers.items():
             if strange := sorted(set(own.named) - set(self.channels)):
                 raise ValueError(f"subscriber {name}: no channel {', '.join(strange)}")
+            if strange := sorted(set(own.languages) - set(known(self.templates))):
+                raise ValueError(
+                    f"subscriber {name}: no language {', '.join(strange)}; known: "
+                    f"{', '.join(known(self.templates))}"
+                )
             if own.escalate is not None and own.escalate.channel in own.channels:
                 raise ValueError(f"subscriber {name}: it cannot escalate to itself")
         users = Counter(one for own in self.subscribers.values() for one in own.channels)

@@ -146,7 +146,7 @@ def test_subscribers_are_read_and_checked(
         ("Europe/Oslo", "Europe/Ardal", "no IANA time zone"),
         ("budget = 2", "budgets = 2", "budgets"),
         ('operators = ["ops"]', 'operators = ["op"]', "operators: no channel op"),
-        ("budget = 2", 'languages = ["xx"]', "languages"),
+        ("budget = 2", 'languages = ["xx"]', "no language xx; known: en, nb"),
     ):
         settings.write_text(SETTINGS.replace(wrong, right))
         assert why in cli("status", status=2).stderr
