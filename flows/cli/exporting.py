@@ -11,8 +11,17 @@ from typing import Annotated, Any
 import typer
 
 from detectors.errors import ConfigurationError
-from detectors.types import Kind, State, Tier
-from flows.cli.options import AsJson, OnlyRegion, date_option, open_world, require_folder
+from flows.cli.options import (
+    KINDS,
+    STATES,
+    TIERS,
+    AsJson,
+    OnlyRegion,
+    date_option,
+    one_of,
+    open_world,
+    require_folder,
+)
 from flows.cli.output import aside, emit, plain, progress, screen, some
 
 
@@ -49,11 +58,9 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write.")],
     form: Annotated[Format, typer.Option("--format", help="Format of the file.")],
     region: OnlyRegion = None,
-    state: Annotated[
-        list[State] | None, typer.Option(help="Only in this state; repeatable.")
-    ] = None,
-    tier: Annotated[Tier | None, typer.Option(help="Only of this tier.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only of this kind.")] = None,
+    state: Annotated[list[str] | None, one_of(STATES)] = None,
+    tier: Annotated[str | None, one_of(TIERS)] = None,
+    kind: Annotated[str | None, one_of(KINDS)] = None,
     bbox: Annotated[
         Any,
         typer.Option(parser=_box, metavar="W,S,E,N", help="Only what meets this box, degrees."),
@@ -83,6 +90,7 @@ def export(
     from db import exporting as stored
     from db import queries
     from db.engine import transaction
+    from detectors.types import Kind, State, Tier
     from flows.export_rows import UNSTATED
     from flows.exporting import export_inventory, export_landslides
 
@@ -112,8 +120,9 @@ def export(
             terms = licence or own.licence or UNSTATED
             only = {Simulated.NO: False, Simulated.ONLY: True}.get(simulated)
             wanted = stored.Wanted(
-                region, tuple(state or ()), tier, kind, bbox, since, until, as_of, only
-            )
+                region, tuple(map(State, state or ())), Tier(tier) if tier else None,
+                Kind(kind) if kind else None, bbox, since, until, as_of, only,
+            )  # fmt: skip
             with transaction(services.engine) as s:
                 if region is not None:
                     queries.get_region(s, region, include_removed=True)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detectors.errors import ConfigurationError
-from flows.cli.options import AsJson, OnlyRegion, date_option, open_world, require_folder
+from flows.cli.options import (
+    STATES,
+    TIERS,
+    AsJson,
+    OnlyRegion,
+    date_option,
+    one_of,
+    open_world,
+    require_folder,
+)
 from flows.cli.output import aside, emit, progress, screen, some
 
 if TYPE_CHECKING:
@@ -22,27 +31,13 @@ app = typer.Typer(help="Landslides: what is suspected, where and since when.")
 LandslideId = Annotated[
     str, typer.Argument(metavar="ID", help="Id, or as many first digits as it takes.")
 ]
-STATES = ("suspected", "confirmed", "refuted", "unresolved", "closed")
-TIERS = ("watch", "likely")
-
-
-def _one_of(known: tuple[str, ...]) -> typer.models.OptionInfo:
-    def check(word: str | None) -> str | None:
-        if word is not None and word not in known:
-            raise typer.BadParameter(f"{word!r} is none of {', '.join(known)}")
-        return word
-
-    option: typer.models.OptionInfo = typer.Option(
-        metavar="WORD", callback=check, help=f"Only these: {', '.join(known)}."
-    )
-    return option
 
 
 @app.command("list")
 def list_landslides(
     region: OnlyRegion = None,
-    state: Annotated[str | None, _one_of(STATES)] = None,
-    tier: Annotated[str | None, _one_of(TIERS)] = None,
+    state: Annotated[str | None, one_of(STATES)] = None,
+    tier: Annotated[str | None, one_of(TIERS)] = None,
     since: Annotated[
         datetime | None, date_option("--since", "Only those first seen then or later.")
     ] = None,

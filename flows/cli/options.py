@@ -23,6 +23,27 @@ OnlyRegion = Annotated[
     str | None, typer.Option("--region", metavar="ID", help="Only of this region.")
 ]
 
+#: Words of ``detectors.types``, whose libraries an answer to ``--help`` can do without.
+STATES = ("suspected", "confirmed", "refuted", "unresolved", "closed")
+TIERS = ("watch", "likely")
+KINDS = ("landslide", "ponding")
+
+
+def one_of(known: tuple[str, ...]) -> typer.models.OptionInfo:
+    """Return an option that takes one of some words, or several where the command takes a list."""
+
+    def check(given: str | list[str] | None) -> str | list[str] | None:
+        for word in [given] if isinstance(given, str) else given or ():
+            if word not in known:
+                raise typer.BadParameter(f"{word!r} is none of {', '.join(known)}")
+        return given
+
+    option: typer.models.OptionInfo = typer.Option(
+        metavar="WORD", callback=check, help=f"Only these: {', '.join(known)}."
+    )
+    return option
+
+
 #: Packages whose warnings are for the operator; others only speak when asked to.
 _OURS = ("flows", "db", "alerts", "detectors")
 

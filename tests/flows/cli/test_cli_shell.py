@@ -19,8 +19,10 @@ from detectors.errors import (
     DatabaseUnavailable,
     InvalidRegion,
 )
+from detectors.types import Kind, State, Tier
 from flows.cli import app
 from flows.cli.errors import report
+from flows.cli.options import KINDS, STATES, TIERS
 
 HEAVY = {"prefect", "torch", "pystac", "pystac_client", "rasterio", "matplotlib", "stac_fastapi"}
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,6 +66,11 @@ def test_version(home: Path) -> None:
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     assert done.stdout.startswith("scarpwatch ")
+
+
+def test_words_of_options_are_those_of_the_records() -> None:
+    for words, kinds in ((STATES, State), (TIERS, Tier), (KINDS, Kind)):
+        assert sorted(words) == sorted(kinds)
 
 
 def test_help_needs_no_large_library() -> None:
