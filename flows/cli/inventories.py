@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detectors.errors import ConfigurationError
-from detectors.types import Tier
-from flows.cli.options import AsJson, OnlyRegion, date_option, open_world, require_folder
+from flows.cli.options import (
+    TIERS,
+    AsJson,
+    OnlyRegion,
+    date_option,
+    one_of,
+    open_world,
+    require_folder,
+)
 from flows.cli.output import aside, details, emit, plain, screen, some, table
 
 if TYPE_CHECKING:
@@ -267,7 +274,7 @@ def score(
         datetime | None, date_option("--since", "Only what had happened then or later.")
     ] = None,
     until: Annotated[datetime | None, date_option("--until", "Only what happened before.")] = None,
-    tier: Annotated[Tier | None, typer.Option(help="Only found landslides of this tier.")] = None,
+    tier: Annotated[str | None, one_of(TIERS)] = None,
     distance: Annotated[
         float, typer.Option(min=0, metavar="M", help="So far apart they may be one landslide.")
     ] = 50.0,
@@ -285,11 +292,12 @@ def score(
     from datetime import timedelta
 
     from detectors.inventories import Sameness
+    from detectors.types import Tier
     from flows.inventory_scores import Asked, score_inventory
 
     with open_world() as services, aside().status("matching"):
         done = score_inventory(
-            services.engine, name, Asked(region, since, until, tier, every.value),
+            services.engine, name, Asked(region, since, until, Tier(tier) if tier else None, every.value),
             Sameness(distance, timedelta(days=days), iou=0.0),
         )  # fmt: skip
     if as_json:
