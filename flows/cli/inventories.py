@@ -296,10 +296,9 @@ def score(
     from flows.inventory_scores import Asked, score_inventory
 
     with open_world() as services, aside().status("matching"):
-        done = score_inventory(
-            services.engine, name, Asked(region, since, until, Tier(tier) if tier else None, every.value),
-            Sameness(distance, timedelta(days=days), iou=0.0),
-        )  # fmt: skip
+        asked = Asked(region, since, until, Tier(tier) if tier else None, every.value)
+        same = Sameness(distance, timedelta(days=days), iou=0.0)
+        done = score_inventory(services.engine, name, asked, same)
     if as_json:
         emit(_score_document(done))
     else:

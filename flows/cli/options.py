@@ -29,7 +29,7 @@ TIERS = ("watch", "likely")
 KINDS = ("landslide", "ponding")
 
 
-def one_of(known: tuple[str, ...]) -> typer.models.OptionInfo:
+def one_of(known: tuple[str, ...], otherwise: str = "") -> typer.models.OptionInfo:
     """Return an option that takes one of some words, or several where the command takes a list."""
 
     def check(given: str | list[str] | None) -> str | list[str] | None:
@@ -39,7 +39,7 @@ def one_of(known: tuple[str, ...]) -> typer.models.OptionInfo:
         return given
 
     option: typer.models.OptionInfo = typer.Option(
-        metavar="WORD", callback=check, help=f"Only these: {', '.join(known)}."
+        metavar="WORD", callback=check, help=f"Only these: {', '.join(known)}.{otherwise}"
     )
     return option
 

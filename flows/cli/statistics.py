@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detectors.errors import ConfigurationError
-from detectors.types import State
-from flows.cli.options import AsJson, OnlyRegion, date_option, open_world, require_folder
+from flows.cli.options import (
+    STATES,
+    AsJson,
+    OnlyRegion,
+    date_option,
+    one_of,
+    open_world,
+    require_folder,
+)
 from flows.cli.output import aside, details, emit, plain, screen, table
 
 if TYPE_CHECKING:
@@ -22,10 +29,7 @@ def statistics(
         str | None, typer.Option(metavar="NAME", help="Of an inventory; else of what is believed.")
     ] = None,
     region: OnlyRegion = None,
-    state: Annotated[
-        list[State] | None,
-        typer.Option(help="Only in this state; repeatable. Else confirmed, closed."),
-    ] = None,
+    state: Annotated[list[str] | None, one_of(STATES, " Else confirmed, closed.")] = None,
     since: Annotated[
         datetime | None, date_option("--since", "Only what had happened then or later.")
     ] = None,
@@ -51,13 +55,14 @@ def statistics(
     Exponent and beginning of the tail by maximum likelihood (Clauset et al. 2009), with errors over
     bootstraps. Ground counts by pixel, beside all ground of the raster.
     """
+    from detectors.types import State
     from flows.statistics import Asked, count
     from flows.statistics_picture import draw
 
     if png is not None:
         require_folder(png)
     names = dict(_pair(one) for one in cover_class or [])
-    states = tuple(state) if state else (State.CONFIRMED, State.CLOSED)
+    states = tuple(map(State, state or (State.CONFIRMED, State.CLOSED)))
     asked = Asked(inventory, region, states, since, until, simulated, elevation, land_cover, names)
     with open_world() as services, aside().status("counting"):
         made = count(services.engine, asked, exercise=services.settings.exercise)
