@@ -103,19 +103,28 @@ def count_landslides(s: Session, wanted: Wanted) -> int:
 
 def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
     """Yield what is wanted in batches, oldest first; memory stays flat."""
+    for part in _batches(s, wanted):
+        lineage = _lineages(s, [version for version, _ in part], wanted.as_of)
+        yield [
+            Exported(
+                convert.to_landslide(version, region_id),
+                lineage[version.landslide_id],
+                version.recorded_at,
+            )
+            for version, region_id in part
+        ]
+
+
+def read_believed(s: Session, wanted: Wanted) -> Iterator[Landslide]:
+    """Yield what is wanted without its lineage, oldest first, for whoever counts or compares."""
+    for part in _batches(s, wanted):
+        yield from (convert.to_landslide(version, region_id) for version, region_id in part)
+
+
+def _batches(s: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
     options = {"yield_per": BATCH, "populate_existing": True}
     with s.execute(_query(wanted), execution_options=options) as found:
-        for part in found.partitions():
-            versions = [version for version, _ in part]
-            lineage = _lineages(s, versions, wanted.as_of)
-            yield [
-                Exported(
-                    convert.to_landslide(version, region_id),
-                    lineage[version.landslide_id],
-                    version.recorded_at,
-                )
-                for version, region_id in part
-            ]
+        yield from found.partitions()
 
 
 def _lineages(

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from db import inventories, queries
 from db.engine import transaction
-from db.exporting import Wanted, read_landslides
+from db.exporting import Wanted, read_believed
 from db.inventories import StoredLandslide
 from detectors.inventories import Inventory, Places, Sameness, Score, match
 from detectors.types import Landslide, State, Tier
@@ -101,10 +101,9 @@ def score_inventory(engine: Engine, name: str, asked: Asked, rule: Sameness) -> 
                 truth = watched
             wanted = Wanted(region.id, tier=asked.tier, simulated=inventory.simulated)
             found = [
-                one.landslide
-                for batch in read_landslides(s, wanted)
-                for one in batch
-                if one.landslide.state is not State.REFUTED and one.landslide.merged_into is None
+                one
+                for one in read_believed(s, wanted)
+                if one.state is not State.REFUTED and one.merged_into is None
             ]
             rows += _rows(region.id, truth, found, asked, rule)
     return Scored(inventory, tuple(rows), len(mapped) - len(inside_any), unwatched)

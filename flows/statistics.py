@@ -28,7 +28,7 @@ from sqlalchemy import Engine
 from alerts.rules import marks
 from db import inventories, queries
 from db.engine import transaction
-from db.exporting import Wanted, read_landslides
+from db.exporting import Wanted, read_believed
 from detectors import size_frequency, terrain
 from detectors.errors import InvalidSamples, NothingObserved, UnreadableRaster
 from detectors.size_frequency import PowerLaw
@@ -199,20 +199,14 @@ def _read(s: Any, asked: Asked) -> tuple[list[_One], int, bool, str, str]:
         return mapped, 0, held.simulated, f"Inventory {held.id}", said
     wanted = Wanted(asked.region_id, asked.states)
     found, left_out, simulated = [], 0, False
-    for batch in read_landslides(s, wanted):
-        for one in batch:
-            landslide = one.landslide
-            if landslide.merged_into is not None:
-                continue
-            if landslide.simulated and not asked.simulated:
-                left_out += 1
-                continue
-            simulated |= landslide.simulated
-            found.append(
-                _One(
-                    landslide.geometry, landslide.area_m2, landslide.not_before, landslide.not_after
-                )
-            )
+    for one in read_believed(s, wanted):
+        if one.merged_into is not None:
+            continue
+        if one.simulated and not asked.simulated:
+            left_out += 1
+            continue
+        simulated |= one.simulated
+        found.append(_One(one.geometry, one.area_m2, one.not_before, one.not_after))
     states = " and ".join(state.value for state in asked.states)
     return (
         found,
