@@ -107,7 +107,12 @@ def office(engine: Engine, tmp_path: Path, no_settings: Path) -> Callable[..., O
         with transaction(engine) as s:
             store.save_region(s, region)
         services = Services(
-            Settings(home=no_settings), engine, SystemClock(), made, tuple(subscribers)
+            # Drawing takes seconds: the tests of the pictures ask for them.
+            Settings(home=no_settings, picture_timeout_s=0),
+            engine,
+            SystemClock(),
+            made,
+            tuple(subscribers),
         )
         return Office(engine, tmp_path, services, region)
 
