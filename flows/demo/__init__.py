@@ -30,6 +30,7 @@ from flows.demo.stage import Play, Stage, serving, stage
 from flows.demo.summary import best_match, summarise, versions, work_done
 from flows.drill import Drill
 from flows.settings import Settings
+from flows.workers import end_with_parent
 
 PLAY = Play("demo", Drill(), regions(), real=True, pages=True, pictures=False)
 #: Longest a batch of looks may take before the demo says that something is wrong, seconds.
@@ -66,13 +67,14 @@ def run(settings: Settings, console: Console, as_json: bool = False) -> int:
                 for moment in CLOCK:
                     bar.update(task, description=f"replay clock at {moment:%Y-%m-%d}")
                     show(on, moment, flows, lambda done: bar.update(task, completed=done))
+            drawing = begin_to_draw(on)
             bar.update(task, description="polling the whole archive a second time")
             summary = summarise(on.engine, second_run(on))
             (on.home / "summary.json").write_text(
                 json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8"
             )
             bar.update(task, description="drawing the drill")
-            pictures = draw(on)
+            pictures = drawn(drawing)
         bar.update(task, description="done")
     if as_json:
         sys.stdout.write(json.dumps(asdict(summary)) + "\n")
@@ -139,30 +141,35 @@ def second_run(on: Stage) -> tuple[int, int]:
     return after[0] - before[0], after[1] - before[1]
 
 
-def draw(on: Stage) -> tuple[str, ...]:
-    """Draw the landslide that fits the planted one best, and its last alert; return the paths.
-
-    Raises:
-        TransientError: a picture could not be drawn.
-    """
+def begin_to_draw(on: Stage) -> dict[str, subprocess.Popen[bytes]]:
+    """Begin to draw the landslide that fits the planted one best, and its last alert, by path."""
     with transaction(on.engine) as s:
         best, _ = best_match(versions(s, regions()[0].id))
         told = [] if best is None else outbox.list_alerts(s, landslide_id=best.id, limit=1)
     if best is None:
-        return ()
+        return {}
     wanted = {
         str(on.home / f"drill-{eye}.png"): ["landslides", "picture", str(best.id), f"--{eye}"]
         for eye in ("radar", "optical")
     }
     for record in told:
         wanted[str(on.home / "drill-alert.png")] = ["alerts", "picture", str(record.alert.id)]
-    drawing = {
+    return {
         picture: subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *words, picture], env=on.environment,
-            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "flows.cli", *words, picture],
+            preexec_fn=end_with_parent,
+            env=on.environment, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )
         for picture, words in wanted.items()
     }  # fmt: skip
+
+
+def drawn(drawing: dict[str, subprocess.Popen[bytes]]) -> tuple[str, ...]:
+    """Wait for the pictures and return their paths.
+
+    Raises:
+        TransientError: a picture could not be drawn.
+    """
     if failed := [picture for picture, process in drawing.items() if process.wait()]:
         raise TransientError(f"not drawn: {', '.join(failed)}")
     return tuple(drawing)
