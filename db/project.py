@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from db.layers import LAYERS, Layer
-from db.qml import VERSION, parts
+from db.qml import VERSION, document, parts
 
 #: Child view and its column, parent view and its column: what a form lists below a feature.
 RELATIONS = (
@@ -72,8 +72,7 @@ def project(
             referencingLayer=layer_id(child), referencedLayer=layer_id(parent),
         )  # fmt: skip
         etree.SubElement(relation, "fieldRef", referencingField=own, referencedField=theirs)
-    doctype = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>"
-    return str(etree.tostring(root, encoding="unicode", pretty_print=True, doctype=doctype))
+    return document(root)
 
 
 def layer_id(view: str) -> str:

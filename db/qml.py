@@ -32,6 +32,11 @@ def qml(layer: Layer, columns: Mapping[str, str]) -> str:
     root = etree.Element("qgis", version=VERSION, styleCategories="AllStyleCategories")
     for part in parts(layer, columns):
         root.append(part)
+    return document(root)
+
+
+def document(root: etree._Element) -> str:
+    """Return a whole document as QGIS keeps styles and projects."""
     doctype = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>"
     return str(etree.tostring(root, encoding="unicode", pretty_print=True, doctype=doctype))
 

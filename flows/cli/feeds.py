@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli.listening import serve_until_told
 from flows.cli.options import AsJson, open_world
 from flows.cli.output import emit, plain, screen, some
 
@@ -55,8 +54,6 @@ def serve(
 
     Whoever else is to fetch them comes through a proxy that knows who may: alerts are restricted.
     """
-    import uvicorn
-
     from flows.archive.server import HOST, listen
     from flows.feed_server import make_app
     from flows.feeding import write_feeds
@@ -64,23 +61,9 @@ def serve(
     with open_world() as services, listen(port) as listener:
         write_feeds(services, folder)
         application = make_app(folder, lambda: write_feeds(services, folder), every)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application, log_config=None, access_log=False, ws="none",
-                timeout_graceful_shutdown=3,
-            )
-        )  # fmt: skip
         address = f"http://{HOST}:{listener.getsockname()[1]}"
         console = screen()
         for name in ("alerts.atom", "alerts.geojson", "cap.atom", "exercise/alerts.atom"):
             console.print(f"{address}/{name}", soft_wrap=True)
         console.print("Ctrl-C ends")
-        sys.stdout.flush()
-        # uvicorn raises the signal again when it has finished; ending on request is no failure.
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(kind, _done)
-        server.run(sockets=[listener])
-
-
-def _done(*_: Any) -> None:
-    """Take the second signal, which would end the program as if it had failed."""
+        serve_until_told(application, listener)

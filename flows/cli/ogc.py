@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli.listening import serve_until_told
 from flows.cli.options import open_world
 from flows.cli.output import screen
 
@@ -25,31 +24,15 @@ def serve(
     For QGIS, ogr2ogr and web maps. Whoever else is to fetch them comes through a proxy that knows
     who may.
     """
-    import uvicorn
-
     from flows.archive.server import HOST, listen
     from flows.ogc import COLLECTIONS, SCHEMA, make_app
 
     with open_world() as services, listen(port) as listener:
         address = services.engine.url.set(drivername="postgresql")
         application = make_app(address.render_as_string(hide_password=False))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application, log_config=None, access_log=False, ws="none",
-                timeout_graceful_shutdown=3,
-            )
-        )  # fmt: skip
         base = f"http://{HOST}:{listener.getsockname()[1]}"
         console = screen()
         for view in COLLECTIONS:
             console.print(f"{base}/collections/{SCHEMA}.{view}/items", soft_wrap=True)
         console.print(f"{base}  OGC API, for QGIS and other clients; Ctrl-C ends", soft_wrap=True)
-        sys.stdout.flush()
-        # uvicorn raises the signal again when it has finished; ending on request is no failure.
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(kind, _done)
-        server.run(sockets=[listener])
-
-
-def _done(*_: Any) -> None:
-    """Take the second signal, which would end the program as if it had failed."""
+        serve_until_told(application, listener)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import getpass
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from detectors.errors import ConfigurationError
+from flows.cli.listening import serve_until_told
 from flows.cli.options import AsJson, open_world
 from flows.cli.output import emit, plain, screen
 
@@ -46,8 +46,6 @@ def serve_page(
         return
     import socket
 
-    import uvicorn
-
     from flows.web.app import make_app
 
     with open_world() as services:
@@ -60,24 +58,11 @@ def serve_page(
                 "with --port, or 0 for any"
             ) from None
         with listener:
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    make_app(services, [*(name or ()), host]), log_config=None, access_log=False,
-                    ws="none", server_header=False, timeout_graceful_shutdown=3,
-                )
-            )  # fmt: skip
+            application = make_app(services, [*(name or ()), host])
             shown = f"[{host}]" if ":" in host else host
             screen().print(f"http://{shown}:{listener.getsockname()[1]}/", soft_wrap=True)
             screen().print("Ctrl-C ends")
-            sys.stdout.flush()
-            # uvicorn raises the signal again when it has finished; ending on request is no failure.
-            for kind in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(kind, _done)
-            server.run(sockets=[listener])
-
-
-def _done(*_: Any) -> None:
-    """Take the second signal, which would end the program as if it had failed."""
+            serve_until_told(application, listener, server_header=False)
 
 
 @reviewers.command()
