@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -26,10 +27,9 @@ def print_result(
     console: Console, on: Stage, summary: DemoSummary, pictures: tuple[str, ...], seconds: float
 ) -> None:
     """Print tables of looks, landslides and messages, and the figures of the summary."""
-    console.print(_looks(on))
-    console.print(_verdicts(on))
-    console.print(_landslides(on))
-    console.print(_messages(on))
+    for table in (_looks(on), _verdicts(on), _landslides(on), _messages(on)):
+        console.print(table)
+        console.print()
     waited = summary.seconds_publish_to_alert_median
     fits = summary.confirmed_iou
     text = f"""\
@@ -52,9 +52,8 @@ def _looks(on: Stage) -> Table:
     """Looks by region and what became of them."""
     with transaction(on.engine) as s:
         summary = counts.summary(s)
-    table = Table(title="Polled and judged", title_justify="left")
-    for column in ("region", "baseline", "processed", "not judged", "failed", "alerts"):
-        table.add_column(column, justify="left" if column == "region" else "right")
+    numbers = ("baseline", "processed", "not judged", "failed", "alerts")
+    table = _table("Polled and judged", "region", *numbers, numbers=numbers)
     for region in regions():
         found = summary.regions[region.id]
         states = ("baseline", "processed", "skipped", "failed")
@@ -75,9 +74,7 @@ def _verdicts(on: Stage) -> Table:
             for check in optical.optical_checks(s, landslide.id):
                 said = f"{_SAID[check.finding]}: {check.reason}"
                 told.append((check.sensed_at, name, Sensor.OPTICAL.value, said))
-    table = Table(title="The drill, look by look", title_justify="left")
-    for column in ("look of", "landslide", "sensor", "says"):
-        table.add_column(column)
+    table = _table("The drill, look by look", "look of", "landslide", "sensor", "says")
     for moment, name, sensor, said in sorted(told):
         table.add_row(f"{moment:%Y-%m-%d}", name, sensor, said)
     return table
@@ -87,19 +84,19 @@ def _landslides(on: Stage) -> Table:
     """Landslides that are stored."""
     with transaction(on.engine) as s:
         landslides = queries.list_landslides(s)
-    table = Table(title="Stored in PostGIS", title_justify="left")
-    for column in ("landslide", "region", "state", "ha", "dB", "NDVI", "evidence", "between"):
-        right = column in {"ha", "dB", "NDVI", "evidence"}
-        table.add_column(column, justify="right" if right else "left")
+    numbers = ("ha", "dB", "NDVI", "evidence")
+    table = _table(
+        "Stored in PostGIS", "landslide", "region", "state", *numbers, "between", numbers=numbers
+    )
     for one in landslides:
         table.add_row(
             str(one.id)[:8] + ("\nSIMULATED" if one.simulated else ""),
-            one.region_id, f"{one.state.value},\n{one.tier.value}",
+            one.region_id, f"{one.state.value}\n{one.tier.value}",
             f"{one.area_m2 / 1e4:.1f}",
             "-" if one.change_db is None else f"{one.change_db:+.1f}",
             "-" if one.d_ndvi is None else f"{one.d_ndvi:+.2f}",
             f"{one.evidence:.1f}",
-            f"{one.not_before:%Y-%m-%d} and\n{one.not_after:%Y-%m-%d}",
+            f"{one.not_before:%Y-%m-%d}\n{one.not_after:%Y-%m-%d}",
         )  # fmt: skip
     return table
 
@@ -108,9 +105,7 @@ def _messages(on: Stage) -> Table:
     """Messages and their receipts."""
     with transaction(on.engine) as s:
         records = outbox.list_alerts(s)
-    table = Table(title="Sent", title_justify="left")
-    for column in ("alert", "kind", "channel", "state", "received"):
-        table.add_column(column)
+    table = _table("Sent", "alert", "kind", "channel", "state", "received")
     for record in records:
         for delivery in record.deliveries:
             when = delivery.receipts[0].received_at if delivery.receipts else None
@@ -119,4 +114,15 @@ def _messages(on: Stage) -> Table:
                 record.alert.kind, delivery.channel, delivery.state,
                 f"{when:%H:%M:%S} UTC" if when else "-",
             )  # fmt: skip
+    return table
+
+
+def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    """Return an empty table that fits 80 columns, with its ``numbers`` set to the right."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold",
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
+    )  # fmt: skip
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
     return table
