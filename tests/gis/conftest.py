@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,18 @@ def qgis_python() -> Path:
     if not SYSTEM_PYTHON.exists() or subprocess.run(asked, capture_output=True).returncode:
         pytest.skip("no QGIS; install Debian's python3-qgis")
     return SYSTEM_PYTHON
+
+
+@pytest.fixture(scope="session")
+def ogr2ogr() -> str:
+    """GDAL's own converter, with the driver that reads an OGC API."""
+    found = shutil.which("ogr2ogr")
+    if found is None:
+        pytest.skip("no ogr2ogr; install Debian's gdal-bin")
+    drivers = subprocess.run([found, "--formats"], capture_output=True, text=True, check=True)
+    if "OAPIF" not in drivers.stdout:
+        pytest.skip("this ogr2ogr has no driver OAPIF")
+    return found
 
 
 @pytest.fixture
