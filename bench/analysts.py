@@ -30,13 +30,14 @@ INSERT INTO inventory_landslides (id, inventory_id, file_row, geometry, area_m2,
 SELECT md5('m' || n)::uuid, 'many', n, moved.shape, ST_Area(moved.shape::geography), not_before,
     not_after, n::text, '', '', '', '', '{}'
 FROM (SELECT row_number() OVER () AS n, v.* FROM landslide_versions v WHERE revision = 1) v,
-    LATERAL (SELECT ST_Translate(geometry, CASE WHEN n % 2 = 0 THEN 1e-4 ELSE 0.013 END, 0) AS shape)
-    AS moved;
+    LATERAL (SELECT ST_Translate(geometry, CASE WHEN n % 2 = 0 THEN 1e-4 ELSE 0.013 END, 0)
+        AS shape) AS moved;
 INSERT INTO acquisitions (id, source, item_id, platform, sensor, sensed_at, published_at, footprint,
     orbit_state, relative_orbit, track, polarisations, assets, checksums, simulated)
 SELECT md5(r.id || k)::uuid, 'a/b', r.id || '-' || k, 'sentinel-1a', 'sar',
-    timestamptz '2020-01-01Z' + k * interval '12 d', timestamptz '2020-01-02Z' + k * interval '12 d',
-    (ST_Dump(r.geometry)).geom, 'ascending', 1, r.id, '{VV}', '{"VV": "x"}', '{}', true
+    timestamptz '2020-01-01Z' + k * interval '12 d',
+    timestamptz '2020-01-02Z' + k * interval '12 d', (ST_Dump(r.geometry)).geom,
+    'ascending', 1, r.id, '{VV}', '{"VV": "x"}', '{}', true
 FROM regions r, generate_series(0, 170) k;
 INSERT INTO looks (id, region_id, acquisition_id, state, finished_at)
 SELECT md5('look' || id)::uuid, track, id, 'processed', published_at FROM acquisitions;

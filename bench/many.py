@@ -61,7 +61,9 @@ def many(landslides: int) -> Iterator[tuple[Services, str]]:
             cursor.execute(_FILL, {"many": landslides, "versions": VERSIONS})
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ANALYZE")
-        print(f"filled with {landslides} landslides in {time.monotonic() - began:.0f} s", flush=True)
+        print(
+            f"filled with {landslides} landslides in {time.monotonic() - began:.0f} s", flush=True
+        )
         yield Services(Settings(home=folder / "home"), engine, SystemClock(), ()), url
         engine.dispose()
     finally:

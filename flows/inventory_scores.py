@@ -148,15 +148,16 @@ def _rows(
         visibility = seen_by.count(matched.detected, ours)
         return ScoreRow(region_id, period, matched.score(areas, ours, theirs), visibility)
 
-    made = [row(ALL, counts, seen)]
+    whole = row(ALL, counts, seen)
     if asked.every == ALL:
-        return made
+        return [whole]
     ours, theirs = (np.array([_period(at, asked) for at in times], dtype=object) for times in (
         mapped_at, found_at,
     ))  # fmt: skip
-    for period in sorted({*ours[counts], *theirs[seen]}):
-        made.append(row(str(period), counts & (ours == period), seen & (theirs == period)))
-    return made
+    periods = sorted({*ours[counts], *theirs[seen]})
+    return [whole] + [
+        row(str(period), counts & (ours == period), seen & (theirs == period)) for period in periods
+    ]
 
 
 def _asked_for(times: Sequence[datetime | None], asked: Asked) -> NDArray[np.bool_]:

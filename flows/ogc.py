@@ -26,6 +26,7 @@ SCHEMA = "analysts"
 COLLECTIONS = {
     "landslides_current": ("not_after", "id"),
     "landslides_confirmed": ("not_after", "id"),
+    "inventory_landslides": ("not_after", "id"),
     "detections": ("sensed_at", "id"),
     "observability": ("sensed_at", None),
     "negative_reports": ("sensed_at", None),

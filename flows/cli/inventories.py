@@ -287,8 +287,8 @@ def score(
     """Score what the monitoring found against an inventory.
 
     POD is the share of mapped landslides that were found: of all, and of those that the looks after
-    them could see. False are found ones that nothing mapped explains: wrong only where the inventory
-    is complete.
+    them could see. False are found ones that nothing mapped explains: wrong only where the
+    inventory is complete.
     """
     from datetime import timedelta
 

@@ -126,7 +126,7 @@ def covers(engine: Engine, view: str = "landslides_current") -> list[tuple[Any, 
 def cover_map(tmp_path: Path, two: Any) -> Path:
     """Class codes around the first landslide only, in degrees: trees, with a cropped corner."""
     path = tmp_path / "cover-2021.tif"
-    west, south, east, north = two[0].geometry.bounds
+    west, _, east, north = two[0].geometry.bounds
     step = (east - west) / 10
     codes = np.full((30, 30), 10, np.uint8)
     codes[15:17, 15:17] = 40
@@ -162,7 +162,7 @@ def test_land_cover_of_a_map_stands_until_a_person_says_otherwise(
         assert s.scalar(text("SELECT land_cover FROM analysts.landslides_edit WHERE id = :id"),
                         {"id": here.id}) is None  # fmt: skip
     assert covers(engine)[0] == told, "the same outline keeps it"
-    assert [row[0] for row in covers(engine, "landslides_as_of(now())")][0] == here.id
+    assert covers(engine, "landslides_as_of(now())")[0] == told
     with transaction(engine) as s:
         s.execute(text("UPDATE analysts.landslides_edit SET land_cover = 'orchard' WHERE id = :id"),
                   {"id": here.id})  # fmt: skip
@@ -183,8 +183,15 @@ def test_a_map_that_is_none_is_named_and_stops_no_poll(
 ) -> None:
     path = tmp_path / "odd.tif"
     if change:
-        profile = {"driver": "GTiff", "height": 2, "width": 2, "count": 1, "dtype": "uint8",
-                   "crs": "EPSG:4326", "transform": Affine(1, 0, -120, 0, -1, 35)} | change
+        profile = {
+            "driver": "GTiff",
+            "height": 2,
+            "width": 2,
+            "count": 1,
+            "dtype": "uint8",
+            "crs": "EPSG:4326",
+            "transform": Affine(1, 0, -120, 0, -1, 35),
+        } | change
         with rasterio.open(path, "w", **profile) as dataset:
             dataset.write(np.ones((1, 2, 2), profile["dtype"]))
     settings = Settings(home=tmp_path, land_cover={"file": path, "classes": {1: "forest"}})

@@ -19,6 +19,8 @@ from sqlalchemy import Engine
 
 from db import store
 from db.engine import transaction
+from db.radar import record_observability
+from detectors.observability import Coverage
 from detectors.types import State
 from flows.patches import Pair
 from tests.flows.cli.conftest import acquisition, detection, landslide, region
@@ -88,6 +90,35 @@ def test_score_by_region_and_period(cli: Any, read: Any, world: Any) -> None:
     shown = cli("inventories", "score", "truth").stdout
     assert "SIMULATED" in shown
     assert "0.50 (0.25-0.75)" in shown
+
+
+def test_score_of_what_could_be_seen(cli: Any, read: Any, world: Any, engine: Engine) -> None:
+    (row,) = read("inventories", "score", "truth", "--every", "all")["rows"]
+    # The looks of the six that were found are stored, and nobody said what they could see.
+    assert row["visibility"]["seen"] == 6
+    assert row["visibility"]["visible"] == row["detected"] == 6
+    assert row["pod_visible"] == 1.0
+    # One look after all but the last, which saw three quarters of the region.
+    last = datetime(2023, 12, 1, tzinfo=UTC)
+    look = acquisition(last, simulated=True, burst_id="T137-292999-IW1")
+    drill = region("drill", simulated=True, watch_from=datetime(2022, 1, 1, tzinfo=UTC))
+    with transaction(engine) as s:
+        store.record_acquisitions(s, drill, [look])
+        record_observability(
+            s, "drill", look.id, Coverage(100.0, 0.75, {"layover": 0.25}), simulated=True
+        )
+    (row,) = read("inventories", "score", "truth", "--every", "all", "--days", "300")["rows"]
+    seen = row["visibility"]
+    missed = 12 - row["detected"]
+    late = sum(day > "2023-12-01" for day in world.EVENT_DATE)
+    assert late == 1
+    assert (seen["seen"], seen["partly"], seen["unseen"]) == (row["detected"], missed - late, late)
+    assert seen["visible"] == pytest.approx(row["detected"] + 0.75 * (missed - late))
+    assert seen["reasons"]["layover"] == pytest.approx(0.25 * (missed - late))
+    assert row["pod"] < row["pod_visible"] == pytest.approx(row["detected"] / seen["visible"])
+    said = " ".join(cli("inventories", "score", "truth", "--days", "300").stdout.split())
+    assert f"{row['detected']} could be seen, {missed - late} in part, {late} could not" in said
+    assert "not place by place" in said
 
 
 def test_a_real_inventory_is_never_scored_with_a_drill(
