@@ -181,7 +181,7 @@ def _described(
 def land_covers(s: Session) -> Mapping[uuid.UUID, str]:
     """Return what covers the ground of each landslide of which that is known."""
     query = select(_CURRENT.c["id"], _CURRENT.c.land_cover)
-    return dict(s.execute(query.where(_CURRENT.c.land_cover.is_not(None))).tuples())
+    return dict(s.execute(query.where(_CURRENT.c.land_cover.is_not(None))).tuples().all())
 
 
 def _lineages(
