@@ -64,29 +64,29 @@ class Lineage:
 class Described:
     """What analysts see beside the outline; None: unknown."""
 
-    length_m: float | None
+    length_m: float | None = None
     """Longer side of the narrowest rectangle around it."""
-    width_m: float | None
+    width_m: float | None = None
     """Shorter side of that rectangle."""
-    elevation_min_m: float | None
+    elevation_min_m: float | None = None
     """Lowest ground inside."""
-    elevation_max_m: float | None
+    elevation_max_m: float | None = None
     """Highest ground inside."""
-    slope_deg: float | None
+    slope_deg: float | None = None
     """Mean slope inside."""
-    aspect_deg: float | None
+    aspect_deg: float | None = None
     """Direction the ground falls in, clockwise from north."""
-    land_cover: str | None
+    land_cover: str | None = None
     """What covered the ground."""
-    land_cover_share: float | None
+    land_cover_share: float | None = None
     """Share of the outline in it, where a map says so."""
-    land_cover_source: str | None
+    land_cover_source: str | None = None
     """``person``, or the map."""
-    mapping_source: str | None
+    mapping_source: str | None = None
     """What the outline was drawn from."""
-    trigger: str | None
+    trigger: str | None = None
     """What set it off, as a person said."""
-    type: str
+    type: str = "unknown"
     """Type of movement after Hungr, as a person said; else unknown."""
 
 
@@ -106,7 +106,7 @@ class Exported:
 
 _NAMES = tuple(one.name for one in fields(Described))
 #: Of a landslide that the login may not see through the views.
-_UNKNOWN = Described(*[None] * (len(_NAMES) - 1), type="unknown")
+_UNKNOWN = Described()
 _COLUMNS = [column("id", Uuid()), *(column(name) for name in _NAMES)]
 _CURRENT = table("landslides_current", *_COLUMNS, schema="analysts")
 

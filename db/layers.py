@@ -129,7 +129,8 @@ LAYERS: tuple[Layer, ...] = (
             Rule("SIMULATED: never happened", "\"simulated\"", (0, 0, 0), hatched=True),
         ),
         "CASE WHEN \"simulated\" THEN 'SIMULATED ' ELSE '' END || \"inventory\" || ' ' ||"
-        " coalesce(nullif(\"name\", ''), \"key\")",
+        " coalesce(nullif(\"name\", ''), nullif(\"key\", ''),"
+        " format_date(\"not_after\", 'yyyy-MM-dd'), '')",
         {},
     ),
     Layer(
