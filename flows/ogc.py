@@ -26,10 +26,10 @@ SCHEMA = "analysts"
 COLLECTIONS = {
     "landslides_current": ("not_after", "id"),
     "landslides_confirmed": ("not_after", "id"),
-    "inventory_landslides": ("not_after", "id"),
     "detections": ("sensed_at", "id"),
     "observability": ("sensed_at", None),
     "negative_reports": ("sensed_at", None),
+    "inventory_landslides": ("not_after", "id"),
 }
 #: A feature service that is minutes behind misleads whoever looks at a fresh alert.
 CACHE = "no-cache"

@@ -332,18 +332,15 @@ def _print_score(done: Scored) -> None:
         console.print("[drill]SIMULATED[/] landslides against a [drill]SIMULATED[/] inventory.\n")
     made = table("Region")
     made.add_column("When", no_wrap=True)
-    for heading in (
-        "Mapped", "Visible", "Detected", "POD (95 %)", "of vis.", "Found", "False", "FAR", "IoU"
-    ):  # fmt: skip
+    for heading in ("Mapped", "Detected", "POD (95 %)", "Found", "False", "FAR", "IoU"):
         made.add_column(heading, justify="right", no_wrap=True)
     for row in done.rows:
         one = row.score
         sure = one.pod_interval
         pod = "-" if sure is None else f"{one.pod:.2f} ({sure[0]:.2f}-{sure[1]:.2f})"
         made.add_row(
-            f"[name]{plain(row.region_id)}[/]", row.period, str(one.mapped),
-            f"{row.visibility.visible:.0f}", str(one.detected), pod, _rate(row.pod_visible),
-            str(one.found), str(one.false), _rate(one.far), _rate(one.iou),
+            f"[name]{plain(row.region_id)}[/]", row.period, str(one.mapped), str(one.detected),
+            pod, str(one.found), str(one.false), _rate(one.far), _rate(one.iou),
         )  # fmt: skip
     console.print(made)
     for row in done.rows:
@@ -364,8 +361,9 @@ def _seen_in_words(row: ScoreRow) -> str:
         for name, number in seen.reasons.items()
         if number >= 0.5
     )
+    pod = "" if row.pod_visible is None else f"POD of what could be seen {row.pod_visible:.2f}; "
     return (
-        f"[name]{plain(row.region_id)}[/]: {seen.seen} could be seen, {seen.partly} in part, "
+        f"[name]{plain(row.region_id)}[/]: {pod}{seen.seen} could be seen, {seen.partly} in part, "
         f"{seen.unseen} could not{f' (about {reasons})' if reasons else ''}. By the best look "
         "within --days after each, and by its share of the region, not place by place."
     )

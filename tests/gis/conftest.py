@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapely.affinity import translate
 from sqlalchemy import Engine
 
 from db import schema, store
 from db.engine import transaction
+from db.inventories import store_inventory
+from detectors.inventories import Inventory, MappedLandslide
 from detectors.types import Landslide, State
 from tests.records import Make
 
@@ -67,7 +70,7 @@ def run_qgis(qgis_python: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def inventory(engine: Engine) -> Landslide:
-    """The confirmed one of three side by side: suspected, confirmed, SIMULATED."""
+    """The confirmed one of three side by side: suspected, confirmed, SIMULATED; one is mapped."""
     make = Make()
     schema.upgrade(engine)  # the test's database is a copy under another name
     with transaction(engine) as s:
@@ -85,4 +88,8 @@ def inventory(engine: Engine) -> Landslide:
                     s, replace(slide, revision=2, state=State.CONFIRMED, **verdict)
                 )
                 confirmed = slide
+    outline = translate(confirmed.geometry, 0, 0.02)
+    with transaction(engine) as s:
+        terms = Inventory("survey", "survey.gpkg", "", "", "CC BY 4.0", "Survey")
+        store_inventory(s, terms, [MappedLandslide("survey", 1, outline)])
     return confirmed

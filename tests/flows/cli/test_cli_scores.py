@@ -117,6 +117,7 @@ def test_score_of_what_could_be_seen(cli: Any, read: Any, world: Any, engine: En
     assert seen["reasons"]["layover"] == pytest.approx(0.25 * (missed - late))
     assert row["pod"] < row["pod_visible"] == pytest.approx(row["detected"] / seen["visible"])
     said = " ".join(cli("inventories", "score", "truth", "--days", "300").stdout.split())
+    assert f"POD of what could be seen {row['pod_visible']:.2f}; " in said
     assert f"{row['detected']} could be seen, {missed - late} in part, {late} could not" in said
     assert "not place by place" in said
 
