@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import rasterio
 from affine import Affine
 from shapely.affinity import translate
 from shapely.geometry import MultiPolygon, Polygon
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import store
 from db.engine import transaction
@@ -180,6 +181,29 @@ def test_statistics_leave_drills_out_unless_asked(
     assert ground["km2"] == pytest.approx(9.17 * 11.09, rel=5e-3)
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "EXERCISE SIMULATED" in cli("statistics", "--simulated").stdout
+
+
+def test_statistics_count_the_land_cover_that_is_stored(
+    cli: Any, read: Any, world: Any, engine: Engine, tmp_path: Path
+) -> None:
+    with transaction(engine) as s:
+        s.execute(
+            text(
+                "UPDATE analysts.landslides_edit SET land_cover = 'orchard' WHERE id IN"
+                " (SELECT id FROM analysts.landslides_current ORDER BY id LIMIT 3)"
+            )
+        )
+    png = tmp_path / "covers.png"
+    told = read("statistics", "--simulated", "--png", png)
+    assert told["land_covers"] == {"unknown": 5, "orchard": 3}
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert "orchard 3; 5 unknown" in " ".join(cli("statistics", "--simulated").stdout.split())
+    out = tmp_path / "all.geojson"
+    read("export", out, "--format", "geojson", "--simulated", "yes")
+    rows = [one["properties"] for one in json.loads(out.read_text())["features"]]
+    told = sorted((row["land_cover"] or "", row["land_cover_source"] or "") for row in rows)
+    assert told == [("", "")] * 5 + [("orchard", "person")] * 3
+    assert all(row["length_m"] >= row["width_m"] > 0 for row in rows)
 
 
 def test_statistics_of_an_inventory_and_its_ground(
