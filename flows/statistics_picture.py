@@ -130,6 +130,7 @@ def _covers(axes: Axes, made: Statistics) -> None:
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     axes.set_yticks([])
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("landslides", fontsize=8)
     more = f"; {len(known) - 8} classes more" if len(known) > 8 else ""
     _title(axes, "Land cover", f"by map or person; {made.covers.get(UNKNOWN, 0)} unknown{more}")
