@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PYTHON ?=
 # Folder with the data sets that are not shipped: make check-data DATA=../shared/data
 DATA ?=
+# Only the data checks whose names hold these words: make check-data DATA=... ONLY=kashmir
+ONLY ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -43,8 +45,8 @@ check: setup  ## Style, types, layers, lock, notices, file sizes
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python infra/check_repository.py
 
-check-data: setup  ## Checks on data that may not be shipped: DATA=folder
-	@sh infra/check_data.sh '$(DATA)'
+check-data: setup  ## Checks on data that may not be shipped: DATA=folder, ONLY=words
+	@sh infra/check_data.sh '$(DATA)' '$(ONLY)'
 
 bench-sar: setup  ## Measure the radar detectors: DATA=folder adds real series; QUICK=1
 	@$(BIN)/python -m bench.sar $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, Uuid, column, func, select, table
 from sqlalchemy.orm import Session
 
 from db import convert, tables
@@ -61,6 +61,36 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What analysts see beside the outline; None: unknown."""
+
+    length_m: float | None = None
+    """Longer side of the narrowest rectangle around it."""
+    width_m: float | None = None
+    """Shorter side of that rectangle."""
+    elevation_min_m: float | None = None
+    """Lowest ground inside."""
+    elevation_max_m: float | None = None
+    """Highest ground inside."""
+    slope_deg: float | None = None
+    """Mean slope inside."""
+    aspect_deg: float | None = None
+    """Direction the ground falls in, clockwise from north."""
+    land_cover: str | None = None
+    """What covered the ground."""
+    land_cover_share: float | None = None
+    """Share of the outline in it, where a map says so."""
+    land_cover_source: str | None = None
+    """``person``, or the map."""
+    mapping_source: str | None = None
+    """What the outline was drawn from."""
+    trigger: str | None = None
+    """What set it off, as a person said."""
+    type: str = "unknown"
+    """Type of movement after Hungr, as a person said; else unknown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """A landslide as it goes out."""
 
@@ -68,8 +98,17 @@ class Exported:
     """What is, or was, believed."""
     lineage: Lineage
     """What it came of."""
+    described: Described
+    """What analysts see beside the outline."""
     recorded_at: datetime
     """When we came to believe it, UTC."""
+
+
+_NAMES = tuple(one.name for one in fields(Described))
+#: Of a landslide that the login may not see through the views.
+_UNKNOWN = Described()
+_COLUMNS = [column("id", Uuid()), *(column(name) for name in _NAMES)]
+_CURRENT = table("landslides_current", *_COLUMNS, schema="analysts")
 
 
 def _query(wanted: Wanted) -> Select[Any]:
@@ -105,10 +144,12 @@ def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
     """Yield what is wanted in batches, oldest first; memory stays flat."""
     for part in _batches(s, wanted):
         lineage = _lineages(s, [version for version, _ in part], wanted.as_of)
+        described = _described(s, [version.landslide_id for version, _ in part], wanted.as_of)
         yield [
             Exported(
                 convert.to_landslide(version, region_id),
                 lineage[version.landslide_id],
+                described.get(version.landslide_id, _UNKNOWN),
                 version.recorded_at,
             )
             for version, region_id in part
@@ -125,6 +166,22 @@ def _batches(s: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
     options = {"yield_per": BATCH, "populate_existing": True}
     with s.execute(_query(wanted), execution_options=options) as found:
         yield from found.partitions()
+
+
+def _described(
+    s: Session, ids: Sequence[uuid.UUID], as_of: datetime | None
+) -> Mapping[uuid.UUID, Described]:
+    held: FromClause = _CURRENT
+    if as_of is not None:
+        held = func.analysts.landslides_as_of(as_of).table_valued(*_COLUMNS, name="held")
+    query = select(*(held.c[one.name] for one in _COLUMNS)).where(held.c["id"].in_(ids))
+    return {key: Described(*told) for key, *told in s.execute(query)}
+
+
+def land_covers(s: Session) -> Mapping[uuid.UUID, str]:
+    """Return what covers the ground of each landslide of which that is known."""
+    query = select(_CURRENT.c["id"], _CURRENT.c.land_cover)
+    return dict(s.execute(query.where(_CURRENT.c.land_cover.is_not(None))).tuples().all())
 
 
 def _lineages(

@@ -18,6 +18,8 @@ COLOURS: dict[State, tuple[int, int, int]] = {
     State.CLOSED: (140, 140, 140),
     State.REFUTED: (0, 114, 178),
 }
+#: What people mapped.
+MAPPED = (0, 90, 60)
 #: Over: drawn as outlines only.
 OVER = (State.CLOSED, State.REFUTED)
 HIDDEN_FROM_LABELS = (State.REFUTED,)
@@ -118,6 +120,18 @@ LAYERS: tuple[Layer, ...] = (
     Layer(
         "landslide_history", "Every version", ("id", "revision"), "MultiPolygon",
         _by_state(0.0), "\"revision\"", {}, shown=False,
+    ),
+    Layer(
+        "inventory_landslides", "Imported inventories", ("id",), "MultiPolygon",
+        (
+            Rule("mapped", "\"duplicate_of\" IS NULL", MAPPED, 0.25),
+            Rule("mapped before", "\"duplicate_of\" IS NOT NULL", MAPPED, 0.0, dashed=True),
+            Rule("SIMULATED: never happened", "\"simulated\"", (0, 0, 0), hatched=True),
+        ),
+        "CASE WHEN \"simulated\" THEN 'SIMULATED ' ELSE '' END || \"inventory\" || ' ' ||"
+        " coalesce(nullif(\"name\", ''), nullif(\"key\", ''),"
+        " format_date(\"not_after\", 'yyyy-MM-dd'), '')",
+        {},
     ),
     Layer(
         "detections", "Detections, look by look", ("id",), "Polygon",

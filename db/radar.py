@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 
+import shapely
 from sqlalchemy import Select, column, func, or_, select, update
 from sqlalchemy import table as named_table
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -20,6 +21,7 @@ from db.selecting import over, rows
 from db.tables import Look
 from detectors.observability import Coverage
 from detectors.types import Landslide, RadarCheck, Sensor
+from detectors.visibility import LookSeen
 
 _REGIONS = named_table(
     "region_observability",
@@ -73,6 +75,36 @@ def region_coverage(s: Session, region_id: str | None = None) -> list[TrackCover
     if region_id is not None:
         query = query.where(_REGIONS.c.region_id == region_id)
     return [convert.to_track_coverage(row) for row in s.execute(query)]
+
+
+def looks_seen(s: Session, region_id: str, *, simulated: bool) -> list[LookSeen]:
+    """Return the looks that a region was judged by, or should have been, in order of sensing.
+
+    Args:
+        s: Session.
+        region_id: Watched region.
+        simulated: Those of a drill, too; else only what was really taken.
+    """
+    seen, told = tables.Acquisition, tables.Observability
+    query = (
+        select(seen.sensed_at, seen.footprint, told.share_seen, told.unseen)
+        .join(Look, Look.acquisition_id == seen.id)
+        .outerjoin(
+            told, (told.region_id == Look.region_id) & (told.acquisition_id == Look.acquisition_id)
+        )
+        .where(Look.region_id == region_id, Look.state != "baseline")
+        .order_by(seen.sensed_at, seen.id)
+    )
+    if not simulated:
+        query = query.where(~seen.simulated)
+    # Catalogues deliver invalid outlines; a look that is judged again keeps what was told before.
+    return [
+        LookSeen(
+            row.sensed_at, shapely.make_valid(convert.to_shape_of(row.footprint)), row.share_seen,
+            row.unseen or {},
+        )
+        for row in s.execute(query)
+    ]  # fmt: skip
 
 
 def record_radar_checks(s: Session, checks: Sequence[RadarCheck]) -> None:

@@ -41,14 +41,19 @@ FROM (VALUES (
 
 _EXTENT = text(
     "SELECT ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b)"
-    " FROM (SELECT ST_Extent(geometry) AS b FROM scarpwatch.regions) AS box WHERE b IS NOT NULL"
+    " FROM (SELECT ST_Extent(geometry) AS b FROM (SELECT geometry FROM scarpwatch.regions UNION ALL"
+    " SELECT geometry FROM scarpwatch.inventory_landslides) AS held) AS box WHERE b IS NOT NULL"
 )
 #: Where nothing is watched yet.
 _WORLD = (-180.0, -90.0, 180.0, 90.0)
 
 
 def extent(opened: Connection) -> tuple[float, float, float, float]:
-    """Return west, south, east and north of all watched regions, degrees; the world without any."""
+    """Return the box around all regions and inventories, degrees; the world without any.
+
+    Returns:
+        West, south, east, north.
+    """
     found = opened.execute(_EXTENT).one_or_none()
     return _WORLD if found is None else (found[0], found[1], found[2], found[3])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 
 class Movement(enum.StrEnum):
@@ -54,3 +55,19 @@ class Trigger(enum.StrEnum):
     EROSION = "erosion"
     HUMAN_ACTIVITY = "human activity"
     OTHER = "other"
+
+
+#: Classes of ESA WorldCover 10 m, 2020 and 2021, by code (product user manual 2.0, table 2).
+WORLDCOVER: Mapping[int, str] = {
+    10: "tree cover",
+    20: "shrubland",
+    30: "grassland",
+    40: "cropland",
+    50: "built-up",
+    60: "bare or sparse vegetation",
+    70: "snow and ice",
+    80: "permanent water",
+    90: "herbaceous wetland",
+    95: "mangroves",
+    100: "moss and lichen",
+}

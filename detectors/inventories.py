@@ -309,9 +309,13 @@ def match(truth: Places, found: Places, rule: Sameness) -> Matched:
     detected, explained = np.zeros(len(truth), bool), np.zeros(len(found), bool)
     detected[left], explained[right] = True, True
     iou = np.full(len(truth), np.nan)
-    for index in np.unique(left):
-        shape = truth.shapes[index]
-        if shape.area > 0:
-            theirs = shapely.union_all(found.shapes[right[left == index]])
-            iou[index] = shape.intersection(theirs).area / shape.union(theirs).area
+    if len(left):
+        first = np.flatnonzero(np.diff(left, prepend=-1))  # pairs come in order
+        which = left[first]
+        theirs: NDArray[Any] = np.empty(len(which), dtype=object)
+        for number, group in enumerate(np.split(right, first[1:])):
+            shapes = found.shapes[group]
+            theirs[number] = shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
+        outlined = shapely.area(truth.shapes[which]) > 0
+        iou[which[outlined]] = _iou(truth.shapes[which[outlined]], theirs[outlined])
     return Matched(detected, iou, explained)

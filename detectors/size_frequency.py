@@ -20,6 +20,9 @@ LEAST_TAIL = 20
 #: Beginnings of the tail that are tried, of the data and of each bootstrap: all sizes where there
 #: are fewer, else so many evenly by rank.
 MOST_CANDIDATES, MOST_AGAIN = 5_000, 200
+#: Sizes of a tail that its fit is held against: all, or so many evenly by rank. The distance is
+#: then known to one part in so many, of data and bootstraps alike.
+MOST_COMPARED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +93,18 @@ def _best(known: Sizes, most: int) -> tuple[float, float, float]:
     if len(firsts) > most:
         firsts = firsts[np.linspace(0, len(firsts) - 1, most).round().astype(int)]
     logs = np.log(known)
+    above = np.cumsum(logs[::-1])[::-1]
     best = (np.nan, float(known[0]), np.inf)
     for first in firsts:
-        excess = logs[first:] - logs[first]
-        total = excess.sum()
-        if total <= 0:
+        if known[first] == known[-1]:
             continue
-        count = len(excess)
-        alpha = 1 + count / total
-        fitted = 1 - np.exp(-(alpha - 1) * excess)
-        steps = np.arange(count + 1) / count
-        ks = max(np.abs(fitted - steps[:-1]).max(), np.abs(fitted - steps[1:]).max())
+        count = len(known) - int(first)
+        alpha = 1 + count / (above[first] - count * logs[first])
+        ranks = np.arange(count)
+        if count > MOST_COMPARED:
+            ranks = np.linspace(0, count - 1, MOST_COMPARED).round().astype(int)
+        fitted = 1 - np.exp(-(alpha - 1) * (logs[first + ranks] - logs[first]))
+        ks = max(np.abs(fitted - ranks / count).max(), np.abs(fitted - (ranks + 1) / count).max())
         if ks < best[2]:
             best = (float(alpha), float(known[first]), float(ks))
     return best

@@ -677,6 +677,16 @@ class Relief:
 
 
 @dataclass(frozen=True, slots=True)
+class LandCover:
+    """What covers the ground inside an outline."""
+
+    name: str
+    """Commonest class."""
+    share: float
+    """Share of the outline in it, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutlineEdit:
     """What a person drew of a landslide."""
 

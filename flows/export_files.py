@@ -375,7 +375,7 @@ def _coolr_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "location_description": "" if mapped else row["region"],
         "location_accuracy": _coolr_accuracy(row["accuracy_m"]) if mapped else "exact",
         "landslide_category": (row["category"] if mapped else "") or "landslide",
-        "landslide_trigger": (row["trigger"] if mapped else "") or "unknown",
+        "landslide_trigger": row["trigger"] or "unknown",
         "landslide_size": "unknown",
         "landslide_setting": "unknown",
         "notes": f"{mark}{when}; {said}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -116,6 +116,18 @@ LANDSLIDE: tuple[Column, ...] = (
     Column("cause", TEXT, "why this version exists"),
     Column("advisory", TEXT, "why to be careful"),
     Column("merged_into", TEXT, "landslide it became part of", "merged"),
+    Column("length_m", NUMBER, "longer side of the narrowest rectangle around it, m"),
+    Column("width_m", NUMBER, "shorter side of that rectangle, m"),
+    Column("elevation_min_m", NUMBER, "lowest ground inside, m", "elev_min_m"),
+    Column("elevation_max_m", NUMBER, "highest ground inside, m", "elev_max_m"),
+    Column("slope_deg", NUMBER, "mean slope inside, degrees"),
+    Column("aspect_deg", NUMBER, "direction the ground falls in, degrees from north"),
+    Column("land_cover", TEXT, "what covered the ground"),
+    Column("land_cover_share", NUMBER, "share of the outline in it, by a map", "cover_part"),
+    Column("land_cover_source", TEXT, "person, or the map it was read from", "cover_from"),
+    Column("mapping_source", TEXT, "what the outline was drawn from", "mapped_of"),
+    Column("trigger", TEXT, "what set it off, as a person said"),
+    Column("type", TEXT, "type of movement (Hungr), as a person said"),
     Column("detectors", TEXT, "detectors that saw it"),
     Column("weights", TEXT, "versions of their weights"),
     Column("config", TEXT, "hashes of their configuration"),
@@ -170,6 +182,7 @@ def landslide_row(one: Exported, licence: str, *, exercise: bool) -> dict[str, A
         "cause": landslide.cause,
         "advisory": landslide.advisory,
         "merged_into": str(landslide.merged_into) if landslide.merged_into else None,
+        **asdict(one.described),
         "detectors": _joined(lineage.detectors),
         "weights": _joined(lineage.weights),
         "config": _joined(lineage.configs),

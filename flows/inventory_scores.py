@@ -15,8 +15,10 @@ from db import inventories, queries
 from db.engine import transaction
 from db.exporting import Wanted, read_believed
 from db.inventories import StoredLandslide
+from db.radar import looks_seen
 from detectors.inventories import Inventory, Places, Sameness, Score, match
 from detectors.types import Landslide, State, Tier
+from detectors.visibility import Sights, Visibility, sights
 
 #: What the rows of a score are cut into, and the pattern of each.
 PERIODS = {"all": "", "year": "%Y", "month": "%Y-%m"}
@@ -49,6 +51,13 @@ class ScoreRow:
     """``all``, a year, a month, or ``undated``."""
     score: Score
     """How it went."""
+    visibility: Visibility
+    """What of the mapped could be seen by the looks after it."""
+
+    @property
+    def pod_visible(self) -> float | None:
+        """Share of what could be seen that was found; None where nothing could be seen."""
+        return self.score.detected / self.visibility.visible if self.visibility.visible else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +103,24 @@ def score_inventory(engine: Engine, name: str, asked: Asked, rule: Sameness) -> 
         for region in regions:
             inside = np.flatnonzero(shapely.contains(region.geometry, points))
             inside_any |= set(inside.tolist())
-            truth = [mapped[index] for index in inside]
             if region.watch_from is not None:
-                watched = [one for one in truth if _after(one, region.watch_from)]
-                unwatched += len(truth) - len(watched)
-                truth = watched
+                watched = [i for i in inside if _after(mapped[i], region.watch_from)]
+                unwatched += len(inside) - len(watched)
+                inside = np.array(watched, dtype=np.intp)
+            truth = [mapped[index] for index in inside]
             wanted = Wanted(region.id, tier=asked.tier, simulated=inventory.simulated)
             found = [
                 one
                 for one in read_believed(s, wanted)
                 if one.state is not State.REFUTED and one.merged_into is None
             ]
-            rows += _rows(region.id, truth, found, asked, rule)
+            seen = sights(
+                points[inside],
+                [one.mapped.not_after for one in truth],
+                looks_seen(s, region.id, simulated=inventory.simulated),
+                rule.within,
+            )
+            rows += _rows(region.id, truth, found, seen, asked, rule)
     return Scored(inventory, tuple(rows), len(mapped) - len(inside_any), unwatched)
 
 
@@ -114,8 +129,8 @@ def _after(one: StoredLandslide, moment: datetime) -> bool:
 
 
 def _rows(
-    region_id: str, truth: Sequence[StoredLandslide], found: Sequence[Landslide], asked: Asked,
-    rule: Sameness,
+    region_id: str, truth: Sequence[StoredLandslide], found: Sequence[Landslide], seen_by: Sights,
+    asked: Asked, rule: Sameness,
 ) -> list[ScoreRow]:  # fmt: skip
     matched = match(
         Places.of([one.mapped for one in truth]),
@@ -128,16 +143,21 @@ def _rows(
     mapped_at = [one.mapped.not_after for one in truth]
     found_at: list[datetime | None] = [one.not_after for one in found]
     counts, seen = _asked_for(mapped_at, asked), _asked_for(found_at, asked)
-    made = [ScoreRow(region_id, ALL, matched.score(areas, counts, seen))]
+
+    def row(period: str, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> ScoreRow:
+        visibility = seen_by.count(matched.detected, ours)
+        return ScoreRow(region_id, period, matched.score(areas, ours, theirs), visibility)
+
+    whole = row(ALL, counts, seen)
     if asked.every == ALL:
-        return made
+        return [whole]
     ours, theirs = (np.array([_period(at, asked) for at in times], dtype=object) for times in (
         mapped_at, found_at,
     ))  # fmt: skip
-    for period in sorted({*ours[counts], *theirs[seen]}):
-        score = matched.score(areas, counts & (ours == period), seen & (theirs == period))
-        made.append(ScoreRow(region_id, str(period), score))
-    return made
+    periods = sorted({*ours[counts], *theirs[seen]})
+    return [whole] + [
+        row(str(period), counts & (ours == period), seen & (theirs == period)) for period in periods
+    ]
 
 
 def _asked_for(times: Sequence[datetime | None], asked: Asked) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
-"""Heights for outlines: what the ground inside each landslide is like.
+"""What the ground inside each landslide is like: heights, and what covers it.
 
-Not in the transaction that stores a look: an alert never waits for an elevation model.
+Not in the transaction that stores a look: an alert never waits for an elevation model or a map.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from db.engine import transaction
-from db.measures import record_relief, unmeasured
+from db.measures import record_land_cover, record_relief, unmeasured
+from detectors.errors import ScarpwatchError
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -60,6 +61,52 @@ def measure(
     return done, len(waiting) - done
 
 
+def read_land_cover(
+    services: Services,
+    region_id: str | None = None,
+    *,
+    since: datetime | None = None,
+    at_work: Callable[[], None] = lambda: None,
+) -> tuple[int, int]:
+    """Read the land cover of the outlines that have none yet, out of the map of the settings.
+
+    Args:
+        services: what the step reaches the world through.
+        region_id: only of this region.
+        since: only versions recorded then or later.
+        at_work: called after each.
+
+    Returns:
+        How many have one now, and how many lie where the map does not say; those stay unknown.
+
+    Raises:
+        ConfigurationError: the map is not there.
+        UnreadableRaster: it cannot be read.
+    """
+    with transaction(services.engine) as s:
+        waiting = unmeasured(s, region_id, since, cover=True)
+    if services.settings.land_cover.file is None:
+        return 0, len(waiting)
+    from flows.land_cover import LandCoverMap  # the numerical libraries can wait
+
+    told = LandCoverMap(services.settings.land_cover)
+    done = 0
+    for landslide in waiting:
+        cover = told.of(landslide.geometry)
+        if cover is not None:
+            with transaction(services.engine) as s:
+                record_land_cover(s, landslide, cover, told.name)
+            done += 1
+        at_work()
+    return done, len(waiting) - done
+
+
 def measure_new(services: Services, region_id: str) -> int:
-    """Measure what came about in a region lately; return how many were measured."""
-    return measure(services, region_id, since=datetime.now(UTC) - TRIED_FOR)[0]
+    """Measure what came about in a region lately; return how many got heights."""
+    since = datetime.now(UTC) - TRIED_FOR
+    try:
+        read_land_cover(services, region_id, since=since)
+    except ScarpwatchError as error:
+        # A poll is not lost for want of a map; ``scarpwatch landslides measure`` says why.
+        log.warning("land cover not read", reason=str(error))
+    return measure(services, region_id, since=since)[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from datetime import time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -33,6 +34,7 @@ from pydantic_settings.exceptions import SettingsError
 from alerts.languages import DEFAULT, known
 from alerts.records import Channel
 from alerts.rules import Severity
+from detectors.attributes import WORLDCOVER
 from detectors.errors import ConfigurationError
 from detectors.types import Kind, Tier
 from flows.catalogs.base import CatalogueSettings
@@ -180,6 +182,30 @@ class CapSettings(BaseModel):
         return Profile(**dict(self))
 
 
+class LandCoverSettings(BaseModel):
+    """A map of what covers the ground."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: Path | None = None
+    """Raster of class codes, from before what is to be found; None = land cover stays unknown."""
+    name: str = ""
+    """What views call it; empty = the name of the file."""
+    classes: dict[int, str] | Literal["esa-worldcover"] = Field(default_factory=dict)
+    """Name by code, or ``esa-worldcover``; codes without a name stay unknown."""
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Name by code."""
+        return WORLDCOVER if self.classes == "esa-worldcover" else dict(self.classes)
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.file is not None and not (self.classes and all(self.names.values())):
+            raise ValueError("name the classes of the file: classes = 'esa-worldcover', or a table")
+        return self
+
+
 class FeedSettings(BaseModel):
     """Feeds for programs that fetch."""
 
@@ -233,6 +259,8 @@ class Settings(BaseSettings):
     """Atom, GeoJSON and CAP feeds."""
     elevation: tuple[str, ...] = ()
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
+    land_cover: LandCoverSettings = LandCoverSettings()
+    """Map that tells what covers the ground of each landslide."""
     clock_file: Path | None = None
     """Replay: a file that holds the time to believe in; None = the system clock."""
     licence: str = ""

@@ -7,6 +7,7 @@ for, and then everything that is made of it says so.
 from __future__ import annotations
 
 import calendar
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from sqlalchemy import Engine
 from alerts.rules import marks
 from db import inventories, queries
 from db.engine import transaction
-from db.exporting import Wanted, read_believed
+from db.exporting import Wanted, land_covers, read_believed
 from detectors import size_frequency, terrain
 from detectors.errors import InvalidSamples, NothingObserved, UnreadableRaster
 from detectors.size_frequency import PowerLaw
@@ -41,6 +42,8 @@ SLOPE_STEP = 5
 #: Eight directions that a slope faces, from north on, clockwise.
 ASPECTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 MONTHS = tuple(calendar.month_abbr)[1:]
+#: Landslides whose land cover neither a person nor a map has told.
+UNKNOWN = "unknown"
 _GEOD = Geod(ellps="WGS84")
 
 
@@ -135,7 +138,9 @@ class Statistics:
     aspect: tuple[Share, ...]
     """By the direction it faces."""
     land_cover: tuple[Share, ...]
-    """By class."""
+    """By class of the raster that was given, by pixel."""
+    covers: Mapping[str, int]
+    """Landslides by the land cover stored of each, the commonest first; of an inventory none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,7 @@ class _One:
     area_m2: float | None
     not_before: datetime | None
     not_after: datetime | None
+    cover: str | None = None
 
 
 def count(engine: Engine, asked: Asked, *, exercise: bool = False) -> Statistics:
@@ -180,7 +186,7 @@ def count(engine: Engine, asked: Asked, *, exercise: bool = False) -> Statistics
         title=title, mark=marks(exercise=exercise, simulated=simulated), credits=said,
         landslides=len(found), left_out=left_out, areas_m2=areas, sizes=sizes, no_sizes=why,
         density=_densities(regions, found), months=months, month_unknown=unknown, slope=slope,
-        aspect=aspect, land_cover=cover,
+        aspect=aspect, land_cover=cover, covers={} if asked.inventory else _covers(found),
     )  # fmt: skip
 
 
@@ -199,6 +205,7 @@ def _read(s: Any, asked: Asked) -> tuple[list[_One], int, bool, str, str]:
         return mapped, 0, held.simulated, f"Inventory {held.id}", said
     wanted = Wanted(asked.region_id, asked.states)
     found, left_out, simulated = [], 0, False
+    covers = land_covers(s)
     for one in read_believed(s, wanted):
         if one.merged_into is not None:
             continue
@@ -206,7 +213,9 @@ def _read(s: Any, asked: Asked) -> tuple[list[_One], int, bool, str, str]:
             left_out += 1
             continue
         simulated |= one.simulated
-        found.append(_One(one.geometry, one.area_m2, one.not_before, one.not_after))
+        found.append(
+            _One(one.geometry, one.area_m2, one.not_before, one.not_after, covers.get(one.id))
+        )
     states = " and ".join(state.value for state in asked.states)
     return (
         found,
@@ -235,6 +244,11 @@ def _months(found: Sequence[_One]) -> tuple[tuple[int, ...], int]:
         else:
             counts[(first + (last - first) / 2).month - 1] += 1
     return tuple(counts), unknown
+
+
+def _covers(found: Sequence[_One]) -> Mapping[str, int]:
+    counts = Counter(one.cover or UNKNOWN for one in found)
+    return dict(counts.most_common())
 
 
 def _densities(regions: Sequence[WatchedRegion], found: Sequence[_One]) -> tuple[Density, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alerts.panels import as_png
-from flows.statistics import MONTHS, Share, Statistics
+from flows.statistics import MONTHS, UNKNOWN, Share, Statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,8 @@ def draw(made: Statistics) -> bytes:
     ):
         if shares:
             parts.append(_ground(name, title, shares))
+    if not made.land_cover and set(made.covers) - {UNKNOWN}:
+        parts.append(_covers)
     rows = (len(parts) + 2) // 3
     figure = Figure(figsize=(11, 1.35 + 3.55 * rows), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
@@ -115,6 +117,23 @@ def _density(axes: Axes, made: Statistics) -> None:
     axes.set_xlim(0, max([1.05 * one.per_km2 for one in shown if one.landslides], default=1))
     axes.set_xlabel("landslides per km2", fontsize=8)
     _title(axes, "Density", "by watched region" if shown else "no region is watched")
+
+
+def _covers(axes: Axes, made: Statistics) -> None:
+    known = [(name, number) for name, number in made.covers.items() if name != UNKNOWN]
+    shown = known[:8][::-1]
+    axes.barh(range(len(shown)), [number for _, number in shown], color=_OURS)
+    for row, (name, number) in enumerate(shown):
+        axes.text(
+            0.02, row, f"{name[:40]}  {number}", transform=axes.get_yaxis_transform(),
+            fontsize=7.5, va="center",
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
+    axes.set_yticks([])
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("landslides", fontsize=8)
+    more = f"; {len(known) - 8} classes more" if len(known) > 8 else ""
+    _title(axes, "Land cover", f"by map or person; {made.covers.get(UNKNOWN, 0)} unknown{more}")
 
 
 def _ground(name: str, title: str, shares: Sequence[Share]) -> Any:

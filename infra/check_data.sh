@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the checks that need data which may not be shipped, and keeps date, result and figures.
 #
-#   sh infra/check_data.sh FOLDER
+#   sh infra/check_data.sh FOLDER [WORDS]      WORDS: only tests whose names hold them (pytest -k)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,12 +16,13 @@ export SCARPWATCH_DATA SCARPWATCH_FIGURES
 trap 'rm -f "$output" "$SCARPWATCH_FIGURES"' EXIT
 
 status=0
-.venv/bin/python -m pytest -m data --color=no >"$output" 2>&1 || status=$?
+only=${2:-}
+.venv/bin/python -m pytest -m data --color=no ${only:+-k "$only"} >"$output" 2>&1 || status=$?
 cat "$output"
 
 summary=$(sed -n '$s/^=*  *\(.*[^ =]\)  *=*$/\1/p' "$output")
 # A plus: the tree differed from that commit.
 commit=$(git describe --always --dirty=+ --exclude='*' 2>/dev/null || echo 'no commit')
 .venv/bin/python infra/data_report.py \
-    "$SCARPWATCH_FIGURES" "${summary:-no summary, exit $status}" "$commit"
+    "$SCARPWATCH_FIGURES" "${only:+$only alone: }${summary:-no summary, exit $status}" "$commit"
 exit "$status"

@@ -97,6 +97,12 @@ class LandslideMeasures(Base):
         CheckConstraint("elevation_min_m <= elevation_max_m", name="elevation"),
         CheckConstraint("slope_deg >= 0 AND slope_deg < 90", name="slope_deg"),
         CheckConstraint("aspect_deg >= 0 AND aspect_deg < 360", name="aspect_deg"),
+        CheckConstraint(
+            "num_nulls(land_cover, land_cover_share, land_cover_map) IN (0, 3)"
+            " AND land_cover <> '' AND land_cover_map <> ''"
+            " AND land_cover_share > 0 AND land_cover_share <= 1",
+            name="land_cover",
+        ),
         {"comment": "What is measured on the outline of each version; can be measured anew."},
     )
     landslide_id: Mapped[uuid.UUID] = column("Landslide.", primary_key=True)
@@ -111,6 +117,13 @@ class LandslideMeasures(Base):
     aspect_deg: Mapped[float | None] = column(
         "Mean direction the ground falls in, degrees clockwise from north; null: flat, or not read."
     )
+    land_cover: Mapped[str | None] = column(
+        "Commonest class of the land-cover map inside; null: not read."
+    )
+    land_cover_share: Mapped[float | None] = column(
+        "Share of the outline in it, 0 to 1; null: not read."
+    )
+    land_cover_map: Mapped[str | None] = column("Map it was read from; null: not read.")
     recorded_at: Mapped[datetime] = recorded()
 
 

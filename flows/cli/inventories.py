@@ -24,7 +24,7 @@ from flows.cli.output import aside, details, emit, plain, screen, some, table
 if TYPE_CHECKING:
     from db.inventories import InventorySummary
     from flows.inventories import Imported
-    from flows.inventory_scores import Scored
+    from flows.inventory_scores import Scored, ScoreRow
 
 app = typer.Typer(help="Inventories of mapped landslides: truth, kept apart and never alerted.")
 
@@ -286,8 +286,9 @@ def score(
 ) -> None:
     """Score what the monitoring found against an inventory.
 
-    POD is the share of mapped landslides that were found. False are found ones that nothing mapped
-    explains: wrong only where the inventory is complete.
+    POD is the share of mapped landslides that were found: of all, and of those that the looks after
+    them could see. False are found ones that nothing mapped explains: wrong only where the
+    inventory is complete.
     """
     from datetime import timedelta
 
@@ -312,7 +313,8 @@ def _score_document(done: Scored) -> dict[str, Any]:
         {
             "region_id": row.region_id, "period": row.period, **as_json(row.score),
             "pod": row.score.pod, "pod_interval": as_json(row.score.pod_interval),
-            "far": row.score.far,
+            "far": row.score.far, "pod_visible": row.pod_visible,
+            "visibility": as_json(row.visibility),
         }
         for row in done.rows
     ]  # fmt: skip
@@ -323,6 +325,8 @@ def _score_document(done: Scored) -> dict[str, Any]:
 
 
 def _print_score(done: Scored) -> None:
+    from flows.inventory_scores import ALL
+
     console = screen()
     if done.inventory.simulated:
         console.print("[drill]SIMULATED[/] landslides against a [drill]SIMULATED[/] inventory.\n")
@@ -339,10 +343,29 @@ def _print_score(done: Scored) -> None:
             pod, str(one.found), str(one.false), _rate(one.far), _rate(one.iou),
         )  # fmt: skip
     console.print(made)
+    for row in done.rows:
+        if row.period == ALL and row.score.mapped:
+            console.print(f"\n{_seen_in_words(row)}")
     console.print(
         f"\n{some(done.outside, 'mapped landslide')} outside these regions, {done.unwatched} from "
         "before they were watched: not counted. False: nothing mapped explains them, which is "
         "wrong only where the inventory is complete."
+    )
+
+
+def _seen_in_words(row: ScoreRow) -> str:
+    """Say what could be seen of a region's mapped landslides, and why not the rest."""
+    seen = row.visibility
+    reasons = ", ".join(
+        f"{number:.0f} {name.replace('_', ' ')}"
+        for name, number in seen.reasons.items()
+        if number >= 0.5
+    )
+    pod = "" if row.pod_visible is None else f"POD of what could be seen {row.pod_visible:.2f}; "
+    return (
+        f"[name]{plain(row.region_id)}[/]: {pod}{seen.seen} could be seen, {seen.partly} in part, "
+        f"{seen.unseen} could not{f' (about {reasons})' if reasons else ''}. By the best look "
+        "within --days after each, and by its share of the region, not place by place."
     )
 
 

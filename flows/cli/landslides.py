@@ -106,24 +106,36 @@ def show(landslide_id: LandslideId, as_json: AsJson = False) -> None:
 
 @app.command()
 def measure(region: OnlyRegion = None) -> None:
-    """Measure the ground inside outlines: heights, slope, aspect, for those that have none yet.
+    """Measure the ground inside outlines that have none yet: heights, slope, aspect, land cover.
 
-    Polls do this for what is new; this is for an elevation model that was set later.
+    Polls do this for what is new; this is for an elevation model or a map that was set later.
     """
     from db.engine import transaction
     from db.measures import unmeasured
     from flows import measuring
 
     with open_world() as services:
-        if not services.settings.elevation:
-            raise ConfigurationError("no elevation model is set; name one in SCARPWATCH_ELEVATION")
+        own = services.settings
+        if not own.elevation and own.land_cover.file is None:
+            raise ConfigurationError(
+                "no elevation model is set, nor a land-cover map; name one in SCARPWATCH_ELEVATION "
+                "or in SCARPWATCH_LAND_COVER__FILE"
+            )
         with transaction(services.engine) as s:
-            waiting = len(unmeasured(s, region))
-        with progress(waiting, "landslides", hidden=False, what="reading heights") as step:
-            done, unknown = measuring.measure(services, region, at_work=step)
-    screen().print(f"{some(done, 'landslide')} measured.")
-    if unknown:
-        screen().print(f"{unknown} lie where no elevation model that is set has heights.")
+            waiting = len(unmeasured(s, region)), len(unmeasured(s, region, cover=True))
+        console = screen()
+        if own.elevation:
+            with progress(waiting[0], "landslides", hidden=False, what="reading heights") as step:
+                done, unknown = measuring.measure(services, region, at_work=step)
+            console.print(f"{some(done, 'landslide')} measured.")
+            if unknown:
+                console.print(f"{unknown} lie where no elevation model that is set has heights.")
+        if own.land_cover.file is not None:
+            with progress(waiting[1], "landslides", hidden=False, what="reading the map") as step:
+                done, unknown = measuring.read_land_cover(services, region, at_work=step)
+            console.print(f"{some(done, 'landslide')} got a land cover.")
+            if unknown:
+                console.print(f"{unknown} lie where the map does not say: unknown.")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -99,8 +100,19 @@ def _document(made: Statistics) -> dict[str, Any]:
         "months": dict(zip(MONTHS, made.months, strict=True)),
         "month_unknown": made.month_unknown,
         "slope": shares(made.slope), "aspect": shares(made.aspect),
-        "land_cover": shares(made.land_cover),
+        "land_cover": shares(made.land_cover), "land_covers": made.covers,
     }  # fmt: skip
+
+
+def _covers(covers: Mapping[str, int]) -> str:
+    """Say how many landslides have which land cover; empty where none is known."""
+    from flows.statistics import UNKNOWN
+
+    known = [f"{plain(name)} {number}" for name, number in covers.items() if name != UNKNOWN]
+    if not known:
+        return ""
+    left = covers.get(UNKNOWN, 0)
+    return ", ".join(known) + (f"; {left} unknown" if left else "")
 
 
 def _print(made: Statistics) -> None:
@@ -127,6 +139,7 @@ def _print(made: Statistics) -> None:
                 ("sizes", tail),
                 ("area", f"{made.areas_m2.sum() / 1e6:.2f} km2 in {len(made.areas_m2)} outlines"),
                 ("months", f"{months or 'none'}; {made.month_unknown} not known to the month"),
+                ("land cover", _covers(made.covers)),
                 ("left out", f"{made.left_out} SIMULATED (--simulated)" if made.left_out else ""),
                 ("credits", plain(made.credits)),
             ]

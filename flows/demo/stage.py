@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -133,7 +134,7 @@ def stage(
         clock.set(WATCH_FROM)
         config = home / "scarpwatch.toml"
         config.write_text(
-            _config(home, server.url, receiver.url, pictures=play.pictures) + more,
+            _config(home, url, server.url, receiver.url, pictures=play.pictures) + more,
             encoding="utf-8",
         )
         environment = {
@@ -175,12 +176,16 @@ def _outside() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
 
 
-def _config(home: Path, catalogue_url: str, receiver_url: str, *, pictures: bool) -> str:
+def _config(
+    home: Path, database_url: str, catalogue_url: str, receiver_url: str, *, pictures: bool
+) -> str:
     """Return the settings file, such as an operator would write it."""
     quoted = json.dumps
     push = receiver_url.replace("http://", "json://")
     return f"""# A replay, so that every alert is an exercise.
+# Look at what it left with: SCARPWATCH_HOME={shlex.quote(str(home))} scarpwatch web
 exercise = true
+database_url = {quoted(database_url)}
 clock_file = {quoted(str(home / "clock"))}
 history = "P500D"
 deliver_every = "PT1M"

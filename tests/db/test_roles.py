@@ -9,13 +9,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from shapely.geometry import Point
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from db import roles, store
 from db.cluster import Cluster
 from db.engine import connection, make_engine, transaction
+from db.inventories import store_inventory
 from detectors.errors import ConfigurationError, PermanentError
+from detectors.inventories import Inventory, MappedLandslide
 from tests.db.conftest import World
 from tests.db.test_analysts import HERE, PUBLISHED, THEN, crowded, plan  # noqa: F401
 from tests.records import Make
@@ -70,6 +73,32 @@ def test_a_reader_reads_every_view_and_nothing_else(world: World, as_login) -> N
         "CREATE TABLE public.mine (x int)",
     ):
         assert "permission denied" in refused(kari, statement), statement
+
+
+def test_inventories_are_seen_by_their_ground(world: World, make: Make, as_login) -> None:
+    coast = make.region("coast", tags=("coast",))
+    terms = Inventory("mine", "a.gpkg", "", "", "CC BY 4.0", "Survey")
+    inside = MappedLandslide("mine", 1, coast.geometry.representative_point())
+    beyond = MappedLandslide("mine", 2, Point(10, 10))
+    with world.open() as s:
+        store.save_region(s, coast)
+        store_inventory(s, terms, [inside, beyond])
+    query = "SELECT file_row, licence FROM analysts.inventory_landslides ORDER BY file_row"
+    whole, part = (1, "CC BY 4.0"), (2, "CC BY 4.0")
+    assert answer(world.engine, query) == [whole, part]
+    assert answer(as_login(world.engine, "test_all"), query) == [whole, part]
+    assert answer(as_login(world.engine, "test_coast", groups=["coast"]), query) == [whole]
+    with connection(world.engine) as opened:
+        opened.execute(text("DELETE FROM scarpwatch.readers"))
+    theirs = make_engine(
+        world.engine.url.set(username="test_all").render_as_string(hide_password=False)
+    )
+    assert answer(theirs, query) == [], "who is not listed sees nothing"
+    theirs.dispose()
+    with connection(world.engine) as opened:
+        opened.execute(
+            text("INSERT INTO scarpwatch.readers (login) VALUES ('test_all'), ('test_coast')")
+        )
 
 
 def test_groups_see_their_regions_and_nobody_sees_without_being_listed(

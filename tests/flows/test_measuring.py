@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from pydantic import ValidationError
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
 from db import store
 from db.engine import transaction
+from detectors.errors import ScarpwatchError
 from flows import measuring
 from flows.cli import app
 from flows.clock import SystemClock
@@ -107,3 +109,98 @@ def test_the_command_measures_what_waits(
     said = CliRunner().invoke(app, ["landslides", "measure"]).output
     assert "1 landslide measured." in said
     assert "1 lie where no elevation model" in said
+
+
+COVER = (
+    "SELECT id, land_cover, land_cover_share, land_cover_source FROM analysts.{}"
+    " ORDER BY land_cover NULLS LAST, id"
+)
+
+
+def covers(engine: Engine, view: str = "landslides_current") -> list[tuple[Any, ...]]:
+    with transaction(engine) as s:
+        return [tuple(row) for row in s.execute(text(COVER.format(view)))]
+
+
+@pytest.fixture
+def cover_map(tmp_path: Path, two: Any) -> Path:
+    """Class codes around the first landslide only, in degrees: trees, with a cropped corner."""
+    path = tmp_path / "cover-2021.tif"
+    west, _, east, north = two[0].geometry.bounds
+    step = (east - west) / 10
+    codes = np.full((30, 30), 10, np.uint8)
+    codes[15:17, 15:17] = 40
+    with rasterio.open(
+        path, "w", driver="GTiff", height=30, width=30, count=1, dtype="uint8", crs="EPSG:4326",
+        transform=Affine(step, 0, west - 10 * step, 0, -step, north + 10 * step), nodata=0,
+    ) as dataset:  # fmt: skip
+        dataset.write(codes, 1)
+    return path
+
+
+def test_land_cover_of_a_map_stands_until_a_person_says_otherwise(
+    engine: Engine, two: Any, cover_map: Path, database_url: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    here, beyond = two
+    assert covers(engine) == [(one, None, None, None) for one in sorted((here.id, beyond.id))]
+    for name, value in (
+        ("HOME", tmp_path), ("DATABASE_URL", database_url), ("LAND_COVER__FILE", cover_map),
+        ("LAND_COVER__CLASSES", "esa-worldcover"),
+    ):  # fmt: skip
+        monkeypatch.setenv(f"SCARPWATCH_{name}", str(value))
+    said = CliRunner().invoke(app, ["landslides", "measure"]).output
+    assert "1 landslide got a land cover." in said
+    assert "1 lie where the map does not say" in said
+    (told, unknown) = covers(engine)
+    assert told[:2] == (here.id, "tree cover")
+    assert 0.9 < told[2] < 1
+    assert told[3] == "cover-2021"
+    assert unknown == (beyond.id, None, None, None), "beyond the map nothing is guessed"
+    with transaction(engine) as s:
+        store.store_landslide(s, replace(here, revision=2, cause="seen again"))
+        assert s.scalar(text("SELECT land_cover FROM analysts.landslides_edit WHERE id = :id"),
+                        {"id": here.id}) is None  # fmt: skip
+    assert covers(engine)[0] == told, "the same outline keeps it"
+    assert covers(engine, "landslides_as_of(now())")[0] == told
+    with transaction(engine) as s:
+        s.execute(text("UPDATE analysts.landslides_edit SET land_cover = 'orchard' WHERE id = :id"),
+                  {"id": here.id})  # fmt: skip
+    for view in ("landslides_current", "landslides_as_of(clock_timestamp())"):
+        assert covers(engine, view)[0] == (here.id, "orchard", None, "person")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"dtype": "float32"}, "whole numbers"),
+        ({"crs": None}, "where it lies"),
+        ({}, "not there"),
+    ],
+)
+def test_a_map_that_is_none_is_named_and_stops_no_poll(
+    engine: Engine, two: Any, tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
+    path = tmp_path / "odd.tif"
+    if change:
+        profile = {
+            "driver": "GTiff",
+            "height": 2,
+            "width": 2,
+            "count": 1,
+            "dtype": "uint8",
+            "crs": "EPSG:4326",
+            "transform": Affine(1, 0, -120, 0, -1, 35),
+        } | change
+        with rasterio.open(path, "w", **profile) as dataset:
+            dataset.write(np.ones((1, 2, 2), profile["dtype"]))
+    settings = Settings(home=tmp_path, land_cover={"file": path, "classes": {1: "forest"}})
+    world = Services(settings, engine, SystemClock(), ())
+    with pytest.raises(ScarpwatchError, match=says):
+        measuring.read_land_cover(world)
+    assert measuring.measure_new(world, "san-rafael") == 0
+
+
+def test_a_map_without_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="name the classes"):
+        Settings(home=tmp_path, land_cover={"file": tmp_path / "codes.tif"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapely.affinity import translate
 from sqlalchemy import Engine
 
 from db import schema, store
 from db.engine import transaction
+from db.inventories import store_inventory
+from detectors.inventories import Inventory, MappedLandslide
 from detectors.types import Landslide, State
 from tests.records import Make
 
@@ -28,6 +32,18 @@ def qgis_python() -> Path:
     if not SYSTEM_PYTHON.exists() or subprocess.run(asked, capture_output=True).returncode:
         pytest.skip("no QGIS; install Debian's python3-qgis")
     return SYSTEM_PYTHON
+
+
+@pytest.fixture(scope="session")
+def ogr2ogr() -> str:
+    """GDAL's own converter, with the driver that reads an OGC API."""
+    found = shutil.which("ogr2ogr")
+    if found is None:
+        pytest.skip("no ogr2ogr; install Debian's gdal-bin")
+    drivers = subprocess.run([found, "--formats"], capture_output=True, text=True, check=True)
+    if "OAPIF" not in drivers.stdout:
+        pytest.skip("this ogr2ogr has no driver OAPIF")
+    return found
 
 
 @pytest.fixture
@@ -54,7 +70,7 @@ def run_qgis(qgis_python: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def inventory(engine: Engine) -> Landslide:
-    """The confirmed one of three side by side: suspected, confirmed, SIMULATED."""
+    """The confirmed one of three side by side: suspected, confirmed, SIMULATED; one is mapped."""
     make = Make()
     schema.upgrade(engine)  # the test's database is a copy under another name
     with transaction(engine) as s:
@@ -72,4 +88,8 @@ def inventory(engine: Engine) -> Landslide:
                     s, replace(slide, revision=2, state=State.CONFIRMED, **verdict)
                 )
                 confirmed = slide
+    outline = translate(confirmed.geometry, 0, 0.02)
+    with transaction(engine) as s:
+        terms = Inventory("survey", "survey.gpkg", "", "", "CC BY 4.0", "Survey")
+        store_inventory(s, terms, [MappedLandslide("survey", 1, outline)])
     return confirmed

@@ -84,7 +84,8 @@ def _draw(project: QgsProject, picture: str) -> None:
     settings.setDestinationCrs(project.crs())
     settings.setBackgroundColor(QColor("white"))
     settings.setOutputSize(QSize(1000, 800))
-    extent = next(one for one in tree.checkedLayers()).extent()
+    # The first that holds something: the box of nothing is no place to draw.
+    extent = next(one.extent() for one in tree.checkedLayers() if not one.extent().isEmpty())
     extent.scale(1.4)
     settings.setExtent(extent)
     job = QgsMapRendererParallelJob(settings)

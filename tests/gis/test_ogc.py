@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,35 @@ def test_every_client_reads_it(
         assert table.crs == "EPSG:4326"
         assert {"simulated", "exercise"} <= set(table.columns)
         assert len(table) == {"landslides_confirmed": 1}.get(name.split(".")[1], 3)
+    (mapped,) = pyogrio.read_dataframe(f"OAPIF:{url}", layer=NAMES[-1]).to_dict("records")
+    assert (mapped["inventory"], mapped["licence"]) == ("survey", "CC BY 4.0")
     said = run_qgis("open_features.py", url, *NAMES)
     for name in NAMES:
         assert said[name]["valid"], said[name]["error"]
         assert all(said[name]["geometries"])
     assert len(said[f"{SCHEMA}.landslides_current"]["geometries"]) == 3
+
+
+def test_ogr2ogr_copies_what_it_is_asked_for(
+    url: str, ogr2ogr: str, inventory: Landslide, tmp_path: Path
+) -> None:
+    out = tmp_path / "copied.gpkg"
+    name = f"{SCHEMA}.landslides_current"
+    west, south, east, north = (str(edge) for edge in inventory.geometry.bounds)
+    copied = [ogr2ogr, "-f", "GPKG", str(out), f"OAPIF:{url}", name]
+    subprocess.run([*copied, "-nln", "all"], check=True, timeout=60)
+    # A box and a filter go to the server with the request.
+    here = ["-spat", west, south, east, north, "-where", "state = 'confirmed'"]
+    subprocess.run([*copied, "-update", "-nln", "here", *here], check=True, timeout=60)
+    everything = pyogrio.read_dataframe(out, layer="all")
+    assert everything.crs == "EPSG:4326"
+    assert set(everything.geom_type) == {"MultiPolygon"}
+    assert sorted(everything.simulated) == [False, False, True]
+    (row,) = pyogrio.read_dataframe(out, layer="here").to_dict("records")
+    assert row["state"] == "confirmed"
+    assert row["geometry"].equals(inventory.geometry)
+    apart = abs(row["not_after"].to_pydatetime() - inventory.not_after)
+    assert apart < timedelta(milliseconds=1), "a GeoPackage keeps milliseconds"
 
 
 def _asked_over_http(client: httpx.Client, inventory: Landslide) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from detectors import size_frequency
 from detectors.errors import InvalidSamples
 from detectors.size_frequency import fit
 
@@ -55,3 +56,13 @@ def test_errors_shrink_with_the_number_and_repeat() -> None:
 def test_too_few_or_all_alike(sizes) -> None:
     with pytest.raises(InvalidSamples, match="power law takes 20"):
         fit(np.array(sizes, dtype=float))
+
+
+def test_long_tails_are_compared_at_some_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = 900.0 * (1 - np.random.default_rng(3).random(3_000)) ** (-1 / 1.4)
+    monkeypatch.setattr(size_frequency, "MOST_CANDIDATES", 200)
+    whole = size_frequency.fit(sizes, bootstraps=20)
+    monkeypatch.setattr(size_frequency, "MOST_COMPARED", 500)
+    some = size_frequency.fit(sizes, bootstraps=20)
+    assert some.ks == pytest.approx(whole.ks, abs=1 / 500)
+    assert some.alpha == pytest.approx(whole.alpha, abs=2 * whole.alpha_error)

@@ -28,6 +28,7 @@ from detectors.types import State
 from flows.export_files import COOLR, FORMATS
 from flows.export_rows import LANDSLIDE, MAPPED
 from flows.exporting import export_landslides
+from tests import geoparquet
 from tests.mapped import inventory
 
 TERMS = ("--licence", "CC BY 4.0", "--author", "Survey")
@@ -149,15 +150,25 @@ def test_nothing_is_replaced_or_left_half_done(
 def test_geoparquet_is_1_1_with_boxes_to_skip_by(cli: Any, stored: Any, tmp_path: Path) -> None:
     out = tmp_path / "a.parquet"
     cli("export", out, "--format", "geoparquet", "--simulated", "yes")
-    about = pq.read_schema(out).metadata
-    geo = json.loads(about[b"geo"])
-    assert geo["version"] == "1.1.0"
-    assert geo["columns"]["geometry"]["encoding"] == "WKB"
-    assert geo["columns"]["geometry"]["crs"]["id"] == {"authority": "OGC", "code": "CRS84"}
-    assert b"Copernicus" in about[b"credits"]
+    assert geoparquet.check(out)["columns"]["geometry"]["geometry_types"] == ["MultiPolygon"]
+    assert b"Copernicus" in pq.read_schema(out).metadata[b"credits"]
     assert len(geopandas.read_parquet(out, bbox=(0, 0, 1, 1))) == 0
     west, south, east, north = stored.likely.geometry.bounds
     assert len(geopandas.read_parquet(out, bbox=(west, south, east, north))) >= 1
+
+
+@pytest.mark.parametrize("points", [0, 1, 4])
+def test_geoparquet_of_an_inventory_tells_its_geometries(
+    points: int, cli: Any, inventory_file: Writer, tmp_path: Path
+) -> None:
+    frame = inventory(4)
+    for row in range(points):
+        frame.loc[row, "geometry"] = frame.geometry[row].centroid
+    cli("import", inventory_file("some.gpkg", frame), *TERMS)
+    out = tmp_path / "some.parquet"
+    cli("export", out, "--format", "geoparquet", "--inventory", "some")
+    told = geoparquet.check(out)["columns"]["geometry"]["geometry_types"]
+    assert set(told) == {"Point"} if points == 4 else "MultiPolygon" in told
 
 
 def test_shapefile_names_and_what_is_cut(cli: Any, stored: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +16,12 @@ import rasterio
 from affine import Affine
 from shapely.affinity import translate
 from shapely.geometry import MultiPolygon, Polygon
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import store
 from db.engine import transaction
+from db.radar import record_observability
+from detectors.observability import Coverage
 from detectors.types import State
 from flows.patches import Pair
 from tests.flows.cli.conftest import acquisition, detection, landslide, region
@@ -90,6 +93,36 @@ def test_score_by_region_and_period(cli: Any, read: Any, world: Any) -> None:
     assert "0.50 (0.25-0.75)" in shown
 
 
+def test_score_of_what_could_be_seen(cli: Any, read: Any, world: Any, engine: Engine) -> None:
+    (row,) = read("inventories", "score", "truth", "--every", "all")["rows"]
+    # The looks of the six that were found are stored, and nobody said what they could see.
+    assert row["visibility"]["seen"] == 6
+    assert row["visibility"]["visible"] == row["detected"] == 6
+    assert row["pod_visible"] == 1.0
+    # One look after all but the last, which saw three quarters of the region.
+    last = datetime(2023, 12, 1, tzinfo=UTC)
+    look = acquisition(last, simulated=True, burst_id="T137-292999-IW1")
+    drill = region("drill", simulated=True, watch_from=datetime(2022, 1, 1, tzinfo=UTC))
+    with transaction(engine) as s:
+        store.record_acquisitions(s, drill, [look])
+        record_observability(
+            s, "drill", look.id, Coverage(100.0, 0.75, {"layover": 0.25}), simulated=True
+        )
+    (row,) = read("inventories", "score", "truth", "--every", "all", "--days", "300")["rows"]
+    seen = row["visibility"]
+    missed = 12 - row["detected"]
+    late = sum(day > "2023-12-01" for day in world.EVENT_DATE)
+    assert late == 1
+    assert (seen["seen"], seen["partly"], seen["unseen"]) == (row["detected"], missed - late, late)
+    assert seen["visible"] == pytest.approx(row["detected"] + 0.75 * (missed - late))
+    assert seen["reasons"]["layover"] == pytest.approx(0.25 * (missed - late))
+    assert row["pod"] < row["pod_visible"] == pytest.approx(row["detected"] / seen["visible"])
+    said = " ".join(cli("inventories", "score", "truth", "--days", "300").stdout.split())
+    assert f"POD of what could be seen {row['pod_visible']:.2f}; " in said
+    assert f"{row['detected']} could be seen, {missed - late} in part, {late} could not" in said
+    assert "not place by place" in said
+
+
 def test_a_real_inventory_is_never_scored_with_a_drill(
     cli: Any, read: Any, world: Any, inventory_file: Writer
 ) -> None:
@@ -148,6 +181,29 @@ def test_statistics_leave_drills_out_unless_asked(
     assert ground["km2"] == pytest.approx(9.17 * 11.09, rel=5e-3)
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "EXERCISE SIMULATED" in cli("statistics", "--simulated").stdout
+
+
+def test_statistics_count_the_land_cover_that_is_stored(
+    cli: Any, read: Any, world: Any, engine: Engine, tmp_path: Path
+) -> None:
+    with transaction(engine) as s:
+        s.execute(
+            text(
+                "UPDATE analysts.landslides_edit SET land_cover = 'orchard' WHERE id IN"
+                " (SELECT id FROM analysts.landslides_current ORDER BY id LIMIT 3)"
+            )
+        )
+    png = tmp_path / "covers.png"
+    told = read("statistics", "--simulated", "--png", png)
+    assert told["land_covers"] == {"unknown": 5, "orchard": 3}
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert "orchard 3; 5 unknown" in " ".join(cli("statistics", "--simulated").stdout.split())
+    out = tmp_path / "all.geojson"
+    read("export", out, "--format", "geojson", "--simulated", "yes")
+    rows = [one["properties"] for one in json.loads(out.read_text())["features"]]
+    told = sorted((row["land_cover"] or "", row["land_cover_source"] or "") for row in rows)
+    assert told == [("", "")] * 5 + [("orchard", "person")] * 3
+    assert all(row["length_m"] >= row["width_m"] > 0 for row in rows)
 
 
 def test_statistics_of_an_inventory_and_its_ground(
