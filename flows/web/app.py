@@ -79,6 +79,7 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
             Route("/regions/{region}/{act}", drawn.act, methods=["POST"]),
             Route(one, landslides.show),
             Route(f"{one}/review", reviews.review, methods=["POST"]),
+            Route(f"{one}/history", landslides.history),
             Route(f"{one}/sheets/{{eye}}.png", landslides.sheet),
             Route(f"{one}/pairs/{{eye}}.json", landslides.pair),
             Route(f"{one}/pairs/{{eye}}-{{side}}.png", landslides.side),

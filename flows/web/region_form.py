@@ -37,6 +37,7 @@ TEXTS = (
     "watch_from",
 )  # fmt: skip
 _TICK = "detector-"
+_ORDER = ("revision", "geometry", "name", *(name for name in TEXTS if name != "geometry"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ class RegionForm:
         revision = typed.revision
         if status == 409 and known is not None:
             _, revision = self._stored(request)
-        told = Typed(typed.texts, typed.detectors, typed.simulated, revision, faults)
+        ordered = {name: faults[name] for name in sorted(faults, key=_place)}
+        told = Typed(typed.texts, typed.detectors, typed.simulated, revision, ordered)
         return self._form(request, known, told, status)
 
     def _form(
@@ -161,6 +163,11 @@ class RegionForm:
             texts=typed.texts, detectors=registry.names(),
             map_data=json.dumps({"own": known.id if known else None}), credits=owed_for(regions),
         )  # fmt: skip
+
+
+def _place(name: str) -> int:
+    """Return where a field stands in the form."""
+    return _ORDER.index(name) if name in _ORDER else -1
 
 
 def _typed(region: WatchedRegion, revision: int) -> Typed:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+import shapely
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
@@ -79,6 +81,7 @@ class RegionPage:
         return self._pages.answer(
             request, "region.html", region=region, watched=watched, looks=looks, polls=polls,
             expected=expected, summary=summary, tracks=_best_first(coverage),
+            map_data=json.dumps(shapely.geometry.mapping(region.geometry.simplify(1e-4))),
             versions=_changes(versions), told=attention.told(self._services.settings, region),
             credits=owed_for([region]),
         )  # fmt: skip
