@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from detectors.types import Finding, OpticalCheck
 from flows.web.histories import TrackHistory
@@ -21,6 +21,9 @@ _TALL, _SHORT = 150, 90
 _BARS = 0.3
 #: Least range of a panel, dB and NDVI.
 _LEAST_DB, _LEAST_NDVI = 6.0, 0.4
+
+#: No line joins looks further apart: nobody knows what was between them.
+APART = timedelta(days=90)
 
 #: Places a moment.
 Across = Callable[[datetime], float]
@@ -95,7 +98,7 @@ class Chart:
     bracket: tuple[float, float]
     """Left and right edge."""
     name: str
-    """``narrow`` or ``wide``: its class."""
+    """``phone`` or ``screen``: its class."""
 
 
 def charts(
@@ -143,7 +146,7 @@ def _chart(
         top = panels[-1].lower + _FOOT
     return Chart(
         width, top, _LEFT, right, tuple(panels), _times(span, x, (right - _LEFT) // 64),
-        (x(between[0]), x(between[1])), "wide" if width == WIDE else "narrow",
+        (x(between[0]), x(between[1])), "screen" if width == WIDE else "phone",
     )  # fmt: skip
 
 
@@ -153,13 +156,16 @@ def _radar(track: TrackHistory, since: datetime, x: Across, top: float) -> Panel
     y, marks = _scale(levels, _LEAST_DB, upper, lower, "{:.0f}")
     points, lines = [], []
     for band, series in track.series.items():
-        kind, run = band.lower(), []
+        kind = band.lower()
+        run: list[tuple[float, float]] = []
+        last: datetime | None = None
         for moment, level in zip(track.looks, series, strict=True):
-            if level is None:
+            if level is None or (last is not None and moment - last > APART):
                 lines.append((kind, _path(run)))
                 run = []
+            if level is None:
                 continue
-            at = x(moment), y(level)
+            at, last = (x(moment), y(level)), moment
             run.append(at)
             title = f"{moment:%Y-%m-%d} {band} {level:.1f} dB"
             points.append(Point(*at, kind, moment >= since, title))
@@ -175,7 +181,7 @@ def _radar(track: TrackHistory, since: datetime, x: Across, top: float) -> Panel
         ]  # fmt: skip
     interval = None if told is None else (x(told.not_before), x(told.best), x(told.not_after))
     return Panel(
-        f"Radar, track {track.track}: dB", top + 16, upper, lower, marks,
+        f"Radar, track {track.track}: dB", top + 13, upper, lower, marks,
         tuple(line for line in lines if line[1]), tuple(points), tuple(bars), interval,
     )  # fmt: skip
 
@@ -190,7 +196,7 @@ def _optical(checks: Sequence[OpticalCheck], since: datetime, x: Across, top: fl
         for check, change in found
     )  # fmt: skip
     return Panel(
-        "Optical: NDVI against its surroundings", top + 16, upper, lower, marks, (), points
+        "Optical: NDVI against its surroundings", top + 13, upper, lower, marks, (), points
     )
 
 
@@ -208,7 +214,7 @@ def _scale(
     low, high = min(values, default=0.0), max(values, default=0.0)
     middle, reach = (low + high) / 2, max(high - low, least) * 0.56
     low, high = middle - reach, middle + reach
-    step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if (high - low) / s <= 5 or s == 20)
+    step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if (high - low) / s <= 7 or s == 20)
 
     def y(value: float) -> float:
         return round(lower - (value - low) / (high - low) * (lower - upper), 1)

@@ -4,8 +4,7 @@ A resolver turns a name into a file of a known folder or of the database; nothin
 ever a path or an address. Another kind of raster is one more resolver in ``make_tiles``.
 """
 
-from __future__ import annotations
-
+# Annotations are real here: FastAPI would look for names inside functions in vain.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

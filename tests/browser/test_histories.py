@@ -32,20 +32,20 @@ def test_the_history_is_read_once_and_drawn_for_both_widths(browser: Browser, wo
     with served_page(world.services) as page:
         browser.open(f"{page}/landslides/{landslide.id}")
         browser.run("document.querySelector('[data-series]').scrollIntoView()")
-        browser.wait(lambda: browser.all("svg.chart.wide"), 120)
+        browser.wait(lambda: browser.all("svg.chart.screen"), 120)
         kept = list((world.services.settings.home / "web").glob("*-history.json"))
         assert len(kept) == 1
         # From now on the page comes with it, without a script and without a raster.
         browser.open(f"{page}/landslides/{landslide.id}")
         assert not browser.all("[data-series]")
-        points = browser.all("svg.chart.wide .point")
+        points = browser.all("svg.chart.screen .point")
         assert len(points) == 20, "ten looks in VV and VH"
-        assert len(browser.all("svg.chart.wide .point.after")) == 4, "two looks after it"
+        assert len(browser.all("svg.chart.screen .point.after")) == 4, "two looks after it"
         assert "unknown: 10 looks" in browser.text("#series ~ ul")
         rows = browser.all("[aria-label='Backscatter look by look'] tbody tr")
         assert len(rows) == 10
         found: set[str] = set()
-        for name, size, shown in (("desktop", DESKTOP, "wide"), ("phone", PHONE, "narrow")):
+        for name, size, shown in (("desktop", DESKTOP, "screen"), ("phone", PHONE, "phone")):
             browser.size(*size)
             assert browser.one(f"svg.chart.{shown}").is_displayed()
             assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
