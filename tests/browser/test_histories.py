@@ -78,7 +78,7 @@ def test_hillshades_are_made_in_the_background_and_shown(
                 "return all.length && all.every((one) => one.complete && one.naturalWidth === 256)"
             )
         )
-        assert browser.text(".leaflet-control-attribution") == "waves <b>of our own</b>"
+        assert browser.text("#ground-credit") == "Hillshade: waves <b>of our own</b>"
         assert faults(browser) == []
         browser.shot("hillshade-region", whole=True)
         browser.open(f"{page}/")

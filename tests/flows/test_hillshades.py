@@ -121,7 +121,7 @@ def test_both_sides_of_the_antimeridian_are_one_raster() -> None:
 def test_tiles_are_grey_over_nothing_and_names_are_no_paths(made: Any) -> None:
     services, region = made
     path = hillshades.make(services, region)
-    with served_page(services) as page, httpx.Client(base_url=page) as client:
+    with served_page(services) as page, httpx.Client(base_url=page, timeout=60) as client:
         found = client.get("/hillshade.json").json()
         (layer,) = found["layers"]
         assert found["pending"] == 0

@@ -33,7 +33,7 @@ def world(watch_optically) -> OpticalWatch:
 
 @pytest.fixture
 def client(world: OpticalWatch) -> Iterator[httpx.Client]:
-    with served_page(world.services) as address, httpx.Client(base_url=address) as made:
+    with served_page(world.services) as address, httpx.Client(base_url=address, timeout=60) as made:
         yield made
 
 

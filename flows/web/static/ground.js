@@ -36,6 +36,8 @@ const Ground = (() => {
     }
   }
 
+  const credits = new Set();
+
   // Hillshades come region by region; those that are being made are asked for again.
   async function hillshades(map, known = new Set(), left = 40) {
     const answer = await fetch("/hillshade.json");
@@ -46,10 +48,11 @@ const Ground = (() => {
       const [west, south, east, north] = one.bounds;
       L.tileLayer(one.tiles, {
         pane: "hills", bounds: [[south, west], [north, east]], maxNativeZoom: one.maxzoom, maxZoom: 18,
-        // Leaflet takes this for HTML, and a file's copyright is anybody's words.
-        attribution: word("span", one.credit).innerHTML,
       }).addTo(map);
+      credits.add(one.credit);
     }
+    const owed = document.getElementById("ground-credit");
+    if (credits.size) owed.textContent = `Hillshade: ${[...credits].join("; ")}`;
     map.getContainer().dataset.hills = String(known.size);
     if (found.pending && left) setTimeout(() => hillshades(map, known, left - 1).catch(() => {}), 5000);
   }
@@ -68,7 +71,7 @@ const Ground = (() => {
   // A map without anything from the internet.
   function make(place, options = {}) {
     const map = L.map(place, { minZoom: 2, maxZoom: 18, worldCopyJump: true, zoomControl: false, ...options });
-    map.attributionControl.setPrefix(false);
+    map.attributionControl.remove();
     map.createPane("hills").classList.add("hills");
     L.control.zoom({ position: "topright" }).addTo(map);
     L.control.scale({ imperial: false, maxWidth: 160 }).addTo(map);
