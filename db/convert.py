@@ -20,7 +20,7 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from db import tables
-from db.records import LookRecord, PollRecord, TrackCoverage, TransitionRecord
+from db.records import LookRecord, PollRecord, RegionVersion, TrackCoverage, TransitionRecord
 from detectors.bulletins import Bulletin, Sort
 from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver
 from detectors.observability import Coverage
@@ -82,6 +82,14 @@ def region_values(region: WatchedRegion) -> dict[str, Any]:
 def to_region(row: tables.Region) -> WatchedRegion:
     """Return the record of a row."""
     return _record(WatchedRegion, row)
+
+
+def to_region_version(row: tables.RegionVersion) -> RegionVersion:
+    """Return the record of a version of a region."""
+    return RegionVersion(
+        _record(WatchedRegion, row, id=row.region_id), row.revision, row.removed_at is not None,
+        row.changed_by, row.recorded_at,
+    )  # fmt: skip
 
 
 def acquisition_values(acquisition: Acquisition) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db import convert, tables
 from db.base import SCHEMA
-from db.records import LookRecord, PollRecord, TransitionRecord
+from db.records import LookRecord, PollRecord, RegionVersion, TransitionRecord
 from db.selecting import (
     believed,
     landslides,
@@ -74,6 +74,13 @@ def list_regions(s: Session, *, include_removed: bool = False) -> list[WatchedRe
     if not include_removed:
         query = query.where(tables.Region.removed_at.is_(None))
     return [convert.to_region(row) for row in rows(s, query)]
+
+
+def region_history(s: Session, region_id: str) -> list[RegionVersion]:
+    """Return the versions of a region, first to last; none where it was never watched."""
+    row = tables.RegionVersion
+    query = select(row).where(row.region_id == region_id).order_by(row.revision)
+    return [convert.to_region_version(version) for version in rows(s, query)]
 
 
 def poll_watermark(s: Session, region_id: str, source: str) -> datetime | None:

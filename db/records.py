@@ -10,7 +10,23 @@ from typing import Any
 
 from detectors.bulletins import Bulletin
 from detectors.observability import Coverage
-from detectors.types import Acquisition, Alert, Cause, State, Tier
+from detectors.types import Acquisition, Alert, Cause, State, Tier, WatchedRegion
+
+
+@dataclass(frozen=True, slots=True)
+class RegionVersion:
+    """What a region was, from one change to the next."""
+
+    region: WatchedRegion
+    """As it was then."""
+    revision: int
+    """1 for the first version."""
+    removed: bool
+    """Nobody watched it."""
+    changed_by: str | None
+    """Login on the page; None: by a command."""
+    recorded_at: datetime
+    """When it was changed to this, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

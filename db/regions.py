@@ -11,14 +11,16 @@ from detectors.errors import ConfigurationError
 from detectors.types import WatchedRegion
 
 
-def save_region(s: Session, region: WatchedRegion) -> None:
+def save_region(s: Session, region: WatchedRegion, by: str | None = None) -> None:
     """Store a region, or change it; a removed region with this id is watched again.
 
+    Every change is a version of its own, with ``by``, the login of whoever made it on the page.
     Looks that wait follow a changed ``watch_from``; looks that were judged stay judged.
 
     Raises:
         ConfigurationError: a drill was to become a real region or the other way round.
     """
+    _sign(s, by)
     values = convert.region_values(region)
     known = s.scalar(select(tables.Region.simulated).where(tables.Region.id == region.id))
     if known is not None and known != region.simulated:
@@ -52,22 +54,29 @@ def _follow_watch_from(s: Session, region: WatchedRegion) -> None:
     )
 
 
-def set_paused(s: Session, region_id: str, paused: bool) -> None:
+def _sign(s: Session, by: str | None) -> None:
+    """Tell the trigger that keeps versions, for this transaction, who changes what."""
+    s.execute(select(func.set_config("scarpwatch.changed_by", by or "", True)))
+
+
+def set_paused(s: Session, region_id: str, paused: bool, by: str | None = None) -> None:
     """Pause a region, or let it go on.
 
     Raises:
         ConfigurationError: no such region.
     """
+    _sign(s, by)
     queries.get_region(s, region_id)
     s.execute(update(tables.Region).where(tables.Region.id == region_id).values(paused=paused))
 
 
-def remove_region(s: Session, region_id: str) -> None:
+def remove_region(s: Session, region_id: str, by: str | None = None) -> None:
     """Stop watching a region; its history is kept.
 
     Raises:
         ConfigurationError: no such region.
     """
+    _sign(s, by)
     queries.get_region(s, region_id)
     s.execute(
         update(tables.Region)

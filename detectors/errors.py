@@ -34,6 +34,7 @@ only the code that meets them raises, the steps in ``flows`` turn them into stor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,14 @@ class NotEnoughLooks(PermanentError):
 
 
 class InvalidRegion(PermanentError):
-    """A region that cannot be watched; the message says what to mend."""
+    """A region that cannot be watched; the message says what to mend.
+
+    ``faults`` has the same by field (``geometry``, ``id`` ...), where it is one of them.
+    """
+
+    def __init__(self, message: str, faults: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.faults = dict(faults or {})
 
 
 class InvalidMap(PermanentError):

@@ -48,6 +48,15 @@ class Vertical(enum.StrEnum):
 _SYSTEMS = {3855: Vertical.EGM2008, 5773: Vertical.EGM96}
 _CODES = {Vertical.EGM2008: 3855, Vertical.EGM96: 5773}
 COLLECTIONS = {"cop-dem-glo-30": Vertical.EGM2008, "cop-dem-glo-90": Vertical.EGM2008}
+#: What whoever shows something made of a collection has to say, by collection.
+CREDITS = {
+    f"cop-dem-glo-{metres}": (
+        f"produced using Copernicus WorldDEM-{metres} © DLR e.V. 2010-2014 and © Airbus Defence "
+        "and Space GmbH 2014-2018 provided under COPERNICUS by the European Union and ESA; all "
+        "rights reserved"
+    )
+    for metres in (30, 90)
+}
 
 
 @dataclass(frozen=True, slots=True)

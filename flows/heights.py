@@ -51,16 +51,30 @@ class ConfiguredHeights:
 
     def on(self, grid: Grid) -> tuple[FloatArray | None, str | None]:
         """Return heights on a grid; see ``Heights``."""
-        advisory = None
+        found, failed = self.first(grid)
+        if found is not None:
+            return found.metres, None
+        if failed is None:
+            return None, None
+        # Folders of this machine and signed addresses are nobody's business.
+        source, error = failed
+        return None, f"{Path(source).name}: {type(error).__name__}: judged without elevation"
+
+    def first(self, grid: Grid) -> tuple[Elevation | None, tuple[str, ScarpwatchError] | None]:
+        """Return the heights of the first source that has them there.
+
+        Returns:
+            None where no source has any; the last source that failed, and how.
+        """
+        failed = None
         for source in self.sources:
             try:
-                return self._read(source, grid).metres, None
+                return self._read(source, grid), failed
             except NothingObserved:
                 continue
             except ScarpwatchError as error:
-                # Folders of this machine and signed addresses are nobody's business.
-                advisory = f"{Path(source).name}: {type(error).__name__}: judged without elevation"
-        return None, advisory
+                failed = source, error
+        return None, failed
 
     def _read(self, source: str, grid: Grid) -> Elevation:
         if Path(source).is_absolute() or source.endswith((".tif", ".tiff", ".vrt")):

@@ -62,43 +62,75 @@ def read_region(
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
+        return region_of(document, path.stem, watch_from, default_sources, strict=strict)
     except OSError as error:
         raise InvalidRegion(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise InvalidRegion(f"{path} is not JSON: {error}") from None
-    feature = _feature(document, path)
-    properties = {"id": _slug(path.stem), **_properties(feature, path)}
+    except InvalidRegion as error:
+        raise InvalidRegion(f"{path}: {error}", error.faults) from None
+
+
+def region_of(
+    document: Any,
+    stem: str,
+    watch_from: datetime,
+    default_sources: tuple[str, ...] = (),
+    *,
+    strict: bool = True,
+) -> WatchedRegion:
+    """Make a region of a GeoJSON document, finding everything that is wrong with it at once.
+
+    Args:
+        document: a Feature, a FeatureCollection of one, or a bare geometry.
+        stem: what the id is made of where the properties name none.
+        watch_from: see ``read_region``.
+        default_sources: see ``read_region``.
+        strict: see ``read_region``.
+
+    Raises:
+        InvalidRegion: what is wrong, by field.
+        ConfigurationError: a source that is not ``catalogue/collection``.
+    """
+    feature = feature_of(document)
+    properties = {"id": slug(stem), **_properties(feature)}
     if strict:
-        _refuse_misspelt(properties, path)
+        _refuse_misspelt(properties)
+    faults: dict[str, str] = {}
+    wanted = geometry = None
     try:
         wanted = RegionProperties.model_validate(properties)
+        faults |= _strange(wanted, default_sources)
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, p['loc']))}: {p['msg']}"
-            for p in error.errors(include_url=False, include_input=False)
-        )
-        raise InvalidRegion(f"{path}: {found}") from None
-    return _region(
-        wanted, _geometry(feature.get("geometry"), path), path, watch_from, default_sources
-    )
+        for problem in error.errors(include_url=False, include_input=False):
+            faults.setdefault(str(problem["loc"][0]), problem["msg"])
+    try:
+        geometry = _geometry(feature.get("geometry"))
+    except InvalidRegion as error:
+        faults["geometry"] = str(error)
+    if wanted is None or geometry is None or faults:
+        # A message about the outline says so itself.
+        said = (why if key == "geometry" else f"{key}: {why}" for key, why in faults.items())
+        raise InvalidRegion("; ".join(said), faults)
+    return _region(wanted, geometry, watch_from, default_sources)
 
 
-def _slug(stem: str) -> str:
-    """Make an id of a file name."""
+def slug(stem: str) -> str:
+    """Make an id of a name."""
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "region"
 
 
-def _properties(feature: dict[str, Any], path: Path) -> dict[str, Any]:
+def _properties(feature: dict[str, Any]) -> dict[str, Any]:
     """Return the properties that say something; ``Name`` is our ``name``, null is nothing."""
     given = feature.get("properties") or {}
     if not isinstance(given, dict):
-        raise InvalidRegion(f"{path}: the properties are no JSON object")
+        raise InvalidRegion("the properties are no JSON object")
     ours = {name.lower(): name for name in RegionProperties.model_fields}
     said = {key: value for key, value in given.items() if value is not None}
     return {ours.get(key.lower(), key): value for key, value in said.items()}
 
 
-def _refuse_misspelt(properties: dict[str, Any], path: Path) -> None:
+def _refuse_misspelt(properties: dict[str, Any]) -> None:
     """Refuse a key that looks like one of ours: a threshold nobody reads must not go unnoticed.
 
     Raises:
@@ -110,72 +142,77 @@ def _refuse_misspelt(properties: dict[str, Any], path: Path) -> None:
             continue
         meant = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.75)
         if meant:
-            raise InvalidRegion(f"{path}: nobody reads {key!r}; did you mean {meant[0]!r}?")
+            raise InvalidRegion(f"nobody reads {key!r}; did you mean {meant[0]!r}?")
 
 
-def _feature(document: Any, path: Path) -> dict[str, Any]:
-    """Return the one feature of a document; a bare geometry is taken as one."""
+def feature_of(document: Any) -> dict[str, Any]:
+    """Return the one feature of a document; a bare geometry is taken as one.
+
+    Raises:
+        InvalidRegion: it is none, or holds several.
+    """
     kind = document.get("type") if isinstance(document, dict) else None
     if kind == "FeatureCollection":
         features = document.get("features")
         if not isinstance(features, list) or len(features) != 1:
-            raise InvalidRegion(f"{path}: a region file holds one feature; write one file a region")
+            raise InvalidRegion("a region file holds one feature; write one file a region")
         document = features[0]
         kind = document.get("type") if isinstance(document, dict) else None
     if kind in {"Polygon", "MultiPolygon"}:
         return {"geometry": document, "properties": {}}
     if kind != "Feature":
-        raise InvalidRegion(f"{path}: not a GeoJSON Feature")
+        raise InvalidRegion("not a GeoJSON Feature")
     feature: dict[str, Any] = document
     return feature
 
 
-def _geometry(geojson: Any, path: Path) -> MultiPolygon:
+def _geometry(geojson: Any) -> MultiPolygon:
     """Return the area, refusing what would be watched wrongly."""
     try:
         geometry: BaseGeometry = shape(geojson)
     except (ShapelyError, ValueError, TypeError, AttributeError, KeyError, IndexError):
-        raise InvalidRegion(f"{path}: the geometry cannot be read") from None
+        raise InvalidRegion("the geometry cannot be read") from None
     if not isinstance(geometry, Polygon | MultiPolygon) or geometry.is_empty:
-        raise InvalidRegion(f"{path}: draw a Polygon or MultiPolygon, not {geometry.geom_type}")
+        raise InvalidRegion(f"draw a Polygon or MultiPolygon, not {geometry.geom_type}")
     west, south, east, north = geometry.bounds
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise InvalidRegion(
-            f"{path}: coordinates must be longitude, latitude in degrees (EPSG:4326); "
+            "coordinates must be longitude, latitude in degrees (EPSG:4326); "
             "split a region at the 180th meridian into two polygons"
         )
     if not geometry.is_valid:
-        raise InvalidRegion(f"{path}: {explain_validity(geometry)}; redraw the outline there")
+        raise InvalidRegion(f"{explain_validity(geometry)}; redraw the outline there")
     parts = [geometry] if isinstance(geometry, Polygon) else list(geometry.geoms)
     if max(p.bounds[2] - p.bounds[0] for p in parts) > LARGEST_SPAN_DEGREES:
         raise InvalidRegion(
-            f"{path}: a part spans over {LARGEST_SPAN_DEGREES:g} degrees; "
+            f"a part spans over {LARGEST_SPAN_DEGREES:g} degrees; "
             "does it cross the 180th meridian? Split it there"
         )
     return MultiPolygon(parts)
 
 
+def _strange(wanted: RegionProperties, default_sources: tuple[str, ...]) -> dict[str, str]:
+    """Return which names are none, by field."""
+    found = {}
+    if not _ID.fullmatch(wanted.id):
+        found["id"] = f"id {wanted.id!r}: lower-case letters, digits, hyphens"
+    if not (wanted.sources or default_sources):
+        found["sources"] = 'say where looks come from: "sources": ["opera-asf/OPERA_L2_RTC-S1_V1"]'
+    if unknown := set(wanted.detectors or ()) - set(registry.names()):
+        found["detectors"] = f"no detector {', '.join(sorted(unknown))}"
+    return found
+
+
 def _region(
     wanted: RegionProperties,
     geometry: MultiPolygon,
-    path: Path,
     watch_from: datetime,
     default_sources: tuple[str, ...],
 ) -> WatchedRegion:
-    """Check names against what exists and build the record."""
-    if not _ID.fullmatch(wanted.id):
-        raise InvalidRegion(f"{path}: id {wanted.id!r}: lower-case letters, digits, hyphens")
+    """Build the record."""
     sources = wanted.sources or default_sources
-    if not sources:
-        raise InvalidRegion(
-            f'{path}: say where looks come from: "sources": ["opera-asf/OPERA_L2_RTC-S1_V1"]'
-        )
     for source in sources:
         split_source(source)
-    detectors = wanted.detectors or registry.names()
-    unknown = set(detectors) - set(registry.names())
-    if unknown:
-        raise InvalidRegion(f"{path}: no detector {', '.join(sorted(unknown))}")
     optional: dict[str, Any] = {
         "min_area_m2": wanted.min_area_m2,
         "priority": wanted.priority,
@@ -188,7 +225,7 @@ def _region(
         name=wanted.name or wanted.id,
         geometry=geometry,
         sources=sources,
-        detectors=detectors,
+        detectors=wanted.detectors or registry.names(),
         watch_from=wanted.watch_from or watch_from,
         simulated=wanted.simulated,
         tags=wanted.tags,

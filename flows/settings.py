@@ -288,6 +288,10 @@ class Settings(BaseSettings):
     """The agency's own message templates, ``LANGUAGE/...``; they go before ours file by file."""
     picture_timeout_s: float = Field(default=60.0, ge=0)
     """Seconds an alert waits for its picture, then it goes without; 0 = no pictures."""
+    page_keep: timedelta = timedelta(days=90)
+    """How long after it was last looked at the page keeps a picture."""
+    page_keep_mb: int = Field(default=500, ge=0)
+    """Most the pictures that the page keeps may weigh, MB; the ones looked at longest ago go."""
     deliver_every: timedelta = timedelta(minutes=1)
     """Interval at which undelivered messages are tried again."""
     prefect_port: int = Field(default=4200, ge=0, le=65535)

@@ -10,16 +10,18 @@ import uvicorn
 
 from flows.archive.server import listen
 from flows.services import Services
-from flows.web.accounts import Accounts
+from flows.web.accounts import Accounts, Role
 from flows.web.app import make_app
 
-REVIEWER, PASSWORD = "Kari", "correct horse battery"
+REVIEWER, OPERATOR, PASSWORD = "Kari", "Ola", "correct horse battery"
 
 
 @contextmanager
 def served_page(services: Services, names: Sequence[str] = ()) -> Iterator[str]:
-    """Serve the page, with one reviewer; yields its address."""
-    Accounts(services.settings.home).add(REVIEWER, PASSWORD)
+    """Serve the page, with one reviewer and one operator; yields its address."""
+    accounts = Accounts(services.settings.home)
+    accounts.add(REVIEWER, PASSWORD, Role.REVIEWER)
+    accounts.add(OPERATOR, PASSWORD, Role.OPERATOR)
     with listen(0) as listener:
         server = uvicorn.Server(
             uvicorn.Config(

@@ -38,6 +38,7 @@ from db.tables.watched import (
     PollState,
     RefusedItem,
     Region,
+    RegionVersion,
 )
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "Receipt",
     "RefusedItem",
     "Region",
+    "RegionVersion",
     "Review",
     "Silence",
     "Withheld",

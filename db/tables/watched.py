@@ -23,7 +23,24 @@ from detectors.types import OrbitState, Sensor
 LOOK_STATES = ("due", "processing", "processed", "failed", "skipped", "baseline")
 
 
-class Region(Base):
+class _Watched:
+    """What a region and each of its versions say."""
+
+    name: Mapped[str] = column("What people call it.")
+    geometry: Mapped[WKBElement] = geometry("MULTIPOLYGON", "Area of interest.")
+    sources: Mapped[list[str]] = column("Where looks come from: catalogue/collection.")
+    detectors: Mapped[list[str]] = column("Detectors that must all agree.")
+    watch_from: Mapped[datetime] = column("Looks sensed before only feed pre stacks.")
+    min_area_m2: Mapped[float] = column("Smallest polygon stored, m2.")
+    poll_every: Mapped[timedelta] = column("Interval of the schedule.")
+    priority: Mapped[int] = column("Lower goes first.")
+    paused: Mapped[bool] = column("Keeps its history and is not polled.")
+    simulated: Mapped[bool] = column("A drill: what comes out goes out as Exercise.")
+    tags: Mapped[list[str]] = column("For routing alerts to channels.")
+    removed_at: Mapped[datetime | None] = column("When people stopped watching it; history stays.")
+
+
+class Region(_Watched, Base):
     """A watched region."""
 
     __tablename__ = "regions"
@@ -39,19 +56,23 @@ class Region(Base):
         {"comment": "Areas somebody wants to be told about."},
     )
     id: Mapped[str] = column("Short name for commands and routing.", primary_key=True)
-    name: Mapped[str] = column("What people call it.")
-    geometry: Mapped[WKBElement] = geometry("MULTIPOLYGON", "Area of interest.")
-    sources: Mapped[list[str]] = column("Where looks come from: catalogue/collection.")
-    detectors: Mapped[list[str]] = column("Detectors that must all agree.")
-    watch_from: Mapped[datetime] = column("Looks sensed before only feed pre stacks.")
-    min_area_m2: Mapped[float] = column("Smallest polygon stored, m2.")
-    poll_every: Mapped[timedelta] = column("Interval of the schedule.")
-    priority: Mapped[int] = column("Lower goes first.")
-    paused: Mapped[bool] = column("Keeps its history and is not polled.")
-    simulated: Mapped[bool] = column("A drill: what comes out goes out as Exercise.")
-    tags: Mapped[list[str]] = column("For routing alerts to channels.")
-    removed_at: Mapped[datetime | None] = column("When people stopped watching it; history stays.")
     recorded_at: Mapped[datetime] = recorded()
+
+
+class RegionVersion(_Watched, Base):
+    """What a region was, from one change to the next; a trigger on ``regions`` writes it."""
+
+    __tablename__ = "region_versions"
+    __table_args__ = (
+        gist("region_versions", "geometry"),
+        {"comment": "Every version of each watched region; a trigger keeps it."},
+    )
+    region_id: Mapped[str] = mapped_column(
+        ForeignKey(Region.id), primary_key=True, comment="Watched region."
+    )
+    revision: Mapped[int] = column("1 for the first version, rising by one.", primary_key=True)
+    changed_by: Mapped[str | None] = column("Login on the page; null for commands.")
+    recorded_at: Mapped[datetime] = recorded("When it was changed to this.")
 
 
 class PollState(Base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ from flows.cli.output import emit, plain, screen
 
 if TYPE_CHECKING:
     from detectors.types import WatchedRegion
+    from flows.region_changes import Change
     from flows.services import Services
 
 app = typer.Typer(help="Regions that are watched: add, list, pause, remove.")
@@ -39,8 +40,7 @@ def add(
     Looks sensed before today only serve for comparison, unless the file says watch_from. A change
     keeps the region's history, its start and whether it is paused.
     """
-    from db import queries, store
-    from db.engine import transaction
+    from flows.region_changes import watch
     from flows.regions import read_region
 
     now = datetime.now(UTC)
@@ -48,47 +48,21 @@ def add(
     if source:
         region = replace(region, sources=tuple(source))
     with open_world() as services:
-        _check_sources(services, region)
-        with transaction(services.engine) as s:
-            known = {one.id: one for one in queries.list_regions(s)}.get(region.id)
-            if known is not None:
-                unsaid = region.watch_from == now
-                region = replace(
-                    region,
-                    paused=known.paused,
-                    watch_from=known.watch_from if unsaid else region.watch_from,
-                )
-            store.save_region(s, region)
-            if known is not None and _wants_older_looks(known, region):
-                store.forget_watermarks(s, region.id)
-    _say_added(region, known)
-    _warn_of_silence(services, region)
+        change = watch(services, region, since_unsaid=region.watch_from == now)
+    _say_added(change)
+    _warn_of_silence(services, change.region)
 
 
-def _check_sources(services: Services, region: WatchedRegion) -> None:
-    """Refuse a catalogue nobody knows now, rather than at every poll."""
-    from flows.catalogs.registry import split_source
-
-    for source in region.sources:
-        services.catalogue(split_source(source)[0])
-
-
-def _wants_older_looks(known: WatchedRegion, region: WatchedRegion) -> bool:
-    """Tell whether looks that were published before the last poll are wanted, too."""
-    return not known.geometry.covers(region.geometry) or region.watch_from < known.watch_from
-
-
-def _say_added(region: WatchedRegion, known: WatchedRegion | None) -> None:
-    console = screen()
+def _say_added(change: Change) -> None:
+    console, region = screen(), change.region
     name = f"[name]{region.id}[/] ({plain(region.name)})"
-    if known is None:
+    if change.before is None:
         since = f"{region.watch_from:%Y-%m-%d %H:%M} UTC"
         drill = ", a [drill]drill[/]" if region.simulated else ""
         console.print(f"Watching {name} since {since}{drill}.")
         console.print("Next: scarpwatch poll, or scarpwatch serve (start it again if it runs).")
         return
-    changed = [f.name for f in fields(region) if getattr(known, f.name) != getattr(region, f.name)]
-    said = f"changed: {', '.join(changed)}" if changed else "is as it was"
+    said = f"changed: {', '.join(change.fields)}" if change.fields else "is as it was"
     console.print(f"Region {name} {said}.")
 
 

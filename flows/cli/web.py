@@ -1,27 +1,70 @@
-"""``scarpwatch web``: the page, and who may review on it."""
+"""``scarpwatch web``: the page, and who may review and draw regions on it."""
 
 from __future__ import annotations
 
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detectors.errors import ConfigurationError
+from detectors.errors import ConfigurationError, ScarpwatchError
 from flows.cli.listening import serve_until_told
 from flows.cli.options import AsJson, open_world
-from flows.cli.output import emit, plain, screen
+from flows.cli.output import aside, emit, plain, screen, table
 
 if TYPE_CHECKING:
-    from flows.web.accounts import Accounts
+    from flows.web.accounts import Accounts, Role
 
-app = typer.Typer(help="The page: a map of landslides, each of them, and review.")
-reviewers = typer.Typer(help="Who may review on the page.", no_args_is_help=True)
-app.add_typer(reviewers, name="reviewer")
+app = typer.Typer(help="The page: landslides on a map, one by one, review, and regions.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As it stands in the history.")]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Its first line is the password; else it is asked for."),
+]
+
+
+def _logins(role: str, may: str) -> None:
+    """Add the commands that give a role, take it and list who has it."""
+    group = typer.Typer(help=f"Who may {may} on the page.", no_args_is_help=True)
+    app.add_typer(group, name=role)
+
+    @group.command(help=f"Let somebody {may} on the page, or give them a new password.")
+    def add(name: Name, password_file: PasswordFile = None) -> None:
+        accounts, own = _accounts(role)
+        new = accounts.add(name, _password(password_file), own)
+        screen().print(f"[name]{plain(name)}[/] {f'may {may}' if new else 'has a new password'}")
+
+    @group.command(help=f"Let somebody {may} no longer; what they did stands.")
+    def remove(name: Name) -> None:
+        accounts, own = _accounts(role)
+        accounts.remove(name, own)
+        screen().print(f"[name]{plain(name)}[/] may no longer {may}")
+
+    @group.command("list", help=f"List who may {may} on the page.")
+    def list_them(as_json: AsJson = False) -> None:
+        accounts, own = _accounts(role)
+        names = accounts.names(own)
+        if as_json:
+            emit({f"{role}s": names})
+            return
+        for name in names:
+            screen().print(plain(name))
+        if not names:
+            screen().print(f"Nobody may {may} on the page yet: scarpwatch web {role} add NAME")
+
+
+def _accounts(role: str) -> tuple[Accounts, Role]:
+    from flows import settings
+    from flows.web.accounts import Accounts, Role
+
+    return Accounts(settings.load().home), Role(role)
+
+
+_logins("reviewer", "review")
+_logins("operator", "draw regions")
 
 
 @app.callback(invoke_without_command=True)
@@ -65,47 +108,53 @@ def serve_page(
             serve_until_told(application, listener, server_header=False)
 
 
-@reviewers.command()
-def add(
-    name: Name,
-    password_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Its first line is the password; else it is asked for."),
+@app.command()
+def hillshade(
+    regions: Annotated[
+        list[str] | None, typer.Argument(metavar="[REGION]...", help="Of these; else of all.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Let somebody review on the page, or give them a new password.
+    """Make the hillshades that lie below the map, of what the setting elevation names.
 
-    A password is asked for or read from a file, never typed as an argument, which others can see.
+    One file a region, whole or not at all; what is there and fits is left. The page makes them by
+    itself when they are first looked for; large regions are better made here.
     """
-    new = _accounts().add(name, _password(password_file))
-    screen().print(f"[name]{plain(name)}[/] {'may review' if new else 'has a new password'}")
+    from db import queries
+    from db.engine import transaction
+    from flows import hillshades
 
+    made: list[dict[str, Any]] = []
+    with open_world() as services, aside().status("reading heights") as status:
+        with transaction(services.engine) as s:
+            wanted = (
+                [queries.get_region(s, one) for one in regions]
+                if regions
+                else queries.list_regions(s)
+            )
+        for region in wanted:
 
-@reviewers.command()
-def remove(name: Name) -> None:
-    """Let somebody review no longer; what they decided stands."""
-    _accounts().remove(name)
-    screen().print(f"[name]{plain(name)}[/] may no longer review")
+            def tell(done: int, total: int, name: str = plain(region.name)) -> None:
+                status.update(f"{name}: block {done} of {total}")
 
-
-@reviewers.command("list")
-def list_reviewers(as_json: AsJson = False) -> None:
-    """List who may review on the page."""
-    names = _accounts().names()
+            try:
+                path = hillshades.make(services, region, tell)
+                told = {"file": str(path), "bytes": path.stat().st_size, "reason": None}
+            except ConfigurationError:
+                raise
+            except ScarpwatchError as error:
+                told = {"file": None, "bytes": None, "reason": str(error)}
+            made.append({"region": region.id, **told})
     if as_json:
-        emit({"reviewers": names})
-        return
-    for name in names:
-        screen().print(plain(name))
-    if not names:
-        screen().print("Nobody may review on the page yet: scarpwatch web reviewer add NAME")
-
-
-def _accounts() -> Accounts:
-    from flows import settings
-    from flows.web.accounts import Accounts
-
-    return Accounts(settings.load().home)
+        emit({"hillshades": made})
+    else:
+        shown = table("Region", "Hillshade", "Size")
+        for one in made:
+            size = "-" if one["bytes"] is None else f"{one['bytes'] / 1e6:.1f} MB"
+            shown.add_row(one["region"], plain(one["file"] or f"none: {one['reason']}"), size)
+        screen().print(shown)
+    if any(one["reason"] for one in made):
+        raise typer.Exit(1)
 
 
 def _password(file: Path | None) -> str:

@@ -1,4 +1,6 @@
-"""Who may review: names and hashed passwords in a file of the state folder, mode 0600.
+"""Who may decide and change what: names, roles and hashed passwords in a file of the state folder.
+
+Mode 0600.
 
 Not in the database, which analysts read. Passwords are hashed by scrypt with a salt of their own;
 the cost stands beside each hash, so that it may rise later.
@@ -7,18 +9,30 @@ the cost stands beside each hash, so that it may rise later.
 from __future__ import annotations
 
 import base64
+import enum
 import hashlib
 import hmac
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detectors.errors import ConfigurationError
 from flows.files import write_whole
 
-NAME = "reviewers.json"
+NAME = "logins.json"
+
+
+class Role(enum.StrEnum):
+    """What somebody may do on the page besides reading."""
+
+    REVIEWER = "reviewer"
+    """Decide about landslides."""
+    OPERATOR = "operator"
+    """Draw, change and remove regions."""
+
+
 #: 32 MiB and about 0.1 s on one core.
 _N, _R, _P = 2**15, 8, 1
 _MEMORY = 2**26
@@ -27,8 +41,18 @@ LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """What is kept of somebody."""
+
+    kept: str
+    """Hash of the password."""
+    roles: frozenset[Role]
+    """At least one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
-    """The reviewers of one state folder."""
+    """The logins of one state folder."""
 
     home: Path
     """State folder."""
@@ -38,19 +62,19 @@ class Accounts:
         """Where they are kept."""
         return self.home / NAME
 
-    def names(self) -> list[str]:
-        """Return who may review, sorted.
+    def names(self, role: Role) -> list[str]:
+        """Return who has a role, sorted.
 
         Raises:
             ConfigurationError: the file cannot be read.
         """
-        return sorted(self._read())
+        return sorted(name for name, login in self._read().items() if role in login.roles)
 
-    def add(self, name: str, password: str) -> bool:
-        """Let somebody review, or give them a new password.
+    def add(self, name: str, password: str, role: Role = Role.REVIEWER) -> bool:
+        """Give somebody a role and a password, which becomes that of their other role, too.
 
         Returns:
-            Whether the name is new.
+            Whether they did not have the role.
 
         Raises:
             ConfigurationError: name or password will not do.
@@ -61,47 +85,65 @@ class Accounts:
         if not SHORTEST <= len(password) <= LONGEST:
             raise ConfigurationError(f"a password has {SHORTEST} to {LONGEST} characters")
         known = self._read()
-        new = name not in known
-        self._write(known | {name: hashed(password)})
-        return new
+        had = known[name].roles if name in known else frozenset()
+        self._write(known | {name: Login(hashed(password), had | {role})})
+        return role not in had
 
-    def remove(self, name: str) -> None:
-        """Let somebody review no longer.
+    def remove(self, name: str, role: Role = Role.REVIEWER) -> None:
+        """Take a role away, and with the last one the login.
 
         Raises:
-            ConfigurationError: nobody of that name may.
+            ConfigurationError: nobody of that name has it.
         """
         known = self._read()
-        if name not in known:
-            raise ConfigurationError(f"no reviewer {name!r}; known: {', '.join(known) or 'nobody'}")
-        self._write({one: kept for one, kept in known.items() if one != name})
+        if name not in known or role not in known[name].roles:
+            there = ", ".join(self.names(role)) or "nobody"
+            raise ConfigurationError(f"no {role} {name!r}; known: {there}")
+        login = known.pop(name)
+        if left := login.roles - {role}:
+            known[name] = replace(login, roles=left)
+        self._write(known)
+
+    def roles(self, name: str) -> frozenset[Role]:
+        """Return what somebody may do; nothing where nobody has that name."""
+        login = self._read().get(name)
+        return frozenset() if login is None else login.roles
 
     def stamp(self, name: str) -> str | None:
         """Return what changes with somebody's password, None where nobody has that name."""
-        return self._read().get(name)
+        login = self._read().get(name)
+        return None if login is None else login.kept
 
     def matches(self, name: str, password: str) -> str | None:
         """Return the stamp of somebody whose password this is, None otherwise.
 
         An unknown name takes as long as a wrong password.
         """
-        kept = self._read().get(name)
+        kept = self.stamp(name)
         right = verify(password[: LONGEST + 1], kept or _NOBODY)
         return kept if right else None
 
-    def _read(self) -> dict[str, str]:
+    def _read(self) -> dict[str, Login]:
         try:
-            return dict(json.loads(self.path.read_text(encoding="utf-8")))
+            document = json.loads(self.path.read_text(encoding="utf-8"))
+            return {
+                name: Login(login["password"], frozenset(map(Role, login["roles"])))
+                for name, login in document.items()
+            }
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
             raise ConfigurationError(f"{self.path} cannot be read: {error}") from None
 
-    def _write(self, known: dict[str, str]) -> None:
+    def _write(self, known: dict[str, Login]) -> None:
+        document = {
+            name: {"password": login.kept, "roles": sorted(login.roles)}
+            for name, login in known.items()
+        }
         self.home.mkdir(parents=True, exist_ok=True)
         before = os.umask(0o077)
         try:
-            write_whole(self.path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
+            write_whole(self.path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
         finally:
             os.umask(before)
 

@@ -21,13 +21,16 @@ from detectors.errors import ScarpwatchError
 from flows.services import Services
 from flows.web.accounts import Accounts
 from flows.web.guards import Headers, Problem
+from flows.web.hills import Hills
 from flows.web.landslide_page import LandslidePage
 from flows.web.map_page import MapPage
 from flows.web.pages import HERE, Pages
+from flows.web.region_form import RegionForm
 from flows.web.region_page import RegionPage
 from flows.web.review_page import ReviewPage
 from flows.web.sessions import Sessions
 from flows.web.sheets import Sheets
+from flows.web.tiles import make_tiles
 
 log = structlog.get_logger()
 
@@ -40,7 +43,7 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
     """Return the ASGI application.
 
     Args:
-        services: What it shows; it writes nothing but verdicts.
+        services: What it shows; it writes nothing but verdicts and regions.
         names: Host names, besides those of this machine, under which a proxy passes requests on.
     """
     sessions = Sessions(Accounts(services.settings.home))
@@ -49,6 +52,8 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
     landslides = LandslidePage(services, pages, Sheets(services))
     reviews = ReviewPage(services, pages, sessions, landslides)
     regions = RegionPage(services, pages)
+    drawn = RegionForm(services, pages, sessions)
+    hills = Hills(services)
 
     def problem(request: Request, error: Exception) -> Response:
         known = error if isinstance(error, Problem) else _unforeseen(error)
@@ -63,10 +68,18 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
             Route("/", maps.show),
             Route("/map.json", maps.landslides),
             Route("/regions.json", maps.regions),
+            Route("/hillshade.json", hills.layers),
+            Mount("/tiles", make_tiles({"hillshade": hills.resolve})),
             Route("/regions", regions.index),
+            Route("/new-region", drawn.new),
+            Route("/new-region", drawn.save_new, methods=["POST"]),
             Route("/regions/{region}", regions.show),
+            Route("/regions/{region}/edit", drawn.edit),
+            Route("/regions/{region}/edit", drawn.save, methods=["POST"]),
+            Route("/regions/{region}/{act}", drawn.act, methods=["POST"]),
             Route(one, landslides.show),
             Route(f"{one}/review", reviews.review, methods=["POST"]),
+            Route(f"{one}/history", landslides.history),
             Route(f"{one}/sheets/{{eye}}.png", landslides.sheet),
             Route(f"{one}/pairs/{{eye}}.json", landslides.pair),
             Route(f"{one}/pairs/{{eye}}-{{side}}.png", landslides.side),

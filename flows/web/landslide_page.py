@@ -17,10 +17,13 @@ from db.engine import transaction
 from detectors.types import Landslide, Sensor, State, Verdict
 from flows import dossiers
 from flows.alert_pictures import kept_picture
+from flows.dating import plan_dating
 from flows.dossiers import Dossier
 from flows.services import Services
 from flows.web.asking import read_id
+from flows.web.charts import Chart, charts
 from flows.web.guards import Problem
+from flows.web.histories import TrackHistory
 from flows.web.outlines import sketch
 from flows.web.pages import Pages
 from flows.web.sheets import Sheets
@@ -52,10 +55,12 @@ class LandslidePage:
             region = queries.get_region(s, known.latest.region_id, include_removed=True)
             messages = cap.messages(s, [record.alert.id for record in known.alerts])
         latest = known.latest
+        history = self._kept(latest)
         return self._pages.answer(
             request, "landslide.html", status,
             known=known, one=latest, region=region, cap=messages,
-            sketch=sketch(known), eyes=_eyes(known),
+            sketch=sketch(known), eyes=_eyes(known), history=history,
+            charts=_charts(known, history),
             there=[] if known.exposure is None else lines(known.exposure, latest.kind),
             severity=severity(latest, known.exposure).value.lower(),
             kept_back=known.excluded is not None and known.excluded.share >= EXCLUDED_FROM,
@@ -90,6 +95,33 @@ class LandslidePage:
         """Answer with the picture that went out with an alert, PNG."""
         return _png(await self._sheets.alert(read_id(request.path_params["alert"])))
 
+    async def history(self, request: Request) -> Response:
+        """Answer with the history of its own ground; 202 while it is being read."""
+        landslide = await run_in_threadpool(self._asked, request)
+        looks = await run_in_threadpool(self._looks, landslide)
+        found = await self._sheets.history(landslide, looks)
+        return await run_in_threadpool(self._history, request, landslide, found)
+
+    def _history(
+        self, request: Request, landslide: Landslide, found: tuple[TrackHistory, ...] | None
+    ) -> Response:
+        with transaction(self._services.engine) as s:
+            known = dossiers.load(s, landslide.id)
+        return self._pages.answer(
+            request, "history.html", 202 if found is None else 200, known=known, one=known.latest,
+            history=found, charts=_charts(known, found), credits=_credits(known),
+        )  # fmt: skip
+
+    def _looks(self, landslide: Landslide) -> int:
+        """Return how many passes go into its history."""
+        return plan_dating(self._services, landslide.id).total
+
+    def _kept(self, landslide: Landslide) -> tuple[TrackHistory, ...] | None:
+        try:
+            return self._sheets.kept_history(landslide, self._looks(landslide))
+        except Problem:
+            return None
+
     def _asked(self, request: Request) -> Landslide:
         with transaction(self._services.engine) as s:
             return self._latest(s, read_id(request.path_params["landslide"]))
@@ -100,6 +132,11 @@ class LandslidePage:
         if found is None:
             raise Problem(404, f"There is no landslide {wanted}", "The map shows those there are.")
         return found
+
+
+def _charts(known: Dossier, found: tuple[TrackHistory, ...] | None) -> tuple[Chart, ...]:
+    latest = known.latest
+    return charts(found or (), known.checks, (latest.not_before, latest.not_after))
 
 
 def _eye(request: Request) -> Sensor:

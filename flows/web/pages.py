@@ -14,6 +14,7 @@ from alerts import wording
 from alerts.rules import marks
 from detectors.types import Landslide
 from flows.services import Services
+from flows.web.accounts import Role
 
 if TYPE_CHECKING:
     from flows.web.sessions import Sessions
@@ -73,7 +74,9 @@ class Pages:
         """Return a filled template."""
         text = self._templates.get_template(name).render(
             exercise=self.exercise,
-            reviewer=self._sessions.who(request),
+            person=self._sessions.who(request),
+            reviewer=self._sessions.who(request, Role.REVIEWER),
+            operator=self._sessions.who(request, Role.OPERATOR),
             token=self._sessions.token_of(request),
             here=request.url.path,
             **shown,

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
+import shapely
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
 from db import counts, queries, radar
 from db.engine import transaction
-from db.records import TrackCoverage
+from db.records import RegionVersion, TrackCoverage
 from detectors.cycles import Cycle
 from detectors.errors import ConfigurationError
 from detectors.types import WatchedRegion
-from flows import silence
+from flows import attention, silence
+from flows.region_changes import differing
 from flows.services import Services
 from flows.web.guards import Problem
 from flows.web.map_page import owed_for
@@ -73,9 +77,12 @@ class RegionPage:
             polls = queries.list_polls(s, region.id)
             expected = self._expected(s, region)
             summary = counts.summary(s).regions.get(region.id)
+            versions = queries.region_history(s, region.id)
         return self._pages.answer(
             request, "region.html", region=region, watched=watched, looks=looks, polls=polls,
             expected=expected, summary=summary, tracks=_best_first(coverage),
+            map_data=json.dumps(shapely.geometry.mapping(region.geometry.simplify(1e-4))),
+            versions=_changes(versions), told=attention.told(self._services.settings, region),
             credits=owed_for([region]),
         )  # fmt: skip
 
@@ -92,6 +99,22 @@ class RegionPage:
                 )
             )  # fmt: skip
         return sorted(found, key=lambda one: (one.next_at is None, one.next_at or one.cycle.last))
+
+
+def _changes(versions: Sequence[RegionVersion]) -> list[tuple[RegionVersion, list[str]]]:
+    """Return versions with what changed in each, last to first."""
+    found = []
+    for before, one in pairwise([None, *versions]):
+        if one is None:
+            continue
+        if before is None:
+            said = ["first version"]
+        else:
+            said = [name.replace("_", " ") for name in differing(before.region, one.region)]
+            if before.removed != one.removed:
+                said.append("no longer watched" if one.removed else "watched again")
+        found.append((one, said))
+    return found[::-1]
 
 
 def _best_first(coverage: Sequence[TrackCoverage]) -> list[TrackCoverage]:

@@ -12,6 +12,7 @@ from detectors.errors import ConfigurationError
 from detectors.types import Verdict
 from flows.reviewing import review_landslide
 from flows.services import Services
+from flows.web.accounts import Role
 from flows.web.asking import read_id
 from flows.web.guards import Problem
 from flows.web.landslide_page import LandslidePage
@@ -20,7 +21,7 @@ from flows.web.sessions import Sessions, remember, visitor
 
 LONGEST_REASON = 2000
 #: Where a login may lead: our own pages only.
-_NEXT = re.compile(r"/(landslides/[0-9a-f-]{36}|regions/[a-z0-9-]+)?")
+_NEXT = re.compile(r"/(landslides/[0-9a-f-]{36}|regions(/[a-z0-9-]+(/edit)?)?|new-region)?")
 
 
 class ReviewPage:
@@ -71,9 +72,9 @@ class ReviewPage:
         """Store a verdict and show what came of it."""
         wanted = read_id(request.path_params["landslide"])
         given = await self._sessions.form(request)
-        name = await run_in_threadpool(self._sessions.who, request)
+        name = await run_in_threadpool(self._sessions.who, request, Role.REVIEWER)
         if name is None:
-            raise Problem(403, "Only reviewers may decide", "Log in and send it again.")
+            raise Problem(403, "Only reviewers may decide", "Log in as one and send it again.")
         verdict, reason = given.get("verdict", ""), given.get("reason", "").strip()
         if verdict not in list(Verdict):
             wrong = "Choose a verdict."

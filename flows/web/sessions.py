@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.web.accounts import Accounts
+from flows.web.accounts import Accounts, Role
 from flows.web.guards import LARGEST_BODY, Failures, Problem
 
 COOKIE = "scarpwatch-session"
@@ -48,8 +48,8 @@ class Sessions:
         self._by_name = Failures(_BY_NAME, _WITHIN_S)
         self._by_address = Failures(_BY_ADDRESS, _WITHIN_S)
 
-    def who(self, request: Request) -> str | None:
-        """Return who asks, None where nobody is logged in."""
+    def who(self, request: Request, role: Role | None = None) -> str | None:
+        """Return who asks, None where nobody is logged in, or they may not do what ``role`` may."""
         word, now = _word(request), time.monotonic()
         with self._lock:
             found = self._open.get(word)
@@ -62,6 +62,8 @@ class Sessions:
         # A password that changed, or a reviewer who was removed, ends what it opened.
         if self.accounts.stamp(found.name) != found.stamp:
             self.close(request)
+            return None
+        if role is not None and role not in self.accounts.roles(found.name):
             return None
         return found.name
 
@@ -107,8 +109,8 @@ class Sessions:
         """Return the token of whoever asks."""
         return self.token(_word(request))
 
-    async def form(self, request: Request) -> dict[str, str]:
-        """Read a form that this site sent to this visitor.
+    async def form(self, request: Request, largest: int = LARGEST_BODY) -> dict[str, str]:
+        """Read a form that this site sent to this visitor, of at most ``largest`` bytes.
 
         Raises:
             Problem: it came from elsewhere, is too long, or lost its cookie.
@@ -120,8 +122,8 @@ class Sessions:
         raw = b""
         async for chunk in request.stream():
             raw += chunk
-            if len(raw) > LARGEST_BODY:
-                raise Problem(413, "That is too long", "A few sentences will do.")
+            if len(raw) > largest:
+                raise Problem(413, "That is too long", f"A form holds {largest // 1000} kB.")
         try:
             given = dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=20))
         except ValueError:

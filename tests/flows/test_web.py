@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import re
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from db import queries
+from db.engine import transaction
+from db.records import RegionVersion
 from detectors.types import State
 from flows.web.accounts import NAME, Accounts
 from flows.web.guards import POLICY
 from tests.optical_watch import OpticalWatch, drill_channel
-from tests.page_server import PASSWORD, REVIEWER, served_page
+from tests.page_server import OPERATOR, PASSWORD, REVIEWER, served_page
 
 EVIL = "<script>alert('1')</script>"
 
@@ -28,7 +33,7 @@ def world(watch_optically) -> OpticalWatch:
 
 @pytest.fixture
 def client(world: OpticalWatch) -> Iterator[httpx.Client]:
-    with served_page(world.services) as address, httpx.Client(base_url=address) as made:
+    with served_page(world.services) as address, httpx.Client(base_url=address, timeout=60) as made:
         yield made
 
 
@@ -52,7 +57,9 @@ def test_every_answer_is_guarded_and_holds_no_script_of_its_own(
     (landslide,) = world.landslides()
     for path, status in {
         "/": 200, "/map.json?bbox=-120,34,-119,35&zoom=13": 200, "/regions.json": 200,
-        f"/landslides/{landslide.id}": 200, "/regions": 200, "/regions/slope": 200, "/login": 200,
+        f"/landslides/{landslide.id}": 200, f"/landslides/{landslide.id}/history": 202,
+        "/hillshade.json": 200, "/new-region": 403, "/regions/slope/edit": 403, "/regions": 200,
+        "/regions/slope": 200, "/login": 200,
         "/static/map.js": 200, "/leaflet/leaflet.js": 200, "/?state=melted": 400, "/map.json": 400,
         "/nowhere": 404, "/regions/nowhere": 404, "/landslides/x": 404,
         "/landslides/00000000-0000-0000-0000-000000000000": 404, "/static/../app.py": 404,
@@ -100,7 +107,7 @@ def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(
     assert "Secure" not in cookie
     assert f"Reviewer <b>{REVIEWER}</b>" in client.get("/").text
     client.post("/logout", data={"token": token(client.get("/"))})
-    assert "Log in to review" in client.get("/").text
+    assert ">Log in<" in client.get("/").text
     by_proxy = client.get("/login", headers={"x-forwarded-proto": "https"})
     assert "Secure" in by_proxy.headers["set-cookie"]
 
@@ -193,10 +200,139 @@ def test_a_login_leads_to_our_own_pages_only(client: httpx.Client, world: Optica
     for wanted, leads in {
         f"/landslides/{landslide.id}": f"/landslides/{landslide.id}",
         "//evil.example": "/", "https://evil.example": "/", "/\\evil.example": "/",
+        "/regions/slope/edit": "/regions/slope/edit", "/new-region": "/new-region",
+        "/regions/slope/edit/../../x": "/",
     }.items():  # fmt: skip
         own = token(client.get("/login"))
         given = {"token": own, "name": REVIEWER, "password": PASSWORD, "next": wanted}
         assert client.post("/login", data=given).headers["location"] == leads
+
+
+CORNERS = "9.5, 46.6\n9.6, 46.6\n9.6, 46.7"
+FORM = {
+    "name": "Albula", "geometry": CORNERS, "sources": "opera-asf/OPERA_L2_RTC-S1_V1",
+    "detector-sar_log_ratio": "on", "min_area_m2": "9000", "tags": "road, village",
+}  # fmt: skip
+
+
+def draw(client: httpx.Client, path: str = "/new-region", **fields: str) -> httpx.Response:
+    page = client.get(path)
+    found = re.search(r'name="revision" value="(\d+)"', page.text)
+    given = {"token": token(page), "revision": found[1] if found else "0", **FORM, **fields}
+    return client.post(path, data=given)
+
+
+def versions(world: OpticalWatch, region_id: str) -> list[RegionVersion]:
+    with transaction(world.services.engine) as s:
+        return queries.region_history(s, region_id)
+
+
+def test_only_operators_draw_and_only_by_a_form_from_here(
+    client: httpx.Client, world: OpticalWatch
+) -> None:
+    log_in(client)  # a reviewer
+    own = token(client.get("/"))
+    for path in ("/new-region", "/regions/slope/edit", "/regions/slope/pause"):
+        assert client.post(path, data={"token": own, **FORM}).status_code == 403
+    assert "Draw a region" not in client.get("/regions").text
+    log_in(client, name=OPERATOR)
+    assert "Draw a region" in client.get("/regions").text
+    assert client.post("/new-region", data=FORM).status_code == 403
+    (landslide,) = world.landslides()
+    own = token(client.get("/"))
+    assert decide(client, landslide.id, own).status_code == 403, "an operator reviews nothing"
+    assert len(versions(world, "slope")) == 1
+
+
+def test_a_drawn_region_is_what_a_file_would_make_it(
+    client: httpx.Client, world: OpticalWatch
+) -> None:
+    log_in(client, name=OPERATOR)
+    answer = draw(client, watch_from="2025-01-01T12:00")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/regions/albula#versions")
+    (first,) = versions(world, "albula")
+    assert (first.changed_by, first.revision) == (OPERATOR, 1)
+    assert first.region.watch_from == datetime(2025, 1, 1, 12, tzinfo=UTC)
+    assert (first.region.tags, first.region.min_area_m2) == (("road", "village"), 9000)
+    assert first.region.detectors == ("sar_log_ratio",)
+    # Nothing changed is no version; a real change is one.
+    assert draw(client, "/regions/albula/edit", watch_from="2025-01-01T12:00").status_code == 303
+    assert len(versions(world, "albula")) == 1
+    assert draw(client, "/regions/albula/edit", priority="5").status_code == 303
+    assert [one.region.priority for one in versions(world, "albula")] == [100, 5]
+    # The id of another is not taken over.
+    answer = draw(client, id="slope")
+    assert answer.status_code == 400
+    assert "there is a region of this id" in answer.text
+
+
+def test_every_fault_stands_beside_its_field_and_nothing_typed_is_lost(
+    client: httpx.Client, world: OpticalWatch
+) -> None:
+    log_in(client, name=OPERATOR)
+    for fields, name, words in (
+        ({"geometry": CORNERS.replace("9.6, 46.7", "9.6")}, "geometry", "line 3: &#39;9.6&#39;"),
+        ({"geometry": "34.6, 119.9\n34.7, 119.9\n34.7, 119.8"}, "geometry", "line 1: longitude"),
+        ({"geometry": ""}, "geometry", "draw an outline"),
+        ({"name": ""}, "name", "say what people call it"),
+        ({"id": "Alb ula"}, "id", "lower-case letters"),
+        ({"sources": ""}, "sources", "say where looks come from"),
+        ({"sources": "opera-asf"}, "sources", "catalogue/collection"),
+        ({"sources": "nowhere/x"}, "sources", "no catalogue"),
+        ({"min_area_m2": "much"}, "min_area_m2", "valid number"),
+        ({"poll_every_minutes": "0"}, "poll_every_minutes", "greater than 0"),
+        ({"priority": "1.5"}, "priority", "valid integer"),
+        ({"watch_from": "yesterday"}, "watch_from", "valid datetime"),
+    ):
+        answer = draw(client, **fields)
+        assert answer.status_code == 400, fields
+        fault = re.search(rf'id="fault-{name}">(.*?)</span>', answer.text, re.DOTALL)
+        assert fault, (fields, name)
+        assert words in fault[1]
+        for value in (FORM | fields).values():
+            assert html.escape(value) in answer.text, value
+        assert f'aria-describedby="fault-{name}"' in answer.text
+    assert "2 things to mend" in draw(client, name="", priority="x").text
+    evil = draw(client, name=EVIL, geometry=EVIL)
+    assert EVIL not in evil.text
+    assert draw(client, geometry="9" * 2_100_000).status_code == 413
+    with transaction(world.services.engine) as s:
+        assert [one.id for one in queries.list_regions(s)] == ["slope"]
+
+
+def test_who_is_slower_is_told_before_anything_is_written_over(
+    client: httpx.Client, world: OpticalWatch
+) -> None:
+    log_in(client, name=OPERATOR)
+    draw(client)
+    page = client.get("/regions/albula/edit")
+    draw(client, "/regions/albula/edit", name="By the first")
+    given = {"token": token(page), "revision": "1", **FORM, "name": "By the second"}
+    answer = client.post("/regions/albula/edit", data=given)
+    assert answer.status_code == 409
+    assert f"{OPERATOR} changed it" in answer.text
+    assert "By the second" in answer.text
+    assert versions(world, "albula")[-1].region.name == "By the first"
+    given["revision"] = re.findall(r'name="revision" value="(\d+)"', answer.text)[0]
+    assert client.post("/regions/albula/edit", data=given).status_code == 303
+    assert versions(world, "albula")[-1].region.name == "By the second"
+
+
+def test_pausing_and_stopping_are_versions_too(client: httpx.Client, world: OpticalWatch) -> None:
+    log_in(client, name=OPERATOR)
+    own = token(client.get("/regions/slope"))
+    assert client.post("/regions/slope/pause", data={"token": own}).status_code == 303
+    assert client.post("/regions/slope/resume", data={"token": own}).status_code == 303
+    assert client.post("/regions/slope/melt", data={"token": own}).status_code == 404
+    assert client.post("/regions/slope/remove", data={"token": own}).status_code == 400
+    answer = client.post("/regions/slope/remove", data={"token": own, "sure": "on"})
+    assert answer.status_code == 303
+    assert client.post("/regions/slope/pause", data={"token": own}).status_code == 409
+    told = versions(world, "slope")
+    assert [one.changed_by for one in told] == [None, OPERATOR, OPERATOR, OPERATOR]
+    assert [one.region.paused for one in told] == [False, True, False, False]
+    assert [one.removed for one in told] == [False, False, False, True]
+    assert "no longer watched" in client.get("/regions/slope").text
 
 
 def test_a_database_that_is_gone_is_a_page_of_its_own(world: OpticalWatch, engine) -> None:

@@ -1,4 +1,4 @@
-// The landslides of the filter on a map of its own: regions, a graticule and a scale below them.
+// The landslides of the filter on a map of its own.
 "use strict";
 
 (() => {
@@ -14,47 +14,9 @@
   };
   // What matters most lies on top.
   const ORDER = ["closed", "refuted", "unresolved", "suspected", "confirmed"];
-  const map = L.map(place, { preferCanvas: true, minZoom: 2, maxZoom: 18, worldCopyJump: true, zoomControl: false });
-  map.attributionControl.remove();
-  L.control.zoom({ position: "topright" }).addTo(map);
-  L.control.scale({ imperial: false, maxWidth: 160 }).addTo(map);
-  const lines = L.layerGroup().addTo(map);
-  const ground = L.layerGroup().addTo(map);
+  const map = Ground.make(place, { preferCanvas: true });
+  const word = Ground.word;
   const marks = L.layerGroup().addTo(map);
-
-  const word = (tag, text, className) => {
-    const made = document.createElement(tag);
-    made.textContent = text;
-    if (className) made.className = className;
-    return made;
-  };
-
-  function graticule() {
-    const steps = [30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
-    const box = map.getBounds();
-    const width = Math.min(box.getEast() - box.getWest(), 360);
-    const fewest = Math.max(2, Math.floor(map.getSize().x / 160));
-    const step = steps.find((one) => width / one >= fewest) || 0.001;
-    const digits = Math.max(0, Math.ceil(-Math.log10(step)));
-    const line = { color: "#b9c2ca", weight: 1, interactive: false };
-    const label = (at, text, anchor) => L.marker(at, {
-      interactive: false, keyboard: false,
-      icon: L.divIcon({ className: "degree", html: word("span", text), iconSize: null, iconAnchor: anchor }),
-    }).addTo(lines);
-    lines.clearLayers();
-    const south = Math.max(box.getSouth(), -85), north = Math.min(box.getNorth(), 85);
-    for (let x = Math.ceil(box.getWest() / step); x * step <= box.getEast(); x += 1) {
-      const lon = x * step;
-      L.polyline([[south, lon], [north, lon]], line).addTo(lines);
-      const name = ((lon + 540) % 360) - 180;
-      label([north, lon], `${Math.abs(name).toFixed(digits)}° ${name < 0 ? "W" : "E"}`, [-4, -4]);
-    }
-    for (let y = Math.ceil(south / step); y * step <= north; y += 1) {
-      const lat = y * step;
-      L.polyline([[lat, box.getWest()], [lat, box.getEast()]], line).addTo(lines);
-      label([lat, box.getWest()], `${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}`, [-6, -2]);
-    }
-  }
 
   function popup(one) {
     const made = document.createElement("div");
@@ -99,7 +61,6 @@
 
   let asking = null;
   async function load() {
-    graticule();
     if (asking) asking.abort();
     asking = new AbortController();
     const box = map.getBounds();
@@ -141,12 +102,7 @@
   });
   start();
 
-  fetch("/regions.json").then((answer) => answer.json()).then((regions) => {
-    const drawn = L.geoJSON(regions, {
-      style: { color: "#0b5a73", weight: 2, fillColor: "#ffffff", fillOpacity: 0.45, dashArray: "6 4" },
-      interactive: false,
-    }).addTo(ground);
-    drawn.bringToBack();
-    if (!asked.box && !location.hash.includes("/") && regions.features.length) map.fitBounds(drawn.getBounds());
+  Ground.regions(map).then((box) => {
+    if (box && !asked.box && !location.hash.includes("/")) map.fitBounds(box);
   }).catch(() => {});
 })();

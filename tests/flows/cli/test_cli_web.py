@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from flows.web.accounts import Accounts
+from flows.web.accounts import Accounts, Role
 
 
 def test_reviewers_come_and_go(cli, read, home: Path, tmp_path: Path) -> None:
@@ -26,6 +26,33 @@ def test_reviewers_come_and_go(cli, read, home: Path, tmp_path: Path) -> None:
     assert read("web", "reviewer", "list") == {"reviewers": []}
 
 
+def test_who_has_two_roles_has_one_password(cli, read, home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    for role, may, password in (
+        ("reviewer", "may review", "a long password"),
+        ("operator", "may draw regions", "another password"),
+    ):
+        file.write_text(password, encoding="utf-8")
+        assert may in cli("web", role, "add", "Kari", "--password-file", file).stdout
+    accounts = Accounts(home)
+    assert accounts.roles("Kari") == {Role.REVIEWER, Role.OPERATOR}
+    assert accounts.matches("Kari", "another password")
+    assert not accounts.matches("Kari", "a long password")
+    cli("web", "reviewer", "remove", "Kari")
+    assert read("web", "reviewer", "list") == {"reviewers": []}
+    assert read("web", "operator", "list") == {"operators": ["Kari"]}
+    assert accounts.matches("Kari", "another password")
+    cli("web", "operator", "remove", "Kari")
+    assert accounts.stamp("Kari") is None
+
+
+def test_hillshades_need_an_elevation_model(cli, home: Path, region_file) -> None:
+    cli("db", "upgrade")
+    cli("regions", "add", region_file())
+    said = " ".join(cli("web", "hillshade", status=2).output.split())
+    assert "the setting elevation names no elevation model" in said
+
+
 def test_what_will_not_do_is_refused(cli, home: Path, tmp_path: Path) -> None:
     short = tmp_path / "short"
     short.write_text("short", encoding="utf-8")
@@ -37,7 +64,7 @@ def test_what_will_not_do_is_refused(cli, home: Path, tmp_path: Path) -> None:
     ):
         said = cli("web", "reviewer", *words, status=2).output
         assert why in " ".join(said.split())
-    assert Accounts(home).names() == []
+    assert Accounts(home).names(Role.REVIEWER) == []
 
 
 def test_the_page_is_served_until_it_is_told_to_end(cli, begun, home: Path) -> None:
