@@ -260,6 +260,9 @@ class Settings(BaseSettings):
     """The agency's own message templates, ``LANGUAGE/...``; they go before ours file by file."""
     picture_timeout_s: float = Field(default=60.0, ge=0)
     """Seconds an alert waits for its picture, then it goes without; 0 = no pictures."""
+    keep_composites_days: int = Field(default=365, ge=0)
+    """Days that composites and score maps of looks without a landslide stay on disk; those with one
+    stay for good. 0 = none are written."""
     deliver_every: timedelta = timedelta(minutes=1)
     """Interval at which undelivered messages are tried again."""
     prefect_port: int = Field(default=4200, ge=0, le=65535)
@@ -271,6 +274,11 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Folder of the operator's own models."""
         return self.home / "models"
+
+    @property
+    def composites(self) -> Path:
+        """Folder of the composites and score maps that are kept."""
+        return self.home / "composites"
 
     @field_validator("channels")
     @classmethod
