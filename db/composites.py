@@ -8,7 +8,7 @@ somebody wrote it and the moment its row is there.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from db.records import CompositeRecord, Layer
 from db.selecting import rows
 from db.tables import Composite
 from detectors.errors import ConfigurationError
-from detectors.types import Sensor
+from detectors.types import Acquisition, Sensor
 
 _LOCK = func.hashtextextended("scarpwatch:composites", 0)
 #: Layers of an item in the order people look at them.
@@ -165,18 +165,23 @@ def composites_of(s: Session, landslide_id: uuid.UUID) -> list[CompositeRecord]:
     return _ordered(s, select(row).where(mine))
 
 
-def batches(s: Session, size: int = 1_000) -> Iterator[list[CompositeRecord]]:
-    """Return all layers, those of an item together, in batches of whole items."""
-    row, last = Composite, ""
-    while True:
-        ids = s.scalars(
-            select(row.stac_id).where(row.stac_id > last).distinct().order_by(row.stac_id)
-            .limit(size)
-        ).all()  # fmt: skip
-        if not ids:
-            return
-        yield _ordered(s, select(row).where(row.stac_id.in_(ids)))
-        last = ids[-1]
+def items(s: Session, stac_ids: Collection[str]) -> dict[str, list[CompositeRecord]]:
+    """Return the layers of some STAC items, by item."""
+    found: dict[str, list[CompositeRecord]] = {}
+    for one in _ordered(s, select(Composite).where(Composite.stac_id.in_(list(stac_ids)))):
+        found.setdefault(one.stac_id, []).append(one)
+    return found
+
+
+def looks_of(s: Session, layers: Collection[CompositeRecord]) -> dict[str, list[Acquisition]]:
+    """Return the looks that layers show, by item id; more than one where sources share an id."""
+    row = tables.Acquisition
+    ids = {item for one in layers for item in one.item_ids}
+    found: dict[str, list[Acquisition]] = {}
+    query = select(row).where(row.item_id.in_(ids)).order_by(row.item_id, row.source)
+    for one in rows(s, query):
+        found.setdefault(one.item_id, []).append(convert.to_acquisition(one))
+    return found
 
 
 def _ordered(s: Session, query: Select[Any]) -> list[CompositeRecord]:
