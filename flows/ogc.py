@@ -29,6 +29,7 @@ COLLECTIONS = {
     "detections": ("sensed_at", "id"),
     "observability": ("sensed_at", None),
     "negative_reports": ("sensed_at", None),
+    "composites": ("sensed_at", "id"),
 }
 #: A feature service that is minutes behind misleads whoever looks at a fresh alert.
 CACHE = "no-cache"

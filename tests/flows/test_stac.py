@@ -185,7 +185,9 @@ def test_an_optical_item_is_valid_and_tells_its_bands() -> None:
               layer(Layer.SCORE, ("d_ndvi", "ensemble")),
               layer(Layer.UNSEEN, ("unseen",), nodata=255.0, data_type="uint8")]  # fmt: skip
     places = Places(lambda path: f"https://example.org/{path}", lambda look: look.item_id)
-    item = valid(make_item(layers, region, {}, "none", places))
+    made = make_item(layers, region, {}, "none", places)
+    served = {"rel": "collection", "href": f"https://example.org/collections/{OPTICAL}"}
+    item = valid({**made, "links": [*made["links"], served]})
     assert item.collection_id == OPTICAL
     assert item.properties["scarpwatch:landslide"] == str(layers[0].landslide_id)
     assert item.properties["scarpwatch:status"] == "actual"
