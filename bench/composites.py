@@ -1,6 +1,6 @@
 """What keeping composites costs a radar look, in seconds and bytes, with and without, side by side.
 
-    python -m bench.composites [--side 1024] [--rounds 3]
+    python -m bench.composites [--side 1024] [--rounds 3] [--detector sar_log_ratio]
 
 The looks are those of ``bench.memory``, SIMULATED: made relief under speckle of 4.4 looks, which
 compresses as badly as real speckle does. Each round judges one look with the shipped detectors
@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=1_024, help="pixels")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--detector", action="append", help="the shipped ones where none is named")
     given = parser.parse_args()
     torch.set_num_threads(1)
     spent: dict[str, list[float]] = {"without": [], "keeping": []}
@@ -43,6 +44,7 @@ def main() -> None:
         region = WatchedRegion(
             "bench", "SIMULATED", MultiPolygon([box(west, south, east, north)]),
             ("bench/simulated",), simulated=True,
+            **({"detectors": tuple(given.detector)} if given.detector else {}),
         )  # fmt: skip
         judge(region, look, earlier, Files())  # loads the networks
         kept = ()
