@@ -20,7 +20,14 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from db import tables
-from db.records import LookRecord, PollRecord, RegionVersion, TrackCoverage, TransitionRecord
+from db.records import (
+    CompositeRecord,
+    LookRecord,
+    PollRecord,
+    RegionVersion,
+    TrackCoverage,
+    TransitionRecord,
+)
 from detectors.bulletins import Bulletin, Sort
 from detectors.exposure import Exposed, Exposure, NearPlace, OnRiver
 from detectors.observability import Coverage
@@ -34,6 +41,7 @@ from detectors.types import (
     RadarCheck,
     Review,
     WatchedRegion,
+    derive_id,
 )
 
 #: Version of the JSON an alert is stored as.
@@ -59,6 +67,7 @@ _RECORDS = (
     LookRecord,
     TransitionRecord,
     Coverage,
+    CompositeRecord,
 )
 _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in _RECORDS}
 
@@ -157,6 +166,18 @@ def radar_check_values(check: RadarCheck) -> dict[str, Any]:
 def to_radar_check(row: tables.RadarCheck) -> RadarCheck:
     """Return the record of a row."""
     return _record(RadarCheck, row)
+
+
+def composite_values(record: CompositeRecord) -> dict[str, Any]:
+    """Return the columns of ``tables.Composite``; when it is stored, the database knows."""
+    values = _columns(record)
+    del values["recorded_at"]
+    return values | {"id": derive_id("composite", record.stac_id, record.kind)}
+
+
+def to_composite(row: tables.Composite) -> CompositeRecord:
+    """Return the record of a row."""
+    return _record(CompositeRecord, row)
 
 
 def to_track_coverage(row: Any) -> TrackCoverage:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shapely.geometry.base import BaseGeometry
+
 from detectors.bulletins import Bulletin
 from detectors.observability import Coverage
-from detectors.types import Acquisition, Alert, Cause, State, Tier, WatchedRegion
+from detectors.types import Acquisition, Alert, Cause, Sensor, State, Tier, WatchedRegion
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,3 +326,84 @@ class Summary:
     def deliveries(self, state: str) -> int:
         """Return the deliveries of one state over all regions."""
         return sum(region.deliveries.get(state, 0) for region in self.regions.values())
+
+
+class Layer(enum.StrEnum):
+    """What one kept raster shows."""
+
+    PRE = "pre"
+    """Before: what the look was compared with."""
+    POST = "post"
+    """The look, or the looks after."""
+    SCORE = "score"
+    """What came of comparing them."""
+    UNSEEN = "unseen"
+    """Why a pixel could not be judged, codes of ``Unseen``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeRecord:
+    """One raster on disk, and what it was made of."""
+
+    stac_id: str
+    """STAC item that the layers of one judgement share."""
+    kind: Layer
+    """Which layer."""
+    sensor: Sensor
+    """SAR: a look at a region. OPTICAL: a look at one landslide."""
+    region_id: str
+    """Watched region."""
+    acquisition_id: uuid.UUID
+    """The look that was judged."""
+    landslide_id: uuid.UUID | None
+    """OPTICAL: the landslide that was examined; None for SAR."""
+    sensed_at: datetime
+    """When the judged look was taken, UTC."""
+    begins_at: datetime
+    """When the oldest look in this layer was taken, UTC."""
+    ends_at: datetime
+    """When the newest look in this layer was taken, UTC."""
+    looks: int
+    """Number of looks in this layer."""
+    item_ids: tuple[str, ...]
+    """STAC item ids of the looks in this layer."""
+    bands: tuple[str, ...]
+    """Names of the bands, in order."""
+    unit: str
+    """Unit of number in the file times ``scale``."""
+    scale: float
+    """What numbers in the file are multiplied by."""
+    nodata: float
+    """Number in the file that stands for no data."""
+    data_type: str
+    """``int16`` or ``uint8``."""
+    epsg: int
+    """Coordinate system of the pixels, metres."""
+    transform: tuple[float, ...]
+    """Pixel (column, row) to metres: a, b, c, d, e, f."""
+    height: int
+    """Rows."""
+    width: int
+    """Columns."""
+    detector: str | None
+    """Score: what scored it; None for other layers."""
+    weights_version: str | None
+    """Score: name and sha256 prefix of the weights."""
+    config_hash: str | None
+    """Score: hash of every parameter."""
+    software: str
+    """Program and version that made it."""
+    path: str
+    """File, below ``composites/`` in the state folder, with forward slashes."""
+    bytes: int
+    """Size of the file."""
+    sha256: str
+    """Its checksum, hexadecimal."""
+    simulated: bool
+    """A drill, or pixels that hold what never happened."""
+    geometry: BaseGeometry
+    """Outline of the raster, EPSG:4326, lon/lat."""
+    version: int = 1
+    """Rises where a look that is judged again gives other pixels; given when stored."""
+    recorded_at: datetime | None = None
+    """When it was stored, UTC; None before."""

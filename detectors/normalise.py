@@ -237,6 +237,26 @@ def _without_snow(
     return pre, np.where(under_snow(elevation, line), np.float32(np.nan), post), line
 
 
+def before_db(gamma0: FloatArray) -> FloatArray:
+    """Return the pre composite: the median gamma0 of the looks that count, as they were read.
+
+    Args:
+        gamma0: (look, polarisation, y, x), linear power, oldest first, NaN = not observed. As in
+            ``normalise`` the newest looks that show a pixel count; wet snow is left in.
+
+    Returns:
+        float32 (polarisation, y, x), dB, NaN where no look shows the pixel.
+    """
+    looks, newest = _newest(gamma0)
+    ordered = np.sort(newest(looks), axis=0)  # NaN last
+    shown = np.isfinite(ordered).sum(axis=0)
+    below, above = (
+        np.take_along_axis(ordered, np.clip(number, 0, len(ordered) - 1)[None], axis=0)[0]
+        for number in ((shown - 1) // 2, shown // 2)
+    )
+    return to_db(Power(((below + above) / 2).astype(np.float32)))
+
+
 def _newest(gamma0: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
     """Choose the looks that count, pixel by pixel: the newest that show it.
 

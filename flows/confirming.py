@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from alerts.cap import Context
 from db import optical, queries, store
 from db.engine import transaction
+from db.records import CompositeRecord
 from detectors.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -39,6 +41,7 @@ from detectors.types import (
 )
 from detectors.verdicts import OPEN
 from flows.believing import Books, last_look, waits_of
+from flows.kept import stac_id, store_in
 from flows.leases import backoff
 from flows.services import Services
 from flows.steps import REACH_BACK, STRICT_ATTEMPTS, LookOutcome, detect_due, looks_due
@@ -157,7 +160,7 @@ def _attempt(
 ) -> CheckOutcome:
     """Judge one pair; whatever goes wrong is named and stored with it."""
     try:
-        check = examine_pair(services, landslide, look).check
+        seen = examine_pair(services, landslide, look)
     except (NothingObserved, NotEnoughLooks) as error:
         return _defer(services, landslide, look, str(error), again=False)
     except DatabaseUnavailable:
@@ -170,7 +173,21 @@ def _attempt(
         return _defer(services, landslide, look, str(error), again=True)
     except PermanentError as error:
         return _defer(services, landslide, look, str(error), again=False)
-    return _store(services, region, look, check)
+    kept = _keep(services, region, landslide, look, seen)
+    return _store(services, region, look, seen.check, kept)
+
+
+def _keep(
+    services: Services,
+    region: WatchedRegion,
+    landslide: Landslide,
+    look: Acquisition,
+    seen: Examination,
+) -> tuple[CompositeRecord, ...]:
+    """Write what the look was examined by, unless settings forbid it."""
+    from flows.keeping import keep_examination  # numerical libraries, as below
+
+    return keep_examination(services.settings, region, landslide, look, seen)
 
 
 def examine_pair(services: Services, landslide: Landslide, look: Acquisition) -> Examination:
@@ -223,9 +240,13 @@ def around(
 
 
 def _store(
-    services: Services, region: WatchedRegion, look: Acquisition, check: OpticalCheck
+    services: Services,
+    region: WatchedRegion,
+    look: Acquisition,
+    check: OpticalCheck,
+    kept: Sequence[CompositeRecord],
 ) -> CheckOutcome:
-    """Store a check, the version it makes and its alert in ONE transaction."""
+    """Store a check, what it was made by, its version and its alert in ONE transaction."""
     alerts = 0
     with transaction(services.engine) as s:
         store.lock_region(s, region.id)
@@ -235,6 +256,7 @@ def _store(
             reason = "the landslide changed meanwhile"
             return CheckOutcome(str(check.landslide_id), look.item_id, "deferred", "", reason, 0)
         if optical.record_optical_check(s, check):
+            store_in(services, s, stac_id(region.id, look, check.landslide_id), kept)
             books = Books(services, s, region, look, Context(share_clear=check.share_clear))
             latest = books.seen(check, latest)
             alerts = books.alerts

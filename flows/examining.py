@@ -83,6 +83,8 @@ class Examination:
     """uint8 (y, x), why the judged look could not see a pixel."""
     compared: Comparison
     """What changed."""
+    said: EnsembleMap | None
+    """What the ensemble says; None where it was not worth asking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +132,15 @@ def examine(
     seen = look_at(landslide, look, before, after, catalogue_of, forgiving=forgiving)
     pre, post = seen.pre, seen.post
     compared = compare(landslide.geometry, pre, post, seen.unseen, RULE)
-    evidence = measure(
-        compared, ask(post, seen.own, asked) if compared.change is not None else None, RULE
-    )
+    said = ask(post, seen.own, asked) if compared.change is not None else None
+    evidence = measure(compared, said, RULE)
     # Described, not loaded: most looks show clouds, and then nobody asks the networks.
     model = describe(asked.name, asked.parent)
     since = look.sensed_at - landslide.not_after
     verdict = judge(evidence, model.threshold, since, RULE)
     items = tuple(dict.fromkeys((*pre.item_ids, *post.item_ids, look.item_id)))
     check = _check(landslide, look, evidence, verdict, items, model.version)
-    return Examination(check, pre, post, seen.unseen, compared)
+    return Examination(check, pre, post, seen.unseen, compared, said)
 
 
 def look_at(

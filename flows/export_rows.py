@@ -11,8 +11,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +19,7 @@ from alerts.message import credit
 from alerts.rules import marks
 from db.exporting import Exported
 from db.inventories import InventorySummary, StoredLandslide
+from flows.composites import software
 
 TEXT, NUMBER, WHOLE, YES_NO = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("ms", tz="UTC")
@@ -71,12 +70,6 @@ class Terms:
             "STATUS": self.status,
             "SOFTWARE": software(),
         }
-
-
-@cache
-def software() -> str:
-    """Return name and version of this program."""
-    return f"scarpwatch {version('scarpwatch')}"
 
 
 _ENDS = (

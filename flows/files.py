@@ -17,3 +17,25 @@ def write_whole(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def move_whole(part: Path, path: Path) -> None:
+    """Give a finished file its name in another folder, once file and name are on the disk.
+
+    Args:
+        part: on the same file system; it is gone afterwards.
+        path: what was there is replaced; its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sync(part)
+    part.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -12,9 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from db.records import CompositeRecord
 from detectors import ponding, registry
 from detectors.conditions import Conditions
 from detectors.errors import NotEnoughLooks, NothingObserved
@@ -75,6 +78,18 @@ class ScoredBlock:
     """Why it was judged without the elevation that was asked for."""
 
 
+class Keeper(Protocol):
+    """Takes in the blocks of a look as they are judged."""
+
+    def scored(self, scored: ScoredBlock) -> None:
+        """Take a block that was judged."""
+        ...
+
+    def blind(self, block: Block, codes: NDArray[np.uint8] | None) -> None:
+        """Take a block in which nothing could be judged; ``codes`` None means no data at all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What one look says about a region."""
@@ -89,6 +104,10 @@ class Judgement:
     """Earlier items that could not be read and were replaced by older ones."""
     checks: tuple[RadarCheck, ...] = field(default=())
     """What it says of landslides that are known, whether a detection joins them or not."""
+    kept: tuple[CompositeRecord, ...] = field(default=())
+    """Composites and score map, on disk already."""
+    not_kept: str | None = None
+    """Why they are not there although they should be."""
 
     @property
     def share_seen(self) -> float:
@@ -107,6 +126,7 @@ def scored_blocks(
     known: Sequence[Landslide] = (),
     tally: Tally | None = None,
     heights: Heights | None = None,
+    keeper: Keeper | None = None,
 ) -> Iterator[ScoredBlock]:
     """Read and score a look block by block.
 
@@ -122,6 +142,7 @@ def scored_blocks(
             (``detectors.tracking.kept_out``).
         tally: counts what could be seen, of blocks without anything to judge as well.
         heights: tell snow from change, and basins from slopes; None without.
+        keeper: takes in every block, judged or not; None: nobody.
 
     Raises:
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` readable passes.
@@ -145,6 +166,8 @@ def scored_blocks(
         gamma0 = read_pass([acquisition], polarisations, block.grid, catalogue)
         if not np.isfinite(gamma0).all(axis=0)[block.inside].any():
             tally.add_blind(block.grid, answering, None)
+            if keeper is not None:
+                keeper.blind(block, None)
             continue
         post = stack_looks([gamma0], [[acquisition]], polarisations, block.grid)
         unseen = read_mask(acquisition, block.grid, catalogue)
@@ -160,11 +183,16 @@ def scored_blocks(
         except NothingObserved as error:
             reason = str(error)
             tally.add_blind(block.grid, answering, error.unseen)
+            if keeper is not None:
+                keeper.blind(block, error.unseen)
             continue
         judged = True
         scores = registry.judge(stack, detectors)
         tally.add(scores.observability, answering)
-        yield ScoredBlock(block, stack, scores, pre, post, clean, changed, elevation, careful)
+        made = ScoredBlock(block, stack, scores, pre, post, clean, changed, elevation, careful)
+        if keeper is not None:
+            keeper.scored(made)
+        yield made
     if not judged:
         raise NothingObserved(reason)
 
@@ -179,6 +207,7 @@ def judge(
     at_work: Callable[[], None] = lambda: None,
     known: Sequence[Landslide] = (),
     heights: Heights | None = None,
+    keeper: Keeper | None = None,
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
 
@@ -191,7 +220,7 @@ def judge(
     advice: set[str] = set()
     for scored in scored_blocks(
         region, acquisition, earlier, catalogue, left_out,
-        forgiving=forgiving, known=known, tally=tally, heights=heights,
+        forgiving=forgiving, known=known, tally=tally, heights=heights, keeper=keeper,
     ):  # fmt: skip
         at_work()
         advice |= {scored.careful} if scored.careful else set()

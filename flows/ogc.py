@@ -30,6 +30,7 @@ COLLECTIONS = {
     "observability": ("sensed_at", None),
     "negative_reports": ("sensed_at", None),
     "inventory_landslides": ("not_after", "id"),
+    "composites": ("sensed_at", "id"),
 }
 #: A feature service that is minutes behind misleads whoever looks at a fresh alert.
 CACHE = "no-cache"

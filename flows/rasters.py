@@ -58,6 +58,16 @@ class Block:
     """(y, x), True where this block and no other answers."""
     inside: BoolArray
     """(y, x), True inside the region."""
+    whole: Grid
+    """All the ground that the blocks of one look are cut from."""
+    at: tuple[int, int]
+    """Row and column of the upper left pixel of ``core`` in ``whole``."""
+
+    @property
+    def answering(self) -> tuple[slice, slice]:
+        """Where in (y, x) this block and no other answers: ``core`` as slices."""
+        rows, columns = (np.flatnonzero(self.core.any(axis=axis)) for axis in (1, 0))
+        return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +195,13 @@ def cut_blocks(whole: Grid, region: BaseGeometry) -> Iterator[Block]:
     top, left = max(0, math.floor(wanted.row_off)), max(0, math.floor(wanted.col_off))
     bottom = min(whole.height, math.ceil(wanted.row_off + wanted.height))
     right = min(whole.width, math.ceil(wanted.col_off + wanted.width))
+    cut = _part(whole, Window(left, top, right - left, bottom - top))
     for row, row_end in _cuts(top, bottom):
         for column, column_end in _cuts(left, right):
             y0, y1 = max(top, row - HALO_PIXELS), min(bottom, row_end + HALO_PIXELS)
             x0, x1 = max(left, column - HALO_PIXELS), min(right, column_end + HALO_PIXELS)
             window = Window(x0, y0, x1 - x0, y1 - y0)
-            grid = Grid(whole.epsg, rasterio.windows.transform(window, transform), y1 - y0, x1 - x0)
+            grid = _part(whole, window)
             inside = features.geometry_mask(
                 [area], out_shape=grid.shape, transform=grid.transform, invert=True,
                 all_touched=True,
@@ -198,7 +209,13 @@ def cut_blocks(whole: Grid, region: BaseGeometry) -> Iterator[Block]:
             core = np.zeros(grid.shape, dtype=bool)
             core[row - y0 : row_end - y0, column - x0 : column_end - x0] = True
             if (core & inside).any():
-                yield Block(grid, core, inside)
+                yield Block(grid, core, inside, cut, (row - top, column - left))
+
+
+def _part(whole: Grid, window: Window) -> Grid:
+    """Return the grid of a window of whole pixels."""
+    transform = rasterio.windows.transform(window, whole.transform)
+    return Grid(whole.epsg, transform, int(window.height), int(window.width))
 
 
 def _cuts(start: int, end: int) -> list[tuple[int, int]]:

@@ -235,6 +235,7 @@ def _stage(
                     "catalogues": {CATALOGUE: local_catalogue(server.url)},
                     "channels": {},
                     "exercise": True,
+                    "keep_composites_days": 0,  # its database goes when it ends
                     "history": history_of(archives),
                 }
             )

@@ -292,6 +292,9 @@ class Settings(BaseSettings):
     """How long after it was last looked at the page keeps a picture."""
     page_keep_mb: int = Field(default=500, ge=0)
     """Most the pictures that the page keeps may weigh, MB; the ones looked at longest ago go."""
+    keep_composites_days: int = Field(default=365, ge=0)
+    """Days that composites and score maps of looks without a landslide stay on disk; those with one
+    stay for good. 0 = none are written."""
     deliver_every: timedelta = timedelta(minutes=1)
     """Interval at which undelivered messages are tried again."""
     prefect_port: int = Field(default=4200, ge=0, le=65535)
@@ -303,6 +306,11 @@ class Settings(BaseSettings):
     def models(self) -> Path:
         """Folder of the operator's own models."""
         return self.home / "models"
+
+    @property
+    def composites(self) -> Path:
+        """Folder of the composites and score maps that are kept."""
+        return self.home / "composites"
 
     @field_validator("channels")
     @classmethod

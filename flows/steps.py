@@ -7,7 +7,8 @@ The state of the work lives in PostGIS; Prefect, the command line and replays on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -202,7 +203,7 @@ def _attempt(services: Services, region: WatchedRegion, claimed: ClaimedLook) ->
         forgiving = claimed.attempts > STRICT_ATTEMPTS
         judgement = judge_acquisition(
             services, region, claimed.acquisition,
-            forgiving=forgiving, at_work=partial(_extend, services, claimed),
+            forgiving=forgiving, at_work=partial(_extend, services, claimed), keep=True,
         )  # fmt: skip
         alerts = store_judgement(services, region, claimed, judgement)
     except (NotEnoughLooks, NothingObserved) as error:
@@ -255,8 +256,9 @@ def judge_acquisition(
     *,
     forgiving: bool = False,
     at_work: Callable[[], None] = lambda: None,
+    keep: bool = False,
 ) -> Judgement:
-    """Judge one look against the earlier looks that are known; nothing is stored.
+    """Judge one look against the earlier looks that are known; the database stays as it is.
 
     Args:
         services: what the step reaches the world through.
@@ -264,6 +266,7 @@ def judge_acquisition(
         acquisition: the look.
         forgiving: do without earlier looks that cannot be fetched just now.
         at_work: called from block to block, and may raise to end the work.
+        keep: write composites and score map of a radar look to files, unless settings forbid it.
 
     Raises:
         ScarpwatchError: as ``flows.judging.judge``.
@@ -273,6 +276,7 @@ def judge_acquisition(
     # Loads the numerical libraries, which an idle poll can do without.
     from flows.histories import PASSES_KNOWN
     from flows.judging import judge
+    from flows.keeping import RadarKeeper
 
     with transaction(services.engine) as s:
         earlier = queries.previous_acquisitions(
@@ -284,10 +288,19 @@ def judge_acquisition(
             published_until=services.clock.now(),
         )
         known = known_changes(s, region, acquisition)
-    return judge(
-        region, acquisition, earlier, services.catalogue_of(acquisition),
-        forgiving=forgiving, at_work=at_work, known=known, heights=services.heights,
-    )  # fmt: skip
+    with ExitStack() as stack:
+        keeper = None
+        if keep and services.settings.keep_composites_days:
+            made = RadarKeeper(services.settings.composites, region, acquisition, earlier)
+            keeper = stack.enter_context(made)
+        judgement = judge(
+            region, acquisition, earlier, services.catalogue_of(acquisition),
+            forgiving=forgiving, at_work=at_work, known=known, heights=services.heights,
+            keeper=keeper,
+        )  # fmt: skip
+        if keeper is None:
+            return judgement
+        return replace(judgement, kept=keeper.finish(), not_kept=keeper.not_kept)
 
 
 def _survey(

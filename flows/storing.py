@@ -16,8 +16,9 @@ from db import queries, radar, store
 from db.engine import transaction
 from db.records import ClaimedLook
 from detectors.tracking import REPEATS, kept_out
-from detectors.types import Acquisition, Landslide, WatchedRegion
+from detectors.types import Acquisition, Landslide, Sensor, WatchedRegion
 from flows.believing import Books
+from flows.kept import stac_id, store_in
 from flows.services import Services
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def work_in(
     radar.record_observability(
         s, region.id, look.id, judgement.coverage, simulated=region.simulated or look.simulated
     )
-    reason = f"left out: {', '.join(judgement.left_out)}" if judgement.left_out else None
+    if look.sensor is Sensor.SAR:
+        store_in(services, s, stac_id(region.id, look), judgement.kept)
+    left_out = f"left out: {', '.join(judgement.left_out)}" if judgement.left_out else None
+    reason = "; ".join(filter(None, (left_out, judgement.not_kept))) or None
     store.finish_look(
         s, claimed.id, services.owner, "processed", reason, judgement.share_seen,
         judgement.advisory, datetime.now(UTC),

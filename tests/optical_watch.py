@@ -167,8 +167,8 @@ def watch_optically(
         clock = FileClock(home / "clock")
         clock.set(EVENT)
         local = CatalogueSettings(kind="stac", url=catalogue_url)
-        # Drawing takes seconds: the tests of the pictures ask for them.
-        chosen = {"picture_timeout_s": 0.0, **(settings or {})}
+        # Both take time: the tests of pictures and composites ask for them.
+        chosen = {"picture_timeout_s": 0.0, "keep_composites_days": 0, **(settings or {})}
         own = Settings(home=home, catalogues={"local": local}, **chosen)
         values: dict[str, Any] = {"watch_from": EVENT, "tags": ("valley",)}
         with transaction(engine) as s:

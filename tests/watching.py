@@ -248,8 +248,8 @@ def watch(
             kind="stac", url=stac.server.url, published_property="published",
             window=timedelta(days=36_500), attempts=1,
         )  # fmt: skip
-        # Drawing takes seconds: the tests of the pictures ask for them.
-        chosen = {"picture_timeout_s": 0.0, **(settings or {})}
+        # Both take time: the tests of pictures and composites ask for them.
+        chosen = {"picture_timeout_s": 0.0, "keep_composites_days": 0, **(settings or {})}
         own = Settings(
             home=no_settings, catalogues={"local": local, **(catalogues or {})}, **chosen
         )

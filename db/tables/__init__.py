@@ -18,6 +18,7 @@ from db.tables.found import (
     Review,
 )
 from db.tables.inventories import Inventory, InventoryLandslide
+from db.tables.kept import Composite
 from db.tables.told import (
     DELIVERY_STATES,
     NOTICE_STATES,
@@ -51,6 +52,7 @@ __all__ = [
     "Base",
     "Bulletin",
     "CapMessage",
+    "Composite",
     "Delivery",
     "Detection",
     "Exclusion",

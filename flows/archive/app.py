@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,35 @@ def make_app(database_url: str, archives: Sequence[Archive]) -> Any:
 
     The COGs stand outside the API so that its compression never touches a range request.
     """
+    from starlette.routing import Mount
+    from starlette.staticfiles import StaticFiles
+
+    mounts = [
+        Mount(f"/cogs/{archive.id}", StaticFiles(directory=archive.path / COGS), name=archive.id)
+        for archive in archives
+    ]
+    description = "Looks of an archive, shown when the replay clock reaches them"
+    return stac_api(database_url, "scarpwatch-archive", "Scarpwatch archive", description, mounts)
+
+
+def stac_api(
+    database_url: str,
+    name: str,
+    title: str,
+    description: str,
+    routes: Sequence[Any],
+    renew: tuple[Callable[[], None], float] | None = None,
+) -> Any:
+    """Return an ASGI application: a STAC API over pgstac, without transactions, and more routes.
+
+    Args:
+        database_url: where schema ``pgstac`` is.
+        name: of the landing page's catalogue and of the database connections.
+        title: of the landing page.
+        description: of the landing page.
+        routes: asked before the API.
+        renew: called in a thread again and again while it serves, and after how many seconds.
+    """
     # Imported only to learn that its own defaults have no title, it says so on stderr.
     logging.getLogger("stac_fastapi.types.config").setLevel(logging.ERROR)
     from stac_fastapi.pgstac.app import instantiate_api
@@ -26,13 +56,12 @@ def make_app(database_url: str, archives: Sequence[Archive]) -> Any:
     from stac_fastapi.pgstac.models.extensions import Extensions
     from starlette.applications import Starlette
     from starlette.routing import Mount
-    from starlette.staticfiles import StaticFiles
 
     settings = Settings(
         _env_file=None,
-        stac_fastapi_title="Scarpwatch archive",
-        stac_fastapi_description="Looks of an archive, shown when the replay clock reaches them",
-        stac_fastapi_landing_id="scarpwatch-archive",
+        stac_fastapi_title=title,
+        stac_fastapi_description=description,
+        stac_fastapi_landing_id=name,
         stac_fastapi_version="1",
         enabled_extensions=["query", "sort", "fields", "filter", "pagination"],
         enable_transactions_extensions=False,
@@ -42,18 +71,24 @@ def make_app(database_url: str, archives: Sequence[Archive]) -> Any:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # A mounted application gets no lifespan of its own, so its pool is opened here.
-        await connect_to_db(api, postgres_settings=_pool_settings(database_url))
+        await connect_to_db(api, postgres_settings=_pool_settings(database_url, name))
+        task = asyncio.create_task(_again_and_again(*renew)) if renew else None
         yield
+        if task is not None:
+            task.cancel()
         await close_db_connection(api)
 
-    mounts = [
-        Mount(f"/cogs/{archive.id}", StaticFiles(directory=archive.path / COGS), name=archive.id)
-        for archive in archives
-    ]
-    return Starlette(routes=[*mounts, Mount("/", api)], lifespan=lifespan)
+    return Starlette(routes=[*routes, Mount("/", api)], lifespan=lifespan)
 
 
-def _pool_settings(database_url: str) -> Any:
+async def _again_and_again(renew: Callable[[], None], every_s: float) -> None:
+    """Call in a thread, for ever."""
+    while True:
+        await asyncio.sleep(every_s)
+        await asyncio.to_thread(renew)
+
+
+def _pool_settings(database_url: str, name: str) -> Any:
     """Settings of the API's connection pool.
 
     They end up in a URL, so everything is quoted: that also lets the host be a socket folder.
@@ -69,5 +104,5 @@ def _pool_settings(database_url: str) -> Any:
         pgport=int(arguments.get("port", 5432)),
         pgdatabase=quote(arguments.get("dbname", ""), safe=""),
         db_max_conn_size=4,
-        server_settings={"search_path": "pgstac,public", "application_name": "scarpwatch-archive"},
+        server_settings={"search_path": "pgstac,public", "application_name": name},
     )

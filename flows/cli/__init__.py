@@ -15,6 +15,7 @@ from flows.cli.archives import app as archive_app
 from flows.cli.bulletin import bulletin
 from flows.cli.cap import app as cap_app
 from flows.cli.catalogs import app as catalogs_app
+from flows.cli.composites import app as composites_app
 from flows.cli.database import app as database_app
 from flows.cli.errors import Commands
 from flows.cli.exclusions import app as exclusions_app
@@ -41,6 +42,7 @@ from flows.cli.reviewing import review
 from flows.cli.series import date_series, evaluate_series
 from flows.cli.serving import serve
 from flows.cli.simulating import simulate
+from flows.cli.stac import app as stac_app
 from flows.cli.statistics import statistics
 from flows.cli.terrain import terrain
 from flows.cli.web import app as web_app
@@ -102,10 +104,12 @@ for group, name, panel in (
     (landslides_app, "landslides", READ),
     (inventories_app, "inventories", READ),
     (looks_app, "looks", READ),
+    (composites_app, "composites", READ),
     (alerts_app, "alerts", READ),
     (cap_app, "cap", READ),
     (feed_app, "feed", KEEP),
     (ogc_app, "ogc", KEEP),
+    (stac_app, "stac", KEEP),
     (archive_app, "archive", ARCHIVES),
     (recipes_app, "recipes", LEARN),
     (models_app, "models", LEARN),

@@ -22,6 +22,9 @@ from alerts.receiver import Receiver
 from tests.optical_watch import OpticalWatch
 from tests.watching import Watch
 
+#: What takes time and is asked for by the tests it concerns, as in ``tests.watching``.
+TRIM = {"picture_timeout_s": 0, "keep_composites_days": 0}
+
 
 def wait_until(true: Callable[[], Any], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
@@ -76,7 +79,7 @@ def operate(no_settings: Path) -> Iterator[Callable[..., Operator]]:
 
     def make(w: Watch | OpticalWatch, channels: dict[str, str], **keys: Any) -> Operator:
         text = [
-            *(f"{key} = {json.dumps(v)}" for key, v in {"picture_timeout_s": 0, **keys}.items()),
+            *(f"{key} = {json.dumps(v)}" for key, v in {**TRIM, **keys}.items()),
             f"clock_file = {json.dumps(str(no_settings / 'clock'))}",
             f'[catalogues.local]\nkind = "stac"\nurl = "{w.catalogue_url}"',
             'published_property = "published"\nwindow = "P36500D"\nattempts = 2',

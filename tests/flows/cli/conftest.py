@@ -233,8 +233,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("SCARPWATCH_HOME", str(folder))
     monkeypatch.setenv("COLUMNS", "100")
-    # Drawing takes seconds: the tests of the pictures ask for them.
+    # Both take time: the tests of pictures and composites ask for them.
     monkeypatch.setenv("SCARPWATCH_PICTURE_TIMEOUT_S", "0")
+    monkeypatch.setenv("SCARPWATCH_KEEP_COMPOSITES_DAYS", "0")
     return folder
 
 
