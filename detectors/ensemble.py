@@ -97,7 +97,8 @@ class Ensemble:
             raise ValueError(f"a picture of shape {picture.shape}; wanted are the bands {wanted}")
         size = self.model.window
         windows = Windows(size, size // 2, orientations, self.model.sides)
-        for member, run in zip(self.model.members, self.runs or self.networks, strict=True):
+        runs: Sequence[Run] = self.runs or self.networks
+        for member, run in zip(self.model.members, runs, strict=True):
             yield calibrated(inference.predict(run, picture, windows), member)
 
 
