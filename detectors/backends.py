@@ -210,7 +210,8 @@ class Guarded:
                 raise
             self.told(_short(error))
             self.run = self.network
-            return self.run(windows)
+            logits: Tensor = self.network(windows)
+            return logits
 
 
 def _known(name: str) -> Backend:
