@@ -8,8 +8,6 @@ several turns taken by turns, so that what else the machine does counts little.
 from __future__ import annotations
 
 import argparse
-import copy
-import importlib.util
 import itertools
 import json
 import platform
@@ -25,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench import backends
 from detectors import ensemble, inference
 from detectors.inference import ORIENTATIONS, Windows
 from detectors.networks import half_precision
@@ -91,32 +90,6 @@ def measure_inference(pixels: int) -> dict[str, Any]:
     return found
 
 
-def measure_backends() -> dict[str, Any]:
-    """Measure the bare network on one batch in each way that this machine has."""
-    network = ensemble.load(NAME).networks[0]
-    plain = torch.randn(32, 3, 128, 128)
-    rows = plain.contiguous(memory_format=torch.channels_last)
-    contiguous = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
-    ways: dict[str, Callable[[], object]] = {
-        "eager": lambda: bare(contiguous, [plain]),
-        "channels-last": lambda: bare(network, [rows]),
-    }
-    refused = {
-        way: "not installed"
-        for way, module in (("onnxruntime", "onnxruntime"), ("openvino", "openvino"))
-        if importlib.util.find_spec(module) is None
-    }
-    try:
-        compiled = torch.compile(network)
-        bare(compiled, [rows])
-        ways["compile"] = lambda: bare(compiled, [rows])
-    except Exception as error:  # noqa: BLE001 - whatever keeps a compiler from working
-        refused["compile"] = str(error).strip().splitlines()[0][:120]
-    seconds = best_of(*ways.values())
-    return {"tiles_per_s": {w: len(rows) / s for w, s in zip(ways, seconds, strict=True)},
-            "refused": refused}  # fmt: skip
-
-
 def measure_training(steps: int) -> dict[str, Any]:
     """Measure an epoch of the grid's first configuration against its bare steps."""
     grid = grid_of(recipes.get(NAME))
@@ -162,18 +135,27 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--pixels", type=int, default=384, help="side of the picture")
     options.add_argument("--steps", type=int, default=10, help="batches in an epoch")
+    options.add_argument(
+        "--only", choices=("inference", "training", "backends", "compile"), help="one part"
+    )
     chosen = options.parse_args()
     torch.set_num_threads(1)
-    figures = {
-        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": platform.processor() or platform.machine(),
-        "torch": torch.__version__,
-        "pixels": chosen.pixels,
-        "inference": measure_inference(chosen.pixels),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "training": measure_training(chosen.steps),
-        "backends": measure_backends(),
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "inference": lambda: {"pixels": chosen.pixels, **measure_inference(chosen.pixels)},
+        "training": lambda: measure_training(chosen.steps),
+        "backends": backends.measure,
+        "compile": backends.measure_compile,
     }
+    figures = json.loads(RESULTS.read_text(encoding="utf-8")) if chosen.only else {}
+    for part, measure in parts.items():
+        if chosen.only in (None, part):
+            figures[part] = {
+                "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+                "machine": platform.processor() or platform.machine(),
+                "torch": torch.__version__,
+                **measure(),
+                "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
     text = json.dumps(figures, indent=1)
     RESULTS.write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -8,8 +8,8 @@ quiet ground it is a score that is too high.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from scipy import special
 from detectors import inference, weights
 from detectors.errors import ConfigurationError
 from detectors.inference import ORIENTATIONS, Windows
+from detectors.networks import Run
 from detectors.types import FloatArray
 from detectors.weights import Member, Model
 
@@ -52,6 +53,12 @@ class Ensemble:
     """Description."""
     networks: tuple[nn.Module, ...] = field(repr=False)
     """In the order of ``model.members``."""
+    runs: tuple[Run, ...] = field(default=(), repr=False)
+    """What runs them, in the same order (``detectors.backends``); none = they themselves."""
+
+    def running(self, runs: Sequence[Run]) -> Ensemble:
+        """Return the same ensemble, run in another way."""
+        return replace(self, runs=tuple(runs))
 
     @property
     def best_member(self) -> int:
@@ -90,8 +97,9 @@ class Ensemble:
             raise ValueError(f"a picture of shape {picture.shape}; wanted are the bands {wanted}")
         size = self.model.window
         windows = Windows(size, size // 2, orientations, self.model.sides)
-        for member, network in zip(self.model.members, self.networks, strict=True):
-            yield calibrated(inference.predict(network, picture, windows), member)
+        runs: Sequence[Run] = self.runs or self.networks
+        for member, run in zip(self.model.members, runs, strict=True):
+            yield calibrated(inference.predict(run, picture, windows), member)
 
 
 def calibrated(score: FloatArray, member: Member) -> FloatArray:

@@ -25,7 +25,8 @@
     │   ├── InvalidMatrix           a confusion matrix that cannot be read
     │   ├── MissingBand             no raster holds a band that a recipe needs
     │   ├── InvalidSamples          bands, labels, points or segments that cannot be learnt from
-    │   └── InvalidWeights          a trained network that is missing, changed or of another shape
+    │   ├── InvalidWeights          a trained network that is missing, changed or of another shape
+    │   └── BackendFailed           a runtime that cannot run a network, or says something else
     └── ConfigurationError        a setting, channel, detector or catalogue name is wrong
 
 "Too cloudy", "no landslide" and "not enough looks yet" are outcomes that are stored with a reason;
@@ -172,3 +173,7 @@ class InvalidSamples(PermanentError):
 
 class InvalidWeights(PermanentError):
     """A trained network that is missing, was changed, or does not fit its architecture."""
+
+
+class BackendFailed(PermanentError):
+    """A runtime cannot run a network, or says something else; the network itself goes on."""

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detectors.networks import SIDE_MULTIPLE, half_precision
+from detectors.networks import SIDE_MULTIPLE, Run, half_precision, scores_of
 from detectors.stretch import standardise_windows
 from detectors.types import FloatArray
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 Prepare = Callable[[FloatArray], "Tensor"]
 
@@ -72,7 +72,7 @@ class Windows:
         return total[:height, :width]
 
 
-def predict(network: nn.Module, picture: FloatArray, windows: Windows) -> FloatArray:
+def predict(network: Run, picture: FloatArray, windows: Windows) -> FloatArray:
     """Judge a picture of any size.
 
     Args:
@@ -88,7 +88,7 @@ def predict(network: nn.Module, picture: FloatArray, windows: Windows) -> FloatA
 
 
 def predict_classes(
-    network: nn.Module,
+    network: Run,
     picture: FloatArray,
     windows: Windows,
     prepare: Prepare | None = None,
@@ -153,7 +153,7 @@ def standardised(windows: FloatArray) -> Tensor:
     return standardise_windows(torch.from_numpy(np.where(np.isfinite(windows), windows, mean)))
 
 
-def _judge(network: nn.Module, standard: Tensor, windows: Windows, outputs: int) -> FloatArray:
+def _judge(network: Run, standard: Tensor, windows: Windows, outputs: int) -> FloatArray:
     """Return float32 (n, outputs, y, x): windows in each size and orientation, averaged."""
     import torch
     from torch.nn import functional
@@ -170,7 +170,7 @@ def _judge(network: nn.Module, standard: Tensor, windows: Windows, outputs: int)
     return judged
 
 
-def _in_orientations(network: nn.Module, shown: Tensor, orientations: int) -> Tensor:
+def _in_orientations(network: Run, shown: Tensor, orientations: int) -> Tensor:
     """Return scores (n, output, y, x): judged in each orientation, turned back and averaged."""
     import torch
 
@@ -178,8 +178,8 @@ def _in_orientations(network: nn.Module, shown: Tensor, orientations: int) -> Te
     turned = turned.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), half_precision():
         logits = network(turned).float()
-    scores = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
-    back = [_turn_back(part, k) for k, part in enumerate(torch.split(scores, len(shown)))]
+    parts = torch.split(scores_of(logits), len(shown))
+    back = [_turn_back(part, k) for k, part in enumerate(parts)]
     return torch.stack(back).mean(dim=0)
 
 

@@ -7,13 +7,17 @@ would become ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+#: From windows (n, band, y, x) to logits (n, outputs, y, x): a network in evaluation mode, or what
+#: ``detectors.backends`` makes of it.
+Run = Callable[["Tensor"], "Tensor"]
 
 #: No member may have more parameters: an ensemble has to run on two processor cores.
 MAXIMUM_PARAMETERS = 3_000_000
@@ -63,9 +67,15 @@ def half_precision(device: str = "cpu") -> AbstractContextManager[object]:
     """Return a context in which processors that are built for it multiply in bfloat16.
 
     It is twice as fast there; a mean over members and orientations moves by less than 0.01. Its
-    exponent is that of single precision, so that a training needs no scaling of gradients.
+    exponent is that of single precision, so that a training needs no scaling of gradients. A
+    processor that merely knows it (AVX-512 BF16, no tiles) is slower with it (bench/models.md).
     """
     import torch
 
     built_for_it = device == "cuda" or torch.cpu._is_amx_tile_supported()
     return torch.autocast(device, torch.bfloat16, enabled=built_for_it)
+
+
+def scores_of(logits: Tensor) -> Tensor:
+    """Return scores 0..1 of logits (n, outputs, y, x): one class against the rest, or all."""
+    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)

@@ -207,7 +207,7 @@ def examine_pair(services: Services, landslide: Landslide, look: Acquisition) ->
     before, after = around(services, region, landslide, look)
     return examine(
         landslide, look, before, after, services.catalogue_of,
-        forgiving=forgiving, asked=services.model(ENSEMBLE),
+        forgiving=forgiving, asked=services.asked(ENSEMBLE),
     )  # fmt: skip
 
 

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from detectors import ensemble
 from detectors.compositing import choose_before, pair
 from detectors.ensemble import EnsembleMap
 from detectors.errors import (
@@ -50,15 +48,16 @@ from detectors.types import (
     OpticalLook,
     Unseen,
 )
-from detectors.weights import MODELS, describe
+from detectors.weights import MODELS
 from flows.catalogs.base import Catalogue
 from flows.imagery import group_passes
+from flows.inferring import Asked
 from flows.optical_imagery import read_optical, window_grid
 
 RULE = OpticalRule()
 #: The ensemble that is asked; an operator may have promoted a version of his own.
 ENSEMBLE = "landslide-rgb"
-SHIPPED = MODELS / ENSEMBLE
+SHIPPED = Asked(MODELS / ENSEMBLE)
 #: Looks after the event that make one composite, each of which shows some of the landslide: more
 #: would show ground that is green again.
 POST_LOOKS = 3
@@ -111,7 +110,7 @@ def examine(
     catalogue_of: CatalogueOf,
     *,
     forgiving: bool = False,
-    asked: Path = SHIPPED,
+    asked: Asked = SHIPPED,
 ) -> Examination:
     """Judge one landslide by one optical look and those around it.
 
@@ -122,7 +121,7 @@ def examine(
         after: looks from ``not_after`` up to ``look``.
         catalogue_of: signs the hrefs.
         forgiving: do without other looks that cannot be fetched just now.
-        asked: folder of the ensemble.
+        asked: the ensemble.
 
     Raises:
         NothingObserved: the look does not reach the outline.
@@ -135,7 +134,7 @@ def examine(
     said = ask(post, seen.own, asked) if compared.change is not None else None
     evidence = measure(compared, said, RULE)
     # Described, not loaded: most looks show clouds, and then nobody asks the networks.
-    model = describe(asked.name, asked.parent)
+    model = asked.model
     since = look.sensed_at - landslide.not_after
     verdict = judge(evidence, model.threshold, since, RULE)
     items = tuple(dict.fromkeys((*pre.item_ids, *post.item_ids, look.item_id)))
@@ -173,10 +172,10 @@ def look_at(
     return Pair(grid, pre, post, judged.unseen, own)
 
 
-def ask(post: Composite, own: BoolArray, asked: Path) -> EnsembleMap:
+def ask(post: Composite, own: BoolArray, asked: Asked) -> EnsembleMap:
     """Ask an ensemble about a composite, where it matters: NaN away from the own pixels (y, x)."""
     window = widened(ndimage.find_objects(own.astype(np.uint8))[0], own.shape)
-    said = ensemble.load(asked.name, asked.parent).predict(picture_of(post)[:, *window])
+    said = asked.predict(picture_of(post)[:, *window])
     mean, spread = (np.full(own.shape, np.nan, dtype=np.float32) for _ in range(2))
     mean[window], spread[window] = said.mean, said.spread
     return replace(said, mean=mean, spread=spread)

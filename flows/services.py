@@ -26,6 +26,7 @@ from flows.workers import worker_name
 
 if TYPE_CHECKING:
     from flows.heights import Heights
+    from flows.inferring import Asked
 
 #: Name of the production database inside the private cluster.
 DATABASE = "scarpwatch"
@@ -48,6 +49,7 @@ class Services:
     owner: str = field(default_factory=worker_name)
     """This worker, for leases."""
     _catalogues: dict[str, Catalogue] = field(default_factory=dict)
+    _asked: dict[Path, Asked] = field(default_factory=dict)
 
     def catalogue(self, name: str) -> Catalogue:
         """Return a catalogue by its name in the settings, or a ready-made one.
@@ -72,14 +74,20 @@ class Services:
 
         return ConfiguredHeights(self.settings.elevation, self.catalogue)
 
-    def model(self, name: str) -> Path:
-        """Return the folder of the version of a model that is in use.
+    def asked(self, name: str) -> Asked:
+        """Return the version of an ensemble that is in use, run as the settings say.
 
         Raises:
             ConfigurationError: there is no such model.
             InvalidWeights: what the operator promoted is gone.
         """
-        return Registry(self.settings.models).in_use(name)
+        from flows.inferring import Asked
+
+        folder = Registry(self.settings.models).in_use(name)
+        if folder not in self._asked:
+            how = self.settings.inference_backend
+            self._asked[folder] = Asked(folder, self.settings.home, how)
+        return self._asked[folder]
 
     def catalogue_of(self, acquisition: Acquisition) -> Catalogue:
         """Return the catalogue an acquisition came from.

@@ -301,6 +301,8 @@ class Settings(BaseSettings):
     """Loopback port of the Prefect server and its pages that ``serve`` starts; 0 = a free one."""
     runs_at_once: int = Field(default=2, ge=1)
     """Flow runs that ``serve`` lets run side by side."""
+    inference_backend: Literal["auto", "eager", "onnx", "openvino"] = "auto"
+    """What runs the networks of the optical ensemble; auto: what was measured to be the fastest."""
 
     @property
     def models(self) -> Path:

@@ -323,7 +323,7 @@ def _survey(
         )  # fmt: skip
     return survey(
         region, look, before, services.catalogue_of,
-        forgiving=forgiving, at_work=at_work, asked=services.model(ENSEMBLE),
+        forgiving=forgiving, at_work=at_work, asked=services.asked(ENSEMBLE),
     )  # fmt: skip
 
 

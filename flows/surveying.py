@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
-from detectors import ensemble
 from detectors.compositing import pair
 from detectors.ensemble import EnsembleMap
 from detectors.errors import NothingObserved
@@ -31,7 +29,6 @@ from detectors.types import (
     Unseen,
     WatchedRegion,
 )
-from detectors.weights import describe
 from flows.examining import (
     ENSEMBLE,
     PRE_LOOKS,
@@ -42,6 +39,7 @@ from flows.examining import (
     read,
     readable,
 )
+from flows.inferring import Asked
 from flows.judging import Judgement
 from flows.optical_imagery import plan_optical_blocks
 
@@ -59,7 +57,7 @@ def survey(
     *,
     forgiving: bool = False,
     at_work: Callable[[], None] = lambda: None,
-    asked: Path = SHIPPED,
+    asked: Asked = SHIPPED,
 ) -> Judgement:
     """Return what one optical look shows that nothing was known of.
 
@@ -71,20 +69,20 @@ def survey(
         forgiving: do without earlier looks that cannot be fetched just now.
         at_work: called before each block and each question to the ensemble, which take seconds; may
             raise to end the work.
-        asked: folder of the ensemble.
+        asked: the ensemble.
 
     Raises:
         NotEnoughLooks: no look before.
         NothingObserved: the look shows no clear pixel inside the region.
         UnreadableRaster, ImageryUnavailable: the look cannot be read, or an earlier one just now.
     """
-    version = describe(asked.name, asked.parent).version
+    version = asked.model.version
     preferred = in_order(before, look.sensed_at - SAME_PASS, look.sensed_at)
 
     def ask(picture: FloatArray) -> EnsembleMap:
         """Ask the networks, which are loaded only once there is something to ask about."""
         at_work()
-        return ensemble.load(asked.name, asked.parent).predict(picture, ORIENTATIONS)
+        return asked.predict(picture, ORIENTATIONS)
 
     finds: list[Detection] = []
     tally = Tally()

@@ -44,16 +44,17 @@ def evaluate(
 
     The best member is the one that was best on the validation patches of its training.
     """
-    from detectors import ensemble
     from detectors.training.dataset import Split
     from flows import evaluating, patches, settings
+    from flows.inferring import Asked
     from flows.model_registry import Registry
 
     if split is not None and split not in SIDES:
         raise typer.BadParameter(f"no side {split!r}; known: {', '.join(SIDES)}")
     pairs = patches.find(images, masks, Split(split) if split else None)
-    in_use = Registry(settings.load().models).in_use(recipe)
-    asked = ensemble.load(in_use.name, in_use.parent)
+    wanted = settings.load()
+    in_use = Registry(wanted.models).in_use(recipe)
+    asked = Asked(in_use, wanted.home, wanted.inference_backend).load()
     with progress(len(pairs), "pictures", hidden=as_json) as done:
         evaluation = evaluating.evaluate(asked, pairs, orientations, done)
     if as_json:

@@ -14,6 +14,7 @@ from flows.cli.output import emit, plain, progress, screen, some, table
 
 if TYPE_CHECKING:
     from detectors.weights import Model
+    from flows.inferring import Prepared
     from flows.model_registry import Registry
 
 app = typer.Typer(help="Trained networks: what there is, which one is asked, what it is worth.")
@@ -147,6 +148,54 @@ def show(
         console.print(f"  {change['at']}  {change['did']}  {plain(change['version']) or 'shipped'}")
     console.print()
     console.print(text, markup=False)
+
+
+@app.command()
+def prepare(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of an ensemble.")] = "landslide-rgb",
+    as_json: AsJson = False,
+) -> None:
+    """Measure every inference back end on this machine and keep what the fastest needs.
+
+    Takes about a minute. With inference_backend = auto it happens by itself in the first process
+    that spends a minute on networks; nothing but speed changes.
+    """
+    import dataclasses
+
+    from detectors import ensemble
+    from detectors.backends import BACKENDS
+    from flows import inferring, settings
+    from flows.model_registry import Registry
+
+    wanted = settings.load()
+    folder = Registry(wanted.models).in_use(name)
+    asked = ensemble.load(folder.name, folder.parent)
+    with progress(len(asked.networks) + len(BACKENDS), "steps", hidden=as_json) as done:
+        prepared = inferring.prepare(asked, wanted.home, done)
+    if as_json:
+        emit(dataclasses.asdict(prepared))
+    else:
+        _print_prepared(prepared)
+
+
+def _print_prepared(prepared: Prepared) -> None:
+    own = next(way for way in prepared.ways if not way.failed)
+    rows = table("back end", "verdict", "search", "times eager", "differs", "")
+    for way in prepared.ways:
+        if way.verdict_s and way.search_s and own.verdict_s and own.search_s:
+            gains = f"{own.verdict_s / way.verdict_s:.2f}, {own.search_s / way.search_s:.2f}"
+            chosen = "[ok]fastest[/]" if way.backend == prepared.backend else ""
+            rows.add_row(
+                way.backend, f"{way.verdict_s:.2f} s", f"{way.search_s:.2f} s", gains,
+                f"{way.differs:.0e}", chosen,
+            )  # fmt: skip
+        else:
+            rows.add_row(way.backend, "", "", "", "", f"[fail]{plain(way.failed)}[/]")
+    screen().print(rows)
+    screen().print(
+        f"[name]{plain(prepared.version)}[/] on {plain(prepared.machine['processor'])}: processor "
+        "seconds of all members on one window. inference_backend = auto takes the fastest."
+    )
 
 
 @app.command()

@@ -139,7 +139,7 @@ def test_the_commands(registry: Registry, tmp_path: Path, monkeypatch: pytest.Mo
     shipped = weights.describe(NAME).version
     said = json.loads(typed("models", "promote", folder, "--json").stdout)
     services = Services(load(), None, None, ())  # type: ignore[arg-type]
-    assert services.model(NAME) == registry.in_use(NAME)
+    assert services.asked(NAME).folder == registry.in_use(NAME)
     listed = json.loads(typed("models", "list", "--json").stdout)["models"]
     assert {row["version"]: row["in_use"] for row in listed} == {
         shipped: False,
