@@ -18,6 +18,15 @@ from db.tables.found import (
     Review,
 )
 from db.tables.inventories import Inventory, InventoryLandslide
+from db.tables.kept import (
+    DECISIONS,
+    WORK,
+    Cost,
+    ExpectedLook,
+    HeldAlert,
+    LookBias,
+    PlatformDecision,
+)
 from db.tables.told import (
     DELIVERY_STATES,
     NOTICE_STATES,
@@ -41,20 +50,25 @@ from db.tables.watched import (
 )
 
 __all__ = [
+    "DECISIONS",
     "DELIVERY_STATES",
     "LOOK_STATES",
     "NOTICE_STATES",
+    "WORK",
     "Acknowledgement",
     "Acquisition",
     "Alert",
     "Base",
     "Bulletin",
     "CapMessage",
+    "Cost",
     "Delivery",
     "Detection",
     "Exclusion",
+    "ExpectedLook",
     "ExposureFeature",
     "ExposureMap",
+    "HeldAlert",
     "Inventory",
     "InventoryLandslide",
     "Landslide",
@@ -65,11 +79,13 @@ __all__ = [
     "LandslidePeriod",
     "LandslideVersion",
     "Look",
+    "LookBias",
     "Notice",
     "Observability",
     "OpticalAttempt",
     "OpticalCheck",
     "OutlineEdit",
+    "PlatformDecision",
     "PollState",
     "RadarCheck",
     "Reader",

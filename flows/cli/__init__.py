@@ -26,6 +26,7 @@ from flows.cli.inventories import app as inventories_app
 from flows.cli.inventories import import_file
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
+from flows.cli.ledger import ledger
 from flows.cli.looks import app as looks_app
 from flows.cli.metrics import metrics
 from flows.cli.models import app as models_app
@@ -119,6 +120,7 @@ app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
 app.command(rich_help_panel=WATCH)(review)
 app.command(rich_help_panel=READ)(status)
+app.command(rich_help_panel=READ)(ledger)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)
 app.command(rich_help_panel=READ)(export)

@@ -34,6 +34,7 @@ def poll(
     again at the next poll.
     """
     from flows.cli import poll_views as views
+    from flows.ledger import keep_ledger
     from flows.measuring import measure_new
 
     runs: list[views.RegionRun] = []
@@ -47,6 +48,7 @@ def poll(
                 progress.start()
         messages += _deliver(services)
         for run in runs:
+            keep_ledger(services, run.region_id)
             measure_new(services, run.region_id)
     if as_json:
         from flows.cli.documents import as_json as plain_values

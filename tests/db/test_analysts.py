@@ -30,6 +30,7 @@ from tests.records import DAY, START, Make
 PUBLISHED = {
     "landslides_current", "landslides_confirmed", "landslide_history", "landslide_beliefs",
     "landslide_attributes", "detections", "observability", "negative_reports", "landslides_edit",
+    "ledger",
 }  # fmt: skip
 
 
