@@ -39,7 +39,9 @@ from detectors.types import (
 )
 from detectors.verdicts import OPEN
 from flows.believing import Books, last_look, waits_of
+from flows.costs import charging
 from flows.leases import backoff
+from flows.quota import put_off
 from flows.services import Services
 from flows.steps import REACH_BACK, STRICT_ATTEMPTS, LookOutcome, detect_due, looks_due
 
@@ -127,6 +129,8 @@ def confirm_due(
 def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
     """Judge every open pair of landslide and look, oldest look first."""
     outcomes: list[CheckOutcome] = []
+    if put_off(services, region_id, Sensor.OPTICAL) is not None:
+        return outcomes
     waiting: set[tuple[uuid.UUID, uuid.UUID]] = set()
     while True:
         with transaction(services.engine) as s:
@@ -157,7 +161,8 @@ def _attempt(
 ) -> CheckOutcome:
     """Judge one pair; whatever goes wrong is named and stored with it."""
     try:
-        check = examine_pair(services, landslide, look).check
+        with charging(services, region.id, look.source, "confirm", look.item_id):
+            check = examine_pair(services, landslide, look).check
     except (NothingObserved, NotEnoughLooks) as error:
         return _defer(services, landslide, look, str(error), again=False)
     except DatabaseUnavailable:

@@ -25,6 +25,10 @@ def ledger(
     since: Annotated[
         datetime | None, date_option("--since", "From this day on; without it the last 90 days.")
     ] = None,
+    cost: Annotated[
+        bool,
+        typer.Option("--cost", help="What reading cost instead; without --since this month."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the looks that were to be expected of each track, and what became of each.
@@ -35,6 +39,9 @@ def ledger(
     """
     from flows.cli.ledger_view import print_ledger
 
+    if cost:
+        _cost(region, since, as_json)
+        return
     with open_world() as services:
         views = _load(services, region, since)
     if as_json:
@@ -65,3 +72,33 @@ def _load(services: Services, region: str | None, since: datetime | None) -> lis
             )
             for one in wanted
         ]  # fmt: skip
+
+
+def _cost(region: str | None, since: datetime | None, as_json: bool) -> None:
+    """Say what reading cost, and what each region may still spend this month."""
+    from datetime import UTC
+
+    from db import costs, queries
+    from db.engine import transaction
+    from flows.cli.cost_view import CostView, print_costs
+    from flows.costs import month_of
+
+    month, renews = month_of(datetime.now(UTC))
+    first = month if since is None else since.date()
+    with open_world() as services, transaction(services.engine) as s:
+        regions = (
+            queries.list_regions(s)
+            if region is None
+            else [queries.get_region(s, region, include_removed=True)]
+        )
+        views = [
+            CostView(
+                one, first, renews, tuple(costs.list_costs(s, first, one.id)),
+                costs.spent_since(s, one.id, month), tuple(costs.list_looks(s, first, one.id)),
+            )
+            for one in regions
+        ]  # fmt: skip
+    if as_json:
+        emit({"regions": [view.document() for view in views]})
+    else:
+        print_costs(screen(), views, named=region is not None)

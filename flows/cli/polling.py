@@ -108,6 +108,7 @@ def _poll_one(
     from detectors.errors import DatabaseUnavailable, ScarpwatchError
     from flows import confirming, steps
     from flows.cli.poll_views import RegionRun
+    from flows.costs import refusal
 
     with transaction(services.engine) as s:
         if queries.get_region(s, region_id).paused:
@@ -133,6 +134,9 @@ def _poll_one(
         confirmed = confirming.confirm_due(services, region_id)
         run.looks += confirmed.looks
         run.checks += confirmed.checks
+    with transaction(services.engine) as s:
+        refused = refusal(services, queries.get_region(s, region_id))
+    run.put_off = None if refused is None else str(refused)
     progress.remove_task(task)
     return run
 

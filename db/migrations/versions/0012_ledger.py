@@ -99,6 +99,10 @@ def upgrade() -> None:
         op.create_check_constraint(
             op.f(f"ck_regions_{name}"), "regions", f"{name} > 0", schema=SCHEMA
         )
+    _sorts(
+        "'digest', 'bulletin', 'silence', 'all-clear', 'quota'",
+        "digest, bulletin, silence, all-clear or quota.",
+    )
     _expected_looks()
     _costs()
     _platforms()
@@ -107,6 +111,14 @@ def upgrade() -> None:
     op.execute(LEDGER)
     for name, says in LEDGER_COLUMNS.items():
         op.execute(f"COMMENT ON COLUMN analysts.ledger.{name} IS '{says}'")
+
+
+def _sorts(sorts: str, said: str) -> None:
+    op.drop_constraint(op.f("ck_bulletins_sort"), "bulletins", schema=SCHEMA)
+    op.create_check_constraint(
+        op.f("ck_bulletins_sort"), "bulletins", f"sort IN ({sorts})", schema=SCHEMA
+    )
+    op.execute(f"COMMENT ON COLUMN {SCHEMA}.bulletins.sort IS '{said}'")
 
 
 def _expected_looks() -> None:
@@ -251,14 +263,22 @@ def downgrade() -> None:
     """
     if context.get_revision_argument() is not None:
         said = sa.text(
-            f"SELECT count(*) FROM {SCHEMA}.platform_decisions"
-            " WHERE decided_by <> 'scarpwatch db upgrade'"
+            f"SELECT (SELECT count(*) FROM {SCHEMA}.platform_decisions"
+            "  WHERE decided_by <> 'scarpwatch db upgrade')"
+            f" + (SELECT count(*) FROM {SCHEMA}.bulletins WHERE sort = 'quota')"
         )
         if held := op.get_bind().scalar(said):
             raise ConfigurationError(
-                f"{held} rows tell which platforms people approved or rejected, and earlier "
-                "versions cannot hold them; go back to a copy of the database from before"
+                f"{held} rows tell which platforms people approved or rejected, or that a quota "
+                "was spent, and earlier versions cannot hold them; go back to a copy of the "
+                "database from before the upgrade"
             )
+    # Going down to base nothing is asked, since every table goes: they take another word so long.
+    op.execute(f"UPDATE {SCHEMA}.bulletins SET sort = 'bulletin' WHERE sort = 'quota'")
+    _sorts(
+        "'digest', 'bulletin', 'silence', 'all-clear'",
+        "digest, bulletin, silence or all-clear.",
+    )
     op.execute("DROP VIEW analysts.ledger")
     for table in ("held_alerts", "platform_decisions", "look_biases", "costs", "expected_looks"):
         op.drop_table(table, schema=SCHEMA)
