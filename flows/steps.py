@@ -30,6 +30,7 @@ from detectors.errors import (
     TransientError,
 )
 from detectors.types import SAME_PASS, Acquisition, Sensor, WatchedRegion
+from flows import platforms
 from flows.catalogs.base import Refused
 from flows.catalogs.mirrors import asked_members
 from flows.catalogs.registry import split_source
@@ -300,9 +301,10 @@ def judge_acquisition(
             published_until=services.clock.now(),
         )
         known = known_changes(s, region, acquisition)
+        peers = platforms.peers(services, s, region, platforms.track_of(acquisition))
     return judge(
         region, acquisition, earlier, services.catalogue_of(acquisition),
-        forgiving=forgiving, at_work=at_work, known=known, heights=services.heights,
+        forgiving=forgiving, at_work=at_work, known=known, heights=services.heights, peers=peers,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_bytes_and_requests_are_those_the_server_sent(served, files) -> None:
     assert (judged.requests, judged.bytes) == (len(files.seen()), files.sent())
     assert judged.bytes > 100_000
     assert polled.requests >= 3, "landing page, collection, search"
-    assert polled.bytes > 5_000
+    assert polled.bytes > 3_000, "compressed, as they came"
     assert 0 < judged.seconds < 600
     with w.open() as s:
         by_look = costs.list_looks(s, TODAY, w.region.id)

@@ -87,7 +87,7 @@ def test_a_spent_quota_lets_optical_checks_wait_uncounted(slope, monkeypatch) ->
     monkeypatch.setattr(confirming, "examine_pair", spent)
     w = slope()
     landslide = SimpleNamespace(id=uuid.uuid4(), state=State.SUSPECTED)
-    look = SimpleNamespace(id=uuid.uuid4(), item_id="look")
+    look = SimpleNamespace(id=uuid.uuid4(), item_id="look", source="hub/sentinel-2-l2a")
     outcome = confirming._attempt(w.services, w.region, landslide, look)
     assert w.sql("SELECT count(*) FROM optical_attempts") == [(0,)]
     assert (outcome.finding, outcome.state) == ("deferred", "suspected")

@@ -80,7 +80,7 @@ def test_real_looks_pass_and_a_planted_decibel_does_not(burst: str) -> None:
 def test_a_second_real_satellite_passes() -> None:
     # Three looks of Sentinel-1B lie between those of 1A: the one real change of platform at hand.
     for burst in BURSTS:
-        times, platforms, looks = series(burst)
+        _times, platforms, looks = series(burst)
         other = [k for k, name in enumerate(platforms) if name == "sentinel-1b"]
         assert len(other) == 3
         mine = [k for k, name in enumerate(platforms) if name == "sentinel-1a"][:8]
