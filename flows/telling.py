@@ -15,7 +15,7 @@ from db.exposure import exposure_of
 from db.records import AlertRecord
 from detectors.errors import PermanentError
 from detectors.exposure import Exposure
-from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
+from detectors.types import Acquisition, Alert, Landslide, State, WatchedRegion
 from flows.capping import keep_cap, picture_link
 from flows.platforms import PlatformState, state_of, states
 from flows.services import Services
@@ -135,6 +135,8 @@ def tell_held(services: Services, s: Session, region: WatchedRegion) -> int:
         if (held.track, held.platform, held.processing_version) not in may or latest is None:
             continue
         platforms.release(s, held.landslide_id)
+        if latest.state is not State.SUSPECTED and told_before(s, latest):
+            continue  # confirmed or withdrawn since, which was told
         look = queries.get_acquisition(s, held.acquisition_id)
         told += tell(services, s, region, look, latest, None)
     return told

@@ -100,8 +100,11 @@ def test_costs_add_up_and_survive_what_fails(watch) -> None:
 
 
 def test_a_spent_month_puts_looks_off_and_loses_none(watch, tmp_path, no_settings) -> None:
-    ops = Channel("ops", SecretStr((tmp_path / "ops.jsonl").as_uri()), exercise=False)
-    w = watch(channels=(ops,), settings={"operators": ["ops"]}, requests_a_month=5, simulated=False)
+    url = SecretStr((tmp_path / "ops.jsonl").as_uri())
+    w = watch(
+        channels=(Channel("ops", url, exercise=False),), requests_a_month=5,
+        settings={"operators": ["ops"], "channels": {"ops": {"url": url}}},
+    )  # fmt: skip
     w.reach()
     assert w.poll().errors == ()
     with w.open() as s:

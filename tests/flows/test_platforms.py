@@ -13,6 +13,7 @@ from flows.archive.derive import derive
 from flows.archive.manifest import open_archive
 from flows.deciding import decide_platform
 from flows.platforms import Standing, states
+from flows.telling import tell_held
 from tests.series import END, STEEP, part_of
 
 #: The landslide is in the last two looks; the newcomer took three.
@@ -88,15 +89,13 @@ def test_a_newcomer_is_held_until_it_has_passed(watch, slide_series, tmp_path) -
     assert "suspected" in alerts(w)
     told = alerts(w)
     with w.open() as s:
-        from flows.telling import tell_held
-
         assert tell_held(w.services, s, w.region) == 0
     assert alerts(w) == told
 
 
-def test_a_decibel_is_caught_and_a_person_decides(watch, loud_series) -> None:
-    w = watch(loud_series)
-    w.run(END)
+def test_a_decibel_is_caught_and_a_person_decides(served, loud_series) -> None:
+    w = served(archive=loud_series)
+    assert [look.state for look in w.run(END)] == ["processed"] * 4
     assert standing(w)["sentinel-1d"] is Standing.FAILED
     assert (alerts(w), held(w)) == ([], 1)
     with w.open() as s:
