@@ -73,9 +73,17 @@ def look_times(
 
 
 def known_looks(
-    s: Session, region_id: str, sources: Collection[str], since: datetime, until: datetime
+    s: Session,
+    region_id: str,
+    sources: Collection[str],
+    since: datetime,
+    until: datetime,
+    sensor: Sensor | None = None,
 ) -> Mapping[str, list[KnownLook]]:
-    """Return a region's looks by track, and how far each has got; arguments as ``look_times``."""
+    """Return a region's looks by track, and how far each has got.
+
+    Arguments as for ``look_times``; with ``sensor`` only looks of that kind.
+    """
     seen, look = tables.Acquisition, tables.Look
     query = (
         select(
@@ -88,6 +96,8 @@ def known_looks(
             seen.sensed_at >= since, seen.published_at <= until,
         )
     )  # fmt: skip
+    if sensor is not None:
+        query = query.where(seen.sensor == sensor.value)
     found: defaultdict[str, list[KnownLook]] = defaultdict(list)
     for sensor, orbit, direction, tile, *rest in s.execute(query):
         found[track_name(sensor, orbit, direction, tile)].append(KnownLook(*rest))

@@ -125,6 +125,38 @@ def ledger(
     return [line for line in lines if line.expected_at >= since]
 
 
+@dataclass(frozen=True, slots=True)
+class WarmingUp:
+    """A track that cannot be judged yet, for want of earlier passes."""
+
+    passes: int
+    """So many more have to come before one is judged."""
+    judged_at: datetime | None
+    """When the first that can be judged is expected, UTC; None where no cycle is known."""
+
+    @property
+    def words(self) -> str:
+        """Return it in words."""
+        more = f"{self.passes} more pass{'' if self.passes == 1 else 'es'}"
+        until = "" if self.judged_at is None else f" until about {self.judged_at:%Y-%m-%d}"
+        return f"warming up{until}: {more} before one can be judged"
+
+
+def warming_up(looks: Iterable[KnownLook], needed: int) -> WarmingUp | None:
+    """Return what a track still lacks before a pass of it can be judged, None where nothing.
+
+    Args:
+        looks: all that is known of the track, in any order.
+        needed: passes that a look is held against at least.
+    """
+    came = _passes(looks)
+    lacking = needed - len(came)
+    if lacking <= 0:
+        return None
+    cycle = learn([(one.sensed_at, one.published_at) for items in came for one in items])
+    return WarmingUp(lacking, None if cycle is None else cycle.last + (lacking + 1) * cycle.every)
+
+
 def _passes(looks: Iterable[KnownLook]) -> list[list[KnownLook]]:
     """Group looks by pass, oldest first, as ``cycles.passes`` does."""
     found: list[list[KnownLook]] = []

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from db import passes, queries, store
 from db.engine import transaction
 from db.ledger import replace_ledger
-from detectors.ledger import ExpectedPass, KnownLook, Reading, ledger
-from detectors.types import WatchedRegion
+from detectors.ledger import ExpectedPass, KnownLook, Reading, WarmingUp, ledger, warming_up
+from detectors.normalise import MINIMUM_LOOKS
+from detectors.types import Sensor, WatchedRegion
 from flows.services import Services
 from flows.silence import REMEMBERED
 
@@ -43,6 +44,16 @@ def expected_looks(
         reading = Reading(now, tolerance, _read_at(known, read))
         lines += ledger(track, known, since, reading)
     return [line for line in lines if not region.paused or line.sensed_at is not None]
+
+
+def warming(services: Services, s: Session, region: WatchedRegion) -> dict[str, WarmingUp]:
+    """Return the radar tracks of a region that cannot be judged yet, and until when."""
+    since = region.watch_from - services.settings.history
+    looks = passes.known_looks(
+        s, region.id, region.sources, since, services.clock.now(), Sensor.SAR
+    )  # fmt: skip
+    found = {track: warming_up(known, MINIMUM_LOOKS) for track, known in sorted(looks.items())}
+    return {track: one for track, one in found.items() if one is not None}
 
 
 def keep_ledger(services: Services, region_id: str) -> None:

@@ -54,7 +54,7 @@ def _load(services: Services, region: str | None, since: datetime | None) -> lis
     from db import queries
     from db.engine import transaction
     from flows.cli.ledger_view import LedgerView
-    from flows.ledger import expected_looks
+    from flows.ledger import expected_looks, warming
     from flows.silence import cycles
 
     now = services.clock.now()
@@ -68,7 +68,7 @@ def _load(services: Services, region: str | None, since: datetime | None) -> lis
         return [
             LedgerView(
                 one, begin, tuple(expected_looks(services, s, one, begin)),
-                dict(cycles(s, one, now)),
+                dict(cycles(s, one, now)), warming(services, s, one),
             )
             for one in wanted
         ]  # fmt: skip

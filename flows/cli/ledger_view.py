@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from detectors.cycles import Cycle
-from detectors.ledger import ExpectedPass, Outcome
+from detectors.ledger import ExpectedPass, Outcome, WarmingUp
 from detectors.types import WatchedRegion
 from flows.cli.documents import as_json
 from flows.cli.output import minute, plain, some, table
@@ -41,6 +41,8 @@ class LedgerView:
     """Track by track, oldest first."""
     cycles: dict[str, Cycle]
     """Cycle of each track, as far as it is known."""
+    warming: dict[str, WarmingUp]
+    """Radar tracks that cannot be judged yet."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -57,6 +59,7 @@ class LedgerView:
             "simulated": self.region.simulated,
             "since": as_json(self.since),
             "tracks": tracks,
+            "warming_up": {track: as_json(one) for track, one in self.warming.items()},
             "passes": [as_json(line) for line in self.lines],
         }
 
@@ -107,6 +110,8 @@ def _number(number: int, style: str) -> str:
 
 def _print_open(console: Console, view: LedgerView) -> None:
     """Print the passes of a region that were not judged, the newest last."""
+    for track, one in view.warming.items():
+        console.print(f"\n[name]{view.region.id}[/] {track}: [warn]{one.words}[/]")
     done = (Outcome.PROCESSED, Outcome.EXPECTED)
     left = sorted(
         (line for line in view.lines if line.outcome not in done), key=lambda one: one.expected_at

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from shapely.geometry import MultiPolygon, box
 
+from db import costs
 from detectors.errors import QuotaSpent
 from detectors.types import State
 from flows import confirming
@@ -58,6 +59,11 @@ def test_looks_are_found_rendered_and_judged(slope, hub) -> None:
     boxes = [tuple(call.body["input"]["bounds"]["bbox"]) for call in hub.at(PROCESS)]
     assert len(boxes) == PASSES * len(set(boxes))
     assert len(hub.at(TOKEN)) == 1
+    # What the region is charged with is what the service saw and charged.
+    with w.open() as s:
+        spent = costs.spent_since(s, w.region.id, datetime.now(UTC).date())
+    assert spent.requests == len(hub.calls)
+    assert spent.units == pytest.approx(hub.charged) != 0
     for call in hub.at(PROCESS):
         asked = call.body["input"]["data"][0]["processing"]
         assert (asked["backCoeff"], asked["orthorectify"]) == ("GAMMA0_TERRAIN", True)

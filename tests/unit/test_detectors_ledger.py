@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.cycles import MOST_MISSED, learn
-from detectors.ledger import ExpectedPass, KnownLook, Outcome, Reading, ledger
+from detectors.ledger import (
+    ExpectedPass,
+    KnownLook,
+    Outcome,
+    Reading,
+    WarmingUp,
+    ledger,
+    warming_up,
+)
 
 START = datetime(2026, 1, 1, 5, 51, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -84,6 +92,17 @@ def test_a_denser_fleet_misses_nothing() -> None:
     # Two orbits over one tile: two days and three in turn.
     uneven = [look(day) for day in (0, 2, 5, 7, 10, 12, 15)]
     assert "missing" not in dict(told(uneven, 15.2)).values()
+
+
+def test_a_new_track_says_until_when_it_warms_up() -> None:
+    assert warming_up([look(12 * n) for n in range(6)], 6) is None
+    three = warming_up([look(24), look(0), look(12), look(12.0001)], 6)
+    assert three == WarmingUp(3, START + 72 * DAY)
+    assert (
+        three.words == "warming up until about 2026-03-14: 3 more passes before one can be judged"
+    )
+    assert warming_up([look(0)], 6) == WarmingUp(5, None)
+    assert WarmingUp(1, None).words == "warming up: 1 more pass before one can be judged"
 
 
 @given(

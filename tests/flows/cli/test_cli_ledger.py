@@ -24,6 +24,14 @@ def test_the_ledger_says_what_became_of_each_pass(stored: Any, cli: Any, read: A
     assert coast["passes"][0]["sensed_at"].endswith("Z")
     assert by_region["san-rafael"]["simulated"]
 
+    # Six passes came to the coast, two to the drill.
+    assert coast["warming_up"] == {}
+    assert by_region["san-rafael"]["warming_up"] == {
+        "137-ascending": {"passes": 4, "judged_at": None}
+    }
+    shown = cli("ledger", "san-rafael", "--since", "2023-01-01").stdout
+    assert "warming up: 4 more passes" in shown
+
     shown = cli("ledger", "big-sur", "--since", "2023-01-01").stdout
     for said in ("Missing", "failed here", "because it was failed", "none expected"):
         assert said in shown, shown
@@ -51,6 +59,9 @@ def test_costs_and_what_is_left_of_the_quota(
         assert said in shown, shown
     assert "nothing spent" in cli("ledger", "--cost").stdout
     assert "100 requests" in cli("regions", "show", "big-sur").stdout
+    status = read("status")
+    assert status["put_off"]["big-sur"] in status["notes"]
+    assert status["alerts_held"] == {}
 
 
 def test_platforms_are_listed_and_decided_upon(stored: Any, cli: Any, read: Any) -> None:
