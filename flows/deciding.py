@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from db import platforms, queries, store
@@ -58,8 +59,8 @@ def decide_platform(
             platform, version, region_id, None, decision, reason.strip(), by.strip(),
             datetime.now(UTC),
         )  # fmt: skip
-        scope = [d for d in platforms.list_decisions(s, region_id) if _scope(d) == _scope(wanted)]
-        if not scope or _said(scope[-1]) != _said(wanted):
+        before = [d for d in platforms.list_decisions(s, region_id) if d.platform == platform]
+        if not before or _said(before[-1]) != _said(wanted):
             platforms.decide(s, wanted)
     told = 0
     for region in regions:
@@ -70,9 +71,6 @@ def decide_platform(
     return told
 
 
-def _scope(one: Decision) -> tuple[str, str, str | None, str | None]:
-    return one.platform, one.processing_version, one.region_id, one.track
-
-
-def _said(one: Decision) -> tuple[str, str, str]:
-    return one.decision, one.reason, one.decided_by
+def _said(one: Decision) -> Decision:
+    """Return a decision without the time it was taken at."""
+    return replace(one, recorded_at=datetime.min.replace(tzinfo=UTC))

@@ -69,10 +69,12 @@ def print_ledger(console: Console, views: Sequence[LedgerView]) -> None:
     if not views:
         console.print("No region is watched yet. Next: scarpwatch regions add FILE")
         return
-    made = table("Region", "Track", "Every")
-    made.columns[0].overflow = "fold"
+    made = table()
+    made.add_column("Region", overflow="fold")
+    made.add_column("Track", no_wrap=True)
+    made.add_column("Every", no_wrap=True)
     for _, word, _style in WORDS:
-        made.add_column(word.capitalize(), justify="right")
+        made.add_column(word.capitalize().replace(" ", "\n"), justify="right", no_wrap=True)
     made.add_column("Next, UTC", no_wrap=True)
     for view in views:
         _add_rows(made, view)
@@ -97,7 +99,7 @@ def _add_rows(made: Any, view: LedgerView) -> None:
             track,
             "[dim]?[/]" if cycle is None else f"{cycle.every / timedelta(days=1):.3g} d",
             *(_number(counted[outcome], style) for outcome, _, style in WORDS),
-            minute(max(coming), "") if coming else "[dim]none expected[/]",
+            minute(max(coming), "") if coming else "[dim]none[/]",
         )
         name = ""
 

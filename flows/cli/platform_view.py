@@ -52,7 +52,11 @@ def print_platforms(console: Console, views: Sequence[PlatformsView]) -> None:
     if not any(view.states for view in views):
         console.print("No radar look is known yet. Next: scarpwatch poll")
         return
-    made = table("Region", "Track", "Platform", "Processing", "Passes", "Standing", "Why")
+    made = table()
+    made.add_column("Region", overflow="fold")
+    for heading in ("Track", "Platform", "Processing", "Passes", "Standing"):
+        made.add_column(heading, no_wrap=True)
+    made.add_column("Why", overflow="fold")
     for view in views:
         name = f"[name]{view.region.id}[/]{' [drill]drill[/]' if view.region.simulated else ''}"
         for one in view.states:
