@@ -90,7 +90,7 @@ class Cost(Base):
         comment="Bytes of the answers as they came over the network, without headers.",
     )
     seconds: Mapped[float] = column("Time the work took, with whatever was computed meanwhile.")
-    units: Mapped[float] = column("Processing units that the service said it charged.")
+    units: Mapped[float] = column("Processing units as the service says, or else as estimated.")
     recorded_at: Mapped[datetime] = recorded("When something was added last.")
 
 

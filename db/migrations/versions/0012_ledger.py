@@ -157,7 +157,7 @@ def _costs() -> None:
         _c("requests", BIG, "Requests made, those that failed included."),
         _c("bytes", BIG, "Bytes of the answers as they came over the network, without headers."),
         _c("seconds", FLOAT, "Time the work took, with whatever was computed meanwhile."),
-        _c("units", FLOAT, "Processing units that the service said it charged."),
+        _c("units", FLOAT, "Processing units as the service says, or else as estimated."),
         _recorded("When something was added last."),
         _check(
             "ck_costs_amounts",
