@@ -28,6 +28,7 @@ _CLOSING = {
     ),
     Sort.SILENCE: "While a track is silent, nothing that it alone can see is found.",
     Sort.ALL_CLEAR: "",
+    Sort.QUOTA: "Polls go on, and what is known is still told; new looks are not judged.",
 }
 
 
@@ -38,6 +39,7 @@ def render_bulletin(bulletin: Bulletin) -> Message:
         Sort.BULLETIN: _answer,
         Sort.SILENCE: _silence,
         Sort.ALL_CLEAR: _all_clear,
+        Sort.QUOTA: _quota,
     }[bulletin.sort](bulletin.content)
     exercise = bulletin.exercise or bulletin.simulated
     marked = marks(exercise=exercise, simulated=bulletin.simulated)
@@ -186,6 +188,16 @@ def _all_clear(content: Mapping[str, Any]) -> tuple[str, str, str]:
     )
     missed = _some(content["missed"], "expected look")
     return title, "\n".join(_wrapped([title.upper(), f"{missed} did not come."])), title
+
+
+def _quota(content: Mapping[str, Any]) -> tuple[str, str, str]:
+    title = f"Quota spent: looks at {content['region']} wait until {_day(content['renews_at'])}"
+    rows = [
+        title.upper(),
+        str(content["reason"]),
+        f"What it was spent on: scarpwatch ledger {content['region_id']} --cost",
+    ]
+    return title, "\n".join(_wrapped(rows)), title
 
 
 def finding_entry(landslide: Any) -> dict[str, Any]:

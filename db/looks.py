@@ -194,6 +194,21 @@ def retry_look(
     )
 
 
+def explain_looks(s: Session, region_id: str, sensor: Sensor, reason: str, now: datetime) -> int:
+    """Say why the looks of a region that are due are not judged just now; return how many wait.
+
+    They stay due: nothing has to be undone once they may be judged.
+    """
+    waiting = _claimable(select(Look.id), region_id, sensor, now)
+    found = s.scalars(waiting).all()
+    s.execute(
+        update(Look)
+        .where(Look.id.in_(found), Look.state == "due", Look.reason.is_distinct_from(reason))
+        .values(reason=reason)
+    )
+    return len(found)
+
+
 def reopen_look(s: Session, look_id: uuid.UUID) -> None:
     """Make a finished or baseline look due again, to be judged anew; others stay as they are.
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db import tables
 from db.tables import Silence
+from detectors.ledger import KnownLook
 from detectors.observability import Coverage
 from detectors.types import Sensor
 
@@ -64,21 +65,42 @@ def look_times(
         since: Sensed at this time or later.
         until: Published at this time or earlier, so that a replay knows no future.
     """
-    seen = tables.Acquisition
+    known = known_looks(s, region_id, sources, since, until)
+    return {
+        track: [(look.sensed_at, look.published_at) for look in looks]
+        for track, looks in known.items()
+    }
+
+
+def known_looks(
+    s: Session,
+    region_id: str,
+    sources: Collection[str],
+    since: datetime,
+    until: datetime,
+    sensor: Sensor | None = None,
+) -> Mapping[str, list[KnownLook]]:
+    """Return a region's looks by track, and how far each has got.
+
+    Arguments as for ``look_times``; with ``sensor`` only looks of that kind.
+    """
+    seen, look = tables.Acquisition, tables.Look
     query = (
         select(
             seen.sensor, seen.relative_orbit, seen.orbit_state, seen.tile, seen.sensed_at,
-            seen.published_at,
+            seen.published_at, look.state, look.reason, look.finished_at, seen.source,
         )
-        .join(tables.Look, tables.Look.acquisition_id == seen.id)
+        .join(look, look.acquisition_id == seen.id)
         .where(
-            tables.Look.region_id == region_id, seen.source.in_(sources),
+            look.region_id == region_id, seen.source.in_(sources),
             seen.sensed_at >= since, seen.published_at <= until,
         )
     )  # fmt: skip
-    found: defaultdict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for sensor, orbit, direction, tile, sensed, published in s.execute(query):
-        found[track_name(sensor, orbit, direction, tile)].append((sensed, published))
+    if sensor is not None:
+        query = query.where(seen.sensor == sensor.value)
+    found: defaultdict[str, list[KnownLook]] = defaultdict(list)
+    for sensor, orbit, direction, tile, *rest in s.execute(query):
+        found[track_name(sensor, orbit, direction, tile)].append(KnownLook(*rest))
     return found
 
 

@@ -18,6 +18,7 @@ from db import convert, optical, queries, radar, tables
 from db.looks import (
     any_look_due,
     claim_look,
+    explain_looks,
     extend_look,
     finish_look,
     look_owners,
@@ -39,6 +40,7 @@ from detectors.types import (
 __all__ = [
     "any_look_due",
     "claim_look",
+    "explain_looks",
     "extend_look",
     "finish_look",
     "finish_poll",

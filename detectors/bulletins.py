@@ -21,6 +21,8 @@ class Sort(enum.StrEnum):
     """To operators: a look that was expected did not come."""
     ALL_CLEAR = "all-clear"
     """To operators: it came after all."""
+    QUOTA = "quota"
+    """To operators: a region has spent its month, and its looks wait."""
 
 
 @dataclass(frozen=True, slots=True)

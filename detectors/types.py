@@ -225,6 +225,12 @@ class WatchedRegion:
     """A drill: everything that comes out of this region says simulated and goes out as Exercise."""
     tags: tuple[str, ...] = ()
     """For routing alerts to channels."""
+    requests_a_month: int | None = None
+    """Requests the region may make in a calendar month, UTC; None: no limit."""
+    bytes_a_month: int | None = None
+    """Bytes it may fetch in one; None: no limit."""
+    units_a_month: float | None = None
+    """Processing units (``sentinel-hub``) it may spend in one; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,10 @@ from detectors.types import (
 )
 from detectors.verdicts import OPEN
 from flows.believing import Books, last_look, waits_of
+from flows.costs import charging
 from flows.kept import stac_id, store_in
 from flows.leases import backoff
+from flows.quota import put_off
 from flows.services import Services
 from flows.steps import REACH_BACK, STRICT_ATTEMPTS, LookOutcome, detect_due, looks_due
 
@@ -130,6 +132,8 @@ def confirm_due(
 def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
     """Judge every open pair of landslide and look, oldest look first."""
     outcomes: list[CheckOutcome] = []
+    if put_off(services, region_id, Sensor.OPTICAL) is not None:
+        return outcomes
     waiting: set[tuple[uuid.UUID, uuid.UUID]] = set()
     while True:
         with transaction(services.engine) as s:
@@ -160,7 +164,8 @@ def _attempt(
 ) -> CheckOutcome:
     """Judge one pair; whatever goes wrong is named and stored with it."""
     try:
-        seen = examine_pair(services, landslide, look)
+        with charging(services, region.id, look.source, "confirm", look.item_id):
+            seen = examine_pair(services, landslide, look)
     except (NothingObserved, NotEnoughLooks) as error:
         return _defer(services, landslide, look, str(error), again=False)
     except DatabaseUnavailable:

@@ -9,7 +9,7 @@ left out of the stack there (``flows.histories``), so that later looks see it ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from db.records import CompositeRecord
 from detectors import ponding, registry
+from detectors.bias import Bias, BiasTally
 from detectors.conditions import Conditions
 from detectors.errors import NotEnoughLooks, NothingObserved
 from detectors.fusion import look_again, weighed
-from detectors.normalise import MINIMUM_LOOKS, NormalisedStack, normalise
+from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, NormalisedStack, normalise
 from detectors.observability import Coverage, Tally
 from detectors.ponding import Pond, PondingLevels, find_ponding, without_water
 from detectors.types import (
@@ -108,6 +109,8 @@ class Judgement:
     """Composites and score map, on disk already."""
     not_kept: str | None = None
     """Why they are not there although they should be."""
+    biases: Mapping[str, Bias] = field(default_factory=dict)
+    """By polarisation: how far the look departs on stable ground from its known peers."""
 
     @property
     def share_seen(self) -> float:
@@ -208,11 +211,17 @@ def judge(
     known: Sequence[Landslide] = (),
     heights: Heights | None = None,
     keeper: Keeper | None = None,
+    peers: Collection[tuple[str, str]] = (),
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
 
-    ``at_work`` is called after each block, and may raise to end the work.
+    ``at_work`` is called after each block, and may raise to end the work. ``peers`` are the
+    platforms, with processing version, that the look is compared with on stable ground.
     """
+    of_peers = {
+        one.item_id for one in earlier if (one.platform, one.processing_version or "") in peers
+    }
+    bias = BiasTally()
     detections: list[Detection] = []
     checks: list[RadarCheck] = []
     left_out: set[str] = set()
@@ -225,12 +234,27 @@ def judge(
         at_work()
         advice |= {scored.careful} if scored.careful else set()
         advice |= advisories(scored.scores, scored.stack.conditions, whole=True)
+        _compare(scored, of_peers, bias)
         detections.extend(_detections(region, acquisition, earlier, scored))
         checks.extend(_checks(acquisition, scored))
     return Judgement(
         tuple(detections), tally.coverage, "; ".join(sorted(advice)) or None,
-        tuple(sorted(left_out)), tuple(checks),
+        tuple(sorted(left_out)), tuple(checks), biases=bias.biases(),
     )  # fmt: skip
+
+
+def _compare(scored: ScoredBlock, of_peers: Collection[str], bias: BiasTally) -> None:
+    """Hold a block of a look against the looks of its known peers, on ground that stays."""
+    theirs = [
+        number
+        for number, items in enumerate(scored.pre.item_ids)
+        if all(item in of_peers for item in items)
+    ]
+    usable = scored.stack.judged & scored.block.core
+    for one in scored.changed:
+        usable &= ~one.around
+    pre = scored.pre.gamma0[theirs[-MAXIMUM_LOOKS:]]
+    bias.add(pre, scored.post.gamma0[0], scored.post.polarisations, usable)
 
 
 def advisories(scores: ScoreMap, weather: Conditions, *, whole: bool = False) -> set[str]:

@@ -13,6 +13,7 @@ import structlog
 from db.engine import transaction
 from db.measures import record_land_cover, record_relief, unmeasured
 from detectors.errors import ScarpwatchError
+from flows.costs import charging
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -49,7 +50,8 @@ def measure(
     done = 0
     for landslide in waiting:
         grid = grid_around(landslide.geometry)
-        heights, advisory = services.heights.on(grid)
+        with charging(services, landslide.region_id, "elevation", "measure"):
+            heights, advisory = services.heights.on(grid)
         ground = None if heights is None else relief(heights, grid, landslide.geometry)
         if ground is not None:
             with transaction(services.engine) as s:

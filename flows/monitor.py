@@ -25,7 +25,7 @@ from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.states import Cancelled
 
 from detectors.errors import CatalogueUnavailable, TransientError
-from flows import confirming, delivering, kept, measuring, settings, silence, steps
+from flows import confirming, delivering, kept, ledger, measuring, settings, silence, steps
 from flows.services import open_services
 from flows.workers import end_with_parent
 
@@ -180,6 +180,7 @@ def poll_region(region_id: str) -> dict[str, int]:
         deliver_alerts()
     with open_services(settings.load()) as services:
         silence.watch_silence(services, region_id)
+        ledger.keep_ledger(services, region_id)
         measuring.measure_new(services, region_id)
         kept.prune_daily(services)
     return {"new": int(polled.result()), **judged, **checked}

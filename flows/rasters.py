@@ -28,6 +28,7 @@ from detectors.errors import ImageryUnavailable, UnreadableRaster
 from detectors.projections import to_projected
 from detectors.types import Acquisition, BoolArray, Grid
 from flows.catalogs.base import Catalogue, Renderer
+from flows.meter import GDAL_COUNTS
 
 #: Ground around a region that is read too, so that wide shifts can be told from landslides, m.
 CONTEXT_M = 3_000.0
@@ -45,6 +46,7 @@ HTTP_OPTIONS = {
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "1",
     "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
+    **GDAL_COUNTS,
 }
 
 

@@ -40,6 +40,9 @@ class RegionProperties(BaseModel):
     priority: int | None = None
     simulated: bool = False
     tags: tuple[str, ...] = ()
+    requests_a_month: Annotated[int, Field(gt=0)] | None = None
+    bytes_a_month: Annotated[int, Field(gt=0)] | None = None
+    units_a_month: Annotated[float, Field(gt=0)] | None = None
 
 
 def read_region(
@@ -229,5 +232,8 @@ def _region(
         watch_from=wanted.watch_from or watch_from,
         simulated=wanted.simulated,
         tags=wanted.tags,
+        requests_a_month=wanted.requests_a_month,
+        bytes_a_month=wanted.bytes_a_month,
+        units_a_month=wanted.units_a_month,
         **{key: value for key, value in optional.items() if value is not None},
     )

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,10 +31,13 @@ from detectors.errors import (
     TransientError,
 )
 from detectors.types import SAME_PASS, Acquisition, Sensor, WatchedRegion
+from flows import platforms
 from flows.catalogs.base import Refused
 from flows.catalogs.mirrors import asked_members
 from flows.catalogs.registry import split_source
+from flows.costs import charging
 from flows.leases import LONGEST_WAIT, backoff, bury_the_dead
+from flows.quota import put_off
 from flows.services import Services
 from flows.storing import known_changes, store_judgement
 
@@ -117,17 +119,18 @@ def _poll_source(services: Services, region: WatchedRegion, source: str) -> tupl
         watermark = queries.poll_watermark(s, region.id, source)
     usable: list[Acquisition] = []
     refused: list[tuple[str, str]] = []
-    for item in services.catalogue(name).search(
-        collection,
-        region.geometry,
-        sensed_after=min(region.watch_from, now) - services.settings.history,
-        until=now,
-        published_after=watermark - services.settings.overlap if watermark else None,
-    ):
-        if isinstance(item, Refused):
-            refused.append((item.item_id, item.reason))
-        else:
-            usable.append(item)
+    with charging(services, region.id, source, "poll"):
+        for item in services.catalogue(name).search(
+            collection,
+            region.geometry,
+            sensed_after=min(region.watch_from, now) - services.settings.history,
+            until=now,
+            published_after=watermark - services.settings.overlap if watermark else None,
+        ):
+            if isinstance(item, Refused):
+                refused.append((item.item_id, item.reason))
+            else:
+                usable.append(item)
     with transaction(services.engine) as s:
         new = store.record_acquisitions(s, region, usable)
         store.record_refusals(s, region.id, source, refused)
@@ -149,8 +152,13 @@ def _record_members(s: Session, services: Services, region: WatchedRegion, sourc
 
 
 def looks_due(services: Services, region_id: str, sensor: Sensor = Sensor.SAR) -> bool:
-    """Tell whether a region has looks to judge, so that an idle poll need not load a detector."""
+    """Tell whether a region has looks to judge, so that an idle poll need not load a detector.
+
+    Those of a region that has spent its month wait, and say so.
+    """
     bury_the_dead(services)
+    if put_off(services, region_id, sensor) is not None:
+        return False
     with transaction(services.engine) as s:
         return store.any_look_due(s, region_id, datetime.now(UTC), sensor)
 
@@ -172,6 +180,9 @@ def detect_due(
     outcomes: list[LookOutcome] = []
     bury_the_dead(services)
     while limit is None or len(outcomes) < limit:
+        # Asked before each look: one may spend what is left of the month.
+        if put_off(services, region_id, sensor) is not None:
+            break
         with transaction(services.engine) as s:
             region = queries.get_region(s, region_id)
             claimed = store.claim_look(
@@ -201,10 +212,16 @@ def _attempt(services: Services, region: WatchedRegion, claimed: ClaimedLook) ->
         return _close(services, claimed, "failed", reason)
     try:
         forgiving = claimed.attempts > STRICT_ATTEMPTS
-        judgement = judge_acquisition(
-            services, region, claimed.acquisition,
-            forgiving=forgiving, at_work=partial(_extend, services, claimed), keep=True,
-        )  # fmt: skip
+        look = claimed.acquisition
+        with charging(services, region.id, look.source, "judge", look.item_id) as settle:
+
+            def at_work() -> None:
+                settle()
+                _extend(services, claimed)
+
+            judgement = judge_acquisition(
+                services, region, look, forgiving=forgiving, at_work=at_work, keep=True
+            )
         alerts = store_judgement(services, region, claimed, judgement)
     except (NotEnoughLooks, NothingObserved) as error:
         return _close(services, claimed, "skipped", str(error))
@@ -288,6 +305,7 @@ def judge_acquisition(
             published_until=services.clock.now(),
         )
         known = known_changes(s, region, acquisition)
+        peers = platforms.peers(services, s, region, platforms.track_of(acquisition))
     with ExitStack() as stack:
         keeper = None
         if keep and services.settings.keep_composites_days:
@@ -296,7 +314,7 @@ def judge_acquisition(
         judgement = judge(
             region, acquisition, earlier, services.catalogue_of(acquisition),
             forgiving=forgiving, at_work=at_work, known=known, heights=services.heights,
-            keeper=keeper,
+            keeper=keeper, peers=peers,
         )  # fmt: skip
         if keeper is None:
             return judgement

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from alerts.cap import Context
-from db import queries, radar, store
+from db import platforms, queries, radar, store
 from db.engine import transaction
 from db.records import ClaimedLook
 from detectors.tracking import REPEATS, kept_out
 from detectors.types import Acquisition, Landslide, Sensor, WatchedRegion
 from flows.believing import Books
 from flows.kept import stac_id, store_in
+from flows.platforms import state_of
 from flows.services import Services
+from flows.telling import tell_held
 
 if TYPE_CHECKING:
     from flows.judging import Judgement
@@ -63,6 +65,7 @@ def work_in(
     """Store a judgement in the caller's transaction; see ``store_judgement``."""
     look = claimed.acquisition
     store.lock_region(s, region.id)
+    platforms.record_biases(s, region.id, look.id, judgement.biases)
     store.store_detections(s, judgement.detections)
     books = Books(services, s, region, look, Context(share_seen=judgement.share_seen))
     books.judged(judgement.detections, judgement.checks)
@@ -71,10 +74,14 @@ def work_in(
     )
     if look.sensor is Sensor.SAR:
         store_in(services, s, stac_id(region.id, look), judgement.kept)
+    standing = state_of(services, s, region, look)
+    alerts = books.alerts + tell_held(services, s, region)
+    held = None if standing is None else standing.advisory
+    advisory = "; ".join(text for text in (judgement.advisory, held) if text) or None
     left_out = f"left out: {', '.join(judgement.left_out)}" if judgement.left_out else None
     reason = "; ".join(filter(None, (left_out, judgement.not_kept))) or None
     store.finish_look(
         s, claimed.id, services.owner, "processed", reason, judgement.share_seen,
-        judgement.advisory, datetime.now(UTC),
+        advisory, datetime.now(UTC),
     )  # fmt: skip
-    return books.alerts
+    return alerts

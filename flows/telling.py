@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from alerts.cap import Context
 from alerts.rules import FOLLOWING, channels_for, excluded, should_alert
 from alerts.subscribers import free, wanted_by
-from db import exclusions, notices, outbox
+from db import exclusions, notices, outbox, platforms, queries
 from db.exposure import exposure_of
 from db.records import AlertRecord
 from detectors.errors import PermanentError
 from detectors.exposure import Exposure
-from detectors.types import Acquisition, Alert, Landslide, WatchedRegion
+from detectors.types import Acquisition, Alert, Landslide, State, WatchedRegion
 from flows.capping import keep_cap, picture_link
+from flows.platforms import PlatformState, state_of, states
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -52,11 +53,16 @@ def tell(
     if previous is None and version.split_from is not None:
         # Part of what is known already: told as a part of the whole, and from now on by itself.
         previous = None if not outbox.list_alerts(s, landslide_id=version.split_from) else version
-    held_back = exclusions.withheld_kinds(s, version.id)
+    held_back = exclusions.withheld_kinds(s, version.id) | platforms.held_kinds(s, version.id)
     # What was kept back is asked anew at each version: an outline may outgrow the quarry.
     before = None if held_back and not earlier else previous
     kind = should_alert(version, before, alerted=bool(earlier))
     if kind is None:
+        return False
+    standing = _standing(services, s, region, look, version, kind)
+    if standing is not None and standing.advisory is not None:
+        platforms.hold(s, version, kind, look.id, standing.advisory)
+        log.info("held", region=region.id, kind=kind, reason=standing.advisory)
         return False
     inside = exclusions.covered(s, version.geometry)
     if inside is not None and excluded(
@@ -89,6 +95,51 @@ def tell(
     if not channels and not subscribers and not (earlier and kind in FOLLOWING):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
+
+
+#: Kinds that a radar look decides; what optical looks and people decide has a second witness.
+_BY_RADAR = ("suspected", "updated")
+
+
+def _standing(
+    services: Services,
+    s: Session,
+    region: WatchedRegion,
+    look: Acquisition,
+    version: Landslide,
+    kind: str,
+) -> PlatformState | None:
+    """Return how the platform stands whose look decided; None where a person or time did."""
+    if kind not in _BY_RADAR or version.reviewed_by is not None:
+        return None
+    return state_of(services, s, region, look)
+
+
+def tell_held(services: Services, s: Session, region: WatchedRegion) -> int:
+    """Decide anew on the alerts that waited for platforms that may alert by now.
+
+    Returns:
+        How many were written to the outbox.
+    """
+    waiting = platforms.held_alerts(s, region.id)
+    if not waiting:
+        return 0
+    may = {
+        (one.track, one.platform, one.processing_version)
+        for one in states(services, s, region)
+        if one.may_alert
+    }
+    told = 0
+    for held in waiting:
+        latest = queries.get_landslide(s, held.landslide_id)
+        if (held.track, held.platform, held.processing_version) not in may or latest is None:
+            continue
+        platforms.release(s, held.landslide_id)
+        if latest.state is not State.SUSPECTED and told_before(s, latest):
+            continue  # confirmed or withdrawn since, which was told
+        look = queries.get_acquisition(s, held.acquisition_id)
+        told += tell(services, s, region, look, latest, None)
+    return told
 
 
 def told_before(s: Session, landslide: Landslide) -> list[AlertRecord]:

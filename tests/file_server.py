@@ -105,7 +105,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        type(self).sent += len(body)
+        if not self.path.startswith("/-/"):
+            type(self).sent += len(body)
         self.wfile.write(body[: len(body) // 2] if cut else body)
         if cut:
             self.wfile.flush()

@@ -6,6 +6,15 @@ columns say ``spatial_index=False`` and name their GiST index themselves, so it 
 
 from db.base import Base
 from db.tables.around import Exclusion, ExposureFeature, ExposureMap, Withheld
+from db.tables.books import (
+    DECISIONS,
+    WORK,
+    Cost,
+    ExpectedLook,
+    HeldAlert,
+    LookBias,
+    PlatformDecision,
+)
 from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
 from db.tables.drawn import LandslideAttributes, LandslideMeasures, OutlineEdit, Reader
 from db.tables.found import (
@@ -43,9 +52,11 @@ from db.tables.watched import (
 )
 
 __all__ = [
+    "DECISIONS",
     "DELIVERY_STATES",
     "LOOK_STATES",
     "NOTICE_STATES",
+    "WORK",
     "Acknowledgement",
     "Acquisition",
     "Alert",
@@ -53,11 +64,14 @@ __all__ = [
     "Bulletin",
     "CapMessage",
     "Composite",
+    "Cost",
     "Delivery",
     "Detection",
     "Exclusion",
+    "ExpectedLook",
     "ExposureFeature",
     "ExposureMap",
+    "HeldAlert",
     "Inventory",
     "InventoryLandslide",
     "Landslide",
@@ -68,11 +82,13 @@ __all__ = [
     "LandslidePeriod",
     "LandslideVersion",
     "Look",
+    "LookBias",
     "Notice",
     "Observability",
     "OpticalAttempt",
     "OpticalCheck",
     "OutlineEdit",
+    "PlatformDecision",
     "PollState",
     "RadarCheck",
     "Reader",

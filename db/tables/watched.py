@@ -8,6 +8,7 @@ from typing import Any
 
 from geoalchemy2 import WKBElement
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
@@ -37,6 +38,15 @@ class _Watched:
     paused: Mapped[bool] = column("Keeps its history and is not polled.")
     simulated: Mapped[bool] = column("A drill: what comes out goes out as Exercise.")
     tags: Mapped[list[str]] = column("For routing alerts to channels.")
+    requests_a_month: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Requests in a calendar month, UTC; null: no limit."
+    )
+    bytes_a_month: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Bytes fetched in a calendar month, UTC; null: no limit."
+    )
+    units_a_month: Mapped[float | None] = column(
+        "Processing units in a calendar month, UTC; null: no limit."
+    )
     removed_at: Mapped[datetime | None] = column("When people stopped watching it; history stays.")
 
 
@@ -51,6 +61,9 @@ class Region(_Watched, Base):
         CheckConstraint("cardinality(detectors) > 0", name="detectors"),
         CheckConstraint("min_area_m2 >= 0 AND min_area_m2 < 'Infinity'", name="min_area_m2"),
         CheckConstraint("poll_every > interval '0'", name="poll_every"),
+        CheckConstraint("requests_a_month > 0", name="requests_a_month"),
+        CheckConstraint("bytes_a_month > 0", name="bytes_a_month"),
+        CheckConstraint("units_a_month > 0", name="units_a_month"),
         outline("geometry"),
         gist("regions", "geometry"),
         {"comment": "Areas somebody wants to be told about."},

@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from detectors.errors import CatalogueUnavailable, ConfigurationError
 from flows.catalogs.base import CatalogueSettings
+from flows.meter import count
 
 if TYPE_CHECKING:
     import requests
@@ -111,8 +112,11 @@ def answer(send: Callable[[], requests.Response], url: str) -> requests.Response
     import requests
 
     place = _place(url)
+    count(requests=1)
     try:
         response = send()
+        # As it came over the wire, compressed or not.
+        count(size=response.raw.tell())
     except requests.Timeout as error:
         raise TryAgain(f"{place} timed out") from error
     except requests.RequestException as error:

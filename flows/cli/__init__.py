@@ -27,12 +27,14 @@ from flows.cli.inventories import app as inventories_app
 from flows.cli.inventories import import_file
 from flows.cli.landslides import app as landslides_app
 from flows.cli.learning import evaluate, train
+from flows.cli.ledger import ledger
 from flows.cli.looks import app as looks_app
 from flows.cli.metrics import metrics
 from flows.cli.models import app as models_app
 from flows.cli.ogc import app as ogc_app
 from flows.cli.options import set_up_logging
 from flows.cli.own import map_my_own
+from flows.cli.platforms import app as platforms_app
 from flows.cli.polling import poll, scene
 from flows.cli.recipes import app as recipes_app
 from flows.cli.recipes import evaluate_points
@@ -117,12 +119,14 @@ for group, name, panel in (
     (database_app, "db", KEEP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)
-# Without a command of its own it serves, so no help stands in for that.
+# Without a command of their own they list and serve, so no help stands in for that.
+app.add_typer(platforms_app, name="platforms", rich_help_panel=WATCH)
 app.add_typer(web_app, name="web", rich_help_panel=READ)
 app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
 app.command(rich_help_panel=WATCH)(review)
 app.command(rich_help_panel=READ)(status)
+app.command(rich_help_panel=READ)(ledger)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)
 app.command(rich_help_panel=READ)(export)

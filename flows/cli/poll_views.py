@@ -34,6 +34,7 @@ class RegionRun:
     new: int = 0
     refused: int = 0
     errors: tuple[str, ...] = ()
+    put_off: str | None = None
     looks: list[LookOutcome] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
 
@@ -53,6 +54,8 @@ def print_run(console: Console, run: RegionRun) -> None:
     if run.looks:
         ends = Counter(look.state for look in run.looks)
         console.print(f"  {counted(ends, ENDS)}".replace("\n", ", ") + f"; {_found(run.looks)}")
+    if run.put_off:
+        console.print(Padding(f"[warn]put off[/]: {plain(run.put_off)}", (0, 0, 0, 2)))
     _print_checks(console, run.checks)
     _print_reasons(console, run.looks)
 

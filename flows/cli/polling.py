@@ -34,6 +34,7 @@ def poll(
     again at the next poll.
     """
     from flows.cli import poll_views as views
+    from flows.ledger import keep_ledger
     from flows.measuring import measure_new
 
     runs: list[views.RegionRun] = []
@@ -47,6 +48,7 @@ def poll(
                 progress.start()
         messages += _deliver(services)
         for run in runs:
+            keep_ledger(services, run.region_id)
             measure_new(services, run.region_id)
     if as_json:
         from flows.cli.documents import as_json as plain_values
@@ -106,6 +108,7 @@ def _poll_one(
     from detectors.errors import DatabaseUnavailable, ScarpwatchError
     from flows import confirming, steps
     from flows.cli.poll_views import RegionRun
+    from flows.costs import refusal
 
     with transaction(services.engine) as s:
         if queries.get_region(s, region_id).paused:
@@ -131,6 +134,9 @@ def _poll_one(
         confirmed = confirming.confirm_due(services, region_id)
         run.looks += confirmed.looks
         run.checks += confirmed.checks
+    with transaction(services.engine) as s:
+        refused = refusal(services, queries.get_region(s, region_id))
+    run.put_off = None if refused is None else str(refused)
     progress.remove_task(task)
     return run
 

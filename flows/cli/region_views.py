@@ -171,6 +171,7 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
                 ("since", f"{minute(region.watch_from)} UTC, {every}, priority {region.priority}"),
                 ("where", _where(region)),
                 ("detectors", f"{', '.join(region.detectors)}; from {area(region.min_area_m2)} on"),
+                ("quota", _quota(region)),
                 ("tags", plain(", ".join(region.tags))),
                 ("channels", channels or "[warn]nobody: no channel takes its alerts[/]"),
                 ("looks", _line(summary.looks if summary else {}, LOOK_STATES)),
@@ -190,6 +191,17 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
     members = [poll.source for poll in view.polls if poll.source not in region.sources]
     for source in (*region.sources, *members):
         _print_source(console, view, source)
+
+
+def _quota(region: WatchedRegion) -> str:
+    """Return what the region may spend in a month, empty where there is no limit."""
+    limits = (
+        (region.requests_a_month, "requests"),
+        (region.bytes_a_month, "bytes"),
+        (region.units_a_month, "processing units"),
+    )
+    said = ", ".join(f"{limit:,.10g} {what}" for limit, what in limits if limit is not None)
+    return f"{said} a month (scarpwatch ledger {region.id} --cost)" if said else ""
 
 
 def _kept_back(summary: RegionSummary | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from db import counts, outbox
+from db import counts, outbox, platforms
 from db.engine import transaction
 from db.records import AlertRecord, Summary
 from detectors.types import Tier
@@ -18,6 +18,7 @@ from flows.cli import region_views
 from flows.cli.documents import alert_document, as_json
 from flows.cli.output import ago, minute, plain, some, styled, table
 from flows.cli.region_views import RegionView
+from flows.costs import refusal
 from flows.services import Services
 from flows.settings import Settings
 from flows.silence import silent_tracks
@@ -44,6 +45,10 @@ class Status:
     """By region: tracks whose newest expected look did not come, and when that was expected."""
     waiting: int
     """Digests and bulletins that have not arrived."""
+    put_off: Mapping[str, str]
+    """By region: why its looks wait, where it has spent its month."""
+    held: Mapping[str, int]
+    """By region: alerts that wait for a platform that is not approved."""
 
     def document(self) -> dict[str, Any]:
         """Return the status as JSON."""
@@ -57,6 +62,8 @@ class Status:
             "undelivered": [alert_document(record) for record in self.undelivered],
             "silent": as_json(self.silent),
             "bulletins_undelivered": self.waiting,
+            "put_off": dict(self.put_off),
+            "alerts_held": dict(self.held),
             "notes": [note for _, note in notes(self)],
         }
 
@@ -73,6 +80,8 @@ def load(services: Services) -> Status:
             for view in views
             if (tracks := silent_tracks(services, s, view.region))
         }
+        held = {view.region.id: len(platforms.held_alerts(s, view.region.id)) for view in views}
+    refused = {view.region.id: refusal(services, view.region) for view in views}
     return Status(
         services.clock.now(),
         tuple(views),
@@ -85,6 +94,8 @@ def load(services: Services) -> Status:
         services.settings,
         silent,
         sum(one.state != "delivered" for record in bulletins for one in record.deliveries),
+        {region: str(why) for region, why in refused.items() if why is not None},
+        {region: number for region, number in held.items() if number},
     )
 
 
@@ -103,6 +114,7 @@ def notes(status: Status) -> Iterator[tuple[str, str]]:
                 "warn",
                 f"{region.id}: silence from track {track}, expected {minute(expected)} UTC",
             )
+        yield from _kept_waiting(status, region.id)
         if not told(status.settings, region):
             yield "warn", f"{region.id}: no channel takes its alerts; nobody would be told"
     failed = status.summary.looks("failed")
@@ -119,6 +131,14 @@ def notes(status: Status) -> Iterator[tuple[str, str]]:
     given_up = status.summary.deliveries("abandoned")
     if given_up:
         yield "fail", f"{some(given_up, 'message')} given up: scarpwatch alerts resend ALERT"
+
+
+def _kept_waiting(status: Status, region_id: str) -> Iterator[tuple[str, str]]:
+    """Yield what a quota or an unknown platform keeps waiting in a region."""
+    if region_id in status.put_off:
+        yield "warn", status.put_off[region_id]
+    if waits := status.held.get(region_id, 0):
+        yield "warn", f"{region_id}: {some(waits, 'alert')} held: scarpwatch platforms"
 
 
 def print_status(console: Console, status: Status) -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from shapely.geometry import MultiPolygon, box
 
+from db import costs
 from detectors.errors import QuotaSpent
 from detectors.types import State
 from flows import confirming
@@ -58,6 +59,13 @@ def test_looks_are_found_rendered_and_judged(slope, hub) -> None:
     boxes = [tuple(call.body["input"]["bounds"]["bbox"]) for call in hub.at(PROCESS)]
     assert len(boxes) == PASSES * len(set(boxes))
     assert len(hub.at(TOKEN)) == 1
+    # What the region is charged with is what the service saw and charged.
+    with w.open() as s:
+        today = datetime.now(UTC).date()
+        spent = costs.spent_since(s, w.region.id, today)
+        (judged,) = (one for one in costs.list_costs(s, today, w.region.id) if one.work == "judge")
+    assert spent.requests == len(hub.calls)
+    assert judged.spent.units == pytest.approx(hub.charged) != 0
     for call in hub.at(PROCESS):
         asked = call.body["input"]["data"][0]["processing"]
         assert (asked["backCoeff"], asked["orthorectify"]) == ("GAMMA0_TERRAIN", True)
@@ -87,7 +95,7 @@ def test_a_spent_quota_lets_optical_checks_wait_uncounted(slope, monkeypatch) ->
     monkeypatch.setattr(confirming, "examine_pair", spent)
     w = slope()
     landslide = SimpleNamespace(id=uuid.uuid4(), state=State.SUSPECTED)
-    look = SimpleNamespace(id=uuid.uuid4(), item_id="look")
+    look = SimpleNamespace(id=uuid.uuid4(), item_id="look", source="hub/sentinel-2-l2a")
     outcome = confirming._attempt(w.services, w.region, landslide, look)
     assert w.sql("SELECT count(*) FROM optical_attempts") == [(0,)]
     assert (outcome.finding, outcome.state) == ("deferred", "suspected")

@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -19,7 +19,7 @@ TIME = sa.DateTime(timezone=True)
 
 _COLUMNS = (
     "name, geometry, sources, detectors, watch_from, min_area_m2, poll_every, priority, paused,"
-    " simulated, tags, removed_at"
+    " simulated, tags, requests_a_month, bytes_a_month, units_a_month, removed_at"
 )
 _NEW = ", ".join(f"NEW.{name.strip()}" for name in _COLUMNS.split(","))
 
@@ -73,6 +73,18 @@ def upgrade() -> None:
         _c("paused", sa.Boolean(), "Keeps its history and is not polled."),
         _c("simulated", sa.Boolean(), "A drill: what comes out goes out as Exercise."),
         _c("tags", WORDS, "For routing alerts to channels."),
+        _c(
+            "requests_a_month", sa.BigInteger(),
+            "Requests in a calendar month, UTC; null: no limit.", nullable=True,
+        ),
+        _c(
+            "bytes_a_month", sa.BigInteger(),
+            "Bytes fetched in a calendar month, UTC; null: no limit.", nullable=True,
+        ),
+        _c(
+            "units_a_month", sa.DOUBLE_PRECISION(),
+            "Processing units in a calendar month, UTC; null: no limit.", nullable=True,
+        ),
         _c(
             "removed_at", TIME, "When people stopped watching it; history stays.", nullable=True
         ),

@@ -43,6 +43,7 @@ from flows.catalogs.sentinel_hub.budget import Budget
 from flows.catalogs.sentinel_hub.kept import Kept
 from flows.catalogs.sentinel_hub.recipes import S1, Recipe, search_units
 from flows.catalogs.sentinel_hub.tokens import Access, Session
+from flows.meter import count
 
 #: An answer may take so many time-outs as a whole: bytes may drip without end.
 _WHOLE = 4
@@ -189,6 +190,7 @@ class _Client(SentinelHubDownloadClient):
                     continue
                 self._judge(request, status, told, body)
                 bill.charged = charged(told, units)
+                count(units=bill.charged)
             return read(body)
         raise AssertionError("the second round returns or raises")
 
@@ -199,6 +201,7 @@ class _Client(SentinelHubDownloadClient):
         place = _place(request)
         deadline = time.monotonic() + self._patience.timeout_s * _WHOLE
         body = bytearray()
+        count(requests=1)
         try:
             with requests.request(
                 request.request_type.value,
@@ -210,10 +213,13 @@ class _Client(SentinelHubDownloadClient):
                 allow_redirects=False,
             ) as response:
                 # What has come, not what was wished for: a full chunk of a drip takes for ever.
-                while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                    body += chunk
-                    if time.monotonic() > deadline or len(body) > _MOST_BYTES:
-                        raise TryAgain(f"{place} does not come to an end")
+                try:
+                    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                        body += chunk
+                        if time.monotonic() > deadline or len(body) > _MOST_BYTES:
+                            raise TryAgain(f"{place} does not come to an end")
+                finally:
+                    count(size=response.raw.tell())
                 return response.status_code, response.headers, bytes(body)
         except (requests.Timeout, ReadTimeoutError) as error:
             raise TryAgain(f"{place} timed out") from error

@@ -16,6 +16,7 @@ from sentinelhub.download.session import SentinelHubSession
 
 from detectors.errors import ConfigurationError
 from flows.catalogs.patience import Patience, TryAgain, as_object, retry_after
+from flows.meter import count
 
 #: A token is renewed this long before its end, or at three quarters of a short life.
 _SPARE_S = 60.0
@@ -91,6 +92,7 @@ class Session(SentinelHubSession):
         """
         url = self._access.token_url
         place = f"{urlsplit(url).hostname}{urlsplit(url).path}"
+        count(requests=1)
         try:
             response = requests.post(
                 url,
@@ -106,6 +108,7 @@ class Session(SentinelHubSession):
             raise TryAgain(f"{place} timed out") from error
         except requests.RequestException as error:
             raise TryAgain(f"{place} cannot be reached: {type(error).__name__}") from error
+        count(size=response.raw.tell())
         status = response.status_code
         if status in (requests.codes.request_timeout, 425, 429) or status >= 500:
             raise TryAgain(

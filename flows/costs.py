@@ -1,0 +1,92 @@
+"""What reading costs each region: stored as it is spent, and held against the region's quota."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+
+import structlog
+
+from db import costs
+from db.costs import Spending
+from db.engine import transaction
+from detectors.errors import DatabaseUnavailable, QuotaSpent
+from detectors.types import WatchedRegion
+from flows.meter import metering
+from flows.services import Services
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def charging(
+    services: Services, region_id: str, source: str, work: str, item_id: str = ""
+) -> Iterator[Callable[[], None]]:
+    """Charge a region for what the block asks of the network, also where the block fails.
+
+    Stored apart from what the block stores: spent is spent. The caller may call what is yielded
+    from time to time; a kill loses what was spent since.
+
+    Args:
+        services: what the step reaches the world through.
+        region_id: who pays.
+        source: ``catalogue/collection`` that is asked.
+        work: one of ``db.tables.WORK``.
+        item_id: the look it is for, empty where for none alone.
+    """
+    with metering() as meter:
+
+        def settle() -> None:
+            spent = meter.take()
+            if not spent:
+                return
+            try:
+                with transaction(services.engine) as s:
+                    costs.add_cost(
+                        s, region_id, datetime.now(UTC).date(), source, work, item_id,
+                        Spending(spent.requests, spent.bytes, spent.seconds, spent.units),
+                    )  # fmt: skip
+            except DatabaseUnavailable as error:
+                # The work itself meets the same fault and says so; its own error must not be lost.
+                log.warning("costs are not stored", region=region_id, reason=str(error))
+
+        try:
+            yield settle
+        finally:
+            settle()
+
+
+def month_of(moment: datetime) -> tuple[date, datetime]:
+    """Return the first day of a moment's month, and when the next one begins, UTC."""
+    first = moment.astimezone(UTC).date().replace(day=1)
+    year, month = divmod(first.year * 12 + first.month, 12)
+    return first, datetime(year, month + 1, 1, tzinfo=UTC)
+
+
+def refusal(services: Services, region: WatchedRegion) -> QuotaSpent | None:
+    """Return why a region may begin no look this month, None where it may.
+
+    Months go by the machine's clock, as leases do: a replay spends today.
+    """
+    limits = {
+        "requests": region.requests_a_month,
+        "bytes": region.bytes_a_month,
+        "units": region.units_a_month,
+    }
+    if not any(limit is not None for limit in limits.values()):
+        return None
+    first, renews = month_of(datetime.now(UTC))
+    with transaction(services.engine) as s:
+        spent = costs.spent_since(s, region.id, first)
+    for name, limit in limits.items():
+        used = getattr(spent, name)
+        if limit is not None and used >= limit:
+            what = "processing units" if name == "units" else name
+            return QuotaSpent(
+                f"{region.id} has spent its month: {used:,.10g} of {limit:,.10g} {what}; its looks "
+                f"wait until {renews:%Y-%m-%d}, or until {name}_a_month is raised in its file "
+                "and given to: scarpwatch regions add FILE",
+                renews,
+            )
+    return None
