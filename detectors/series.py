@@ -72,7 +72,7 @@ class Series:
         count = seen.sum(axis=(2, 3))
         total = np.where(seen, self.gamma0, 0.0).astype(np.float64).sum(axis=(2, 3))
         mean = np.maximum(total / np.maximum(count, 1), POWER_FLOOR)
-        enough = count >= MINIMUM_SEEN * self.gamma0[0, 0].size
+        enough = count >= MINIMUM_SEEN * math.prod(self.gamma0.shape[2:])
         # A look that shows one polarisation only is no look: both are judged together.
         enough &= enough.all(axis=1, keepdims=True)
         return np.where(enough, 10.0 * np.log10(mean), np.nan)

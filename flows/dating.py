@@ -191,8 +191,8 @@ def _history(services: Services, plan: Plan, track: str, done: Callable[[], None
             moments.append(items[0].sensed_at)
         except QuotaSpent:
             raise
-        except (ImageryUnavailable, NothingObserved, UnreadableRaster):
-            continue
+        except (ImageryUnavailable, NothingObserved, UnreadableRaster, LookupError):
+            continue  # LookupError: an item that lacks a band it was said to have
         finally:
             done()
     shape = (0, len(BANDS), 1, 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -57,7 +58,9 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def wait[Found](self, until: Callable[[], Found], seconds: float = 60) -> Found:
-        return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: until())
+        # A page that goes away while it is looked at is asked again.
+        gone = [StaleElementReferenceException]
+        return WebDriverWait(self.driver, seconds, 0.05, gone).until(lambda _: until())
 
     def shot(self, name: str, *, whole: bool = False) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)

@@ -155,3 +155,7 @@ def test_series_that_are_none_are_refused() -> None:
         Series("s", "t", (START, START), power)
     with pytest.raises(InvalidSeries, match="for 1 looks"):
         Series("s", "t", (START,), power)
+
+
+def test_a_place_that_no_look_shows_has_no_level() -> None:
+    assert Series("none", "T001", (), np.zeros((0, 2, 1, 0), np.float32)).level_db().shape == (0, 2)
