@@ -167,7 +167,12 @@ def _refusal(why: str, status: int = 400) -> JSONResponse:
 
 def _name_errors(app: FastAPI) -> None:
     """Answer faults of a request as such, in words that hold nothing of the database's own."""
-    from asyncpg.exceptions import DataError, InterfaceError, SyntaxOrAccessError
+    from asyncpg.exceptions import (
+        DataError,
+        InterfaceError,
+        InternalServerError,  # PostGIS, of values that it cannot take
+        SyntaxOrAccessError,
+    )
     from morecantile.errors import MorecantileError
     from tipg import errors
 
@@ -181,8 +186,8 @@ def _name_errors(app: FastAPI) -> None:
 
     app.add_exception_handler(errors.TiPgError, own)
     for kind in (
-        DataError, InterfaceError, SyntaxOrAccessError, MorecantileError, ValueError, TypeError,
-        LookupError, ArithmeticError,
+        DataError, InterfaceError, InternalServerError, SyntaxOrAccessError, MorecantileError,
+        ValueError, TypeError, LookupError, ArithmeticError,
     ):  # fmt: skip
         app.add_exception_handler(kind, others)
 

@@ -39,7 +39,7 @@ LIMITS = Limits(body=2**20, seconds=300.0)
 _LEAFLET = Path(js_lib_leaflet.__file__).parent / "static" / "js_lib_leaflet"
 
 
-def make_app(services: Services, names: Sequence[str] = ()) -> Guard:
+def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
     """Return the ASGI application.
 
     Args:
@@ -89,7 +89,7 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Guard:
         },
     )  # fmt: skip
     # Outside of everything, so that what breaks goes out with the headers too.
-    return Guard(Headers(made), LIMITS, headers={})
+    return Headers(Guard(made, LIMITS, headers={}))
 
 
 class _Files(StaticFiles):
