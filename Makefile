@@ -13,7 +13,7 @@ ONLY ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo drill test coverage check check-data bench-sar bench-models lock notices clean
+.PHONY: help setup demo drill test coverage check audit fuzz check-data bench-sar bench-models lock notices clean
 
 help:  ## List the targets
 	@echo 'Scarpwatch: make TARGET'
@@ -44,6 +44,13 @@ check: setup  ## Style, types, layers, lock, notices, file sizes
 	$(BIN)/mypy --strict infra/*.py
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python infra/check_repository.py
+
+audit: setup  ## Known faults of the locked packages: ADVISORIES=folder or zip; no network
+	@$(BIN)/python infra/audit.py $(ADVISORIES)
+
+fuzz: setup  ## Fire at every listening service: EXAMPLES=500 of each operation
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),500) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/fuzz \
+	  -o timeout=7200
 
 check-data: setup  ## Checks on data that may not be shipped: DATA=folder, ONLY=words
 	@sh infra/check_data.sh '$(DATA)' '$(ONLY)'

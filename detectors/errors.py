@@ -19,6 +19,7 @@
     │   ├── NotEnoughLooks          the pre stack is too short to judge a look
     │   ├── InvalidRegion           a region file that cannot be watched
     │   ├── InvalidMap              a vector file that holds nothing of what was asked for
+    │   │   └── HostileFile           (also an UnreadableRaster) made to do harm, or beyond bounds
     │   ├── InvalidArchive          a folder that is no archive or holds nothing usable
     │   ├── InvalidPatches          labelled pictures that cannot be scored or learnt from
     │   ├── InvalidSeries           a series of looks, or its labels, that cannot be read
@@ -145,6 +146,13 @@ class InvalidRegion(PermanentError):
 
 class InvalidMap(PermanentError):
     """A vector file that cannot be read, or holds nothing of what was asked for."""
+
+
+class HostileFile(UnreadableRaster, InvalidMap):
+    """A file that points elsewhere, unpacks or nests without end, or claims more than can be read.
+
+    It is refused before anything reads it; the message names the file and the bound.
+    """
 
 
 class InvalidArchive(PermanentError):

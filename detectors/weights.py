@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from detectors.errors import ConfigurationError, InvalidWeights
@@ -139,7 +139,7 @@ def describe(name: str, folder: Path = MODELS) -> Model:
     except FileNotFoundError:
         known = ", ".join(sorted(p.parent.name for p in folder.glob(f"*/{DESCRIPTION}")))
         raise ConfigurationError(f"no model {name!r}; known: {known or 'none'}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidWeights(f"{path} is no JSON: {error}; {_MEND}") from None
     try:
         return _model(document, path.parent)
@@ -175,6 +175,8 @@ def _members(assets: Mapping[str, Any], folder: Path) -> Iterator[Member]:
         if "mlm:weights" not in asset["roles"]:
             continue
         own = asset["scarpwatch:member"]
+        if PurePath(asset["href"]).name != asset["href"].removeprefix("./"):
+            raise ValueError(f"href {asset['href']!r}, which is no file beside it")
         yield Member(
             name=name,
             network=Network(own["architecture"], own["encoder"], own["options"]),

@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors.errors import InvalidMatrix
 from detectors.training.confusion import Confusion
+from flows.hostile import plain_file
 
 
 def read_confusion(path: Path) -> Confusion:
@@ -24,7 +25,7 @@ def read_confusion(path: Path) -> Confusion:
             twice, or a count is missing, negative or no finite number; names the line.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = plain_file(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise InvalidMatrix(f"{path}: the file is not there") from None
     except UnicodeDecodeError:

@@ -25,6 +25,7 @@ from flows.catalogs.footprints import raster_footprint
 from flows.catalogs.properties import absolute, href_path
 from flows.catalogs.stac import StacCatalogue
 from flows.elevation_pieces import Piece, onto_grid, own_grid, read_piece
+from flows.hostile import open_raster
 from flows.rasters import named, open_href
 
 #: Names catalogues give the asset that holds the heights.
@@ -96,7 +97,7 @@ def read_elevation(
         NothingObserved: it does not reach the grid.
     """
     try:
-        with rasterio.open(path) as dataset:
+        with open_raster(path, whole=grid is None) as dataset:
             told = _vertical(dataset, vertical, path.name)
             grid = grid or own_grid(dataset, path.name)
             piece = read_piece(dataset, grid, missing, path.name)

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from alerts.feed import EXERCISES
 from detectors.errors import ScarpwatchError
+from flows.guarding import Guard
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ _PACKED_FROM = 500
 
 def make_app(
     folder: Path, refresh: Callable[[], object] | None = None, every_s: float = 60
-) -> Starlette:
+) -> Guard:
     """Return the ASGI application.
 
     Args:
@@ -63,7 +64,7 @@ def make_app(
     async def answer(request: Request) -> Response:
         return await asyncio.to_thread(_answer, folder, request)
 
-    return Starlette(routes=[Route("/{path:path}", answer)], lifespan=lifespan)
+    return Guard(Starlette(routes=[Route("/{path:path}", answer)], lifespan=lifespan))
 
 
 async def _keep_fresh(refresh: Callable[[], object], every_s: float) -> None:
@@ -94,7 +95,6 @@ def _answer(folder: Path, request: Request) -> Response:
         "Last-Modified": format_datetime(changed, usegmt=True),
         "Cache-Control": "no-cache",
         "Vary": "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
     }
     if _known(request, tag, changed):
         return Response(status_code=304, headers=headers)

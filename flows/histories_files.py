@@ -10,6 +10,7 @@ import pandas as pd
 
 from detectors.errors import InvalidSeries
 from detectors.seasons import Values
+from flows.hostile import plain_file
 
 TIME = "time"
 
@@ -25,7 +26,7 @@ def read_history(path: Path, column: str) -> tuple[tuple[datetime, ...], Values]
         InvalidSeries: the file, a column, a time or a number cannot be read; names it.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(plain_file(path), compression=None)
     except (OSError, ValueError) as error:
         raise InvalidSeries(f"{path}: cannot be read ({error})") from None
     for name in (TIME, column):

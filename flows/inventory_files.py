@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +24,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import ConfigurationError, InvalidMap
 from detectors.inventories import MappedLandslide
+from flows.hostile import parquet_file, read_toml, read_vector, vector_file
 
 #: What a column can be told to hold.
 FIELDS: Mapping[str, str] = {
@@ -111,7 +111,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         ConfigurationError: no TOML, or a key that nobody reads.
     """  # noqa: D205
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = read_toml(path)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path.name} cannot be read as TOML: {error}") from None
     known = {"columns", "crs", "dates", "layer", "licence", "author", "source", "name"}
@@ -188,13 +188,13 @@ def _frame(path: Path, how: Layout) -> tuple[Any, str]:
     pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": "NO"})
     try:
         if path.suffix.lower() in _PARQUET:
-            return geopandas.read_parquet(path), path.name
-        layers = [str(name) for name, _ in pyogrio.list_layers(path)]
+            return geopandas.read_parquet(parquet_file(path)), path.name
+        layers = [str(name) for name, _ in pyogrio.list_layers(vector_file(path))]
         if how.layer is None and len(layers) > 1:
             raise InvalidMap(f"{path.name} has several layers: say --layer, {', '.join(layers)}")
         if how.layer is not None and how.layer not in layers:
             raise InvalidMap(f"{path.name} has no layer {how.layer!r}; it has {', '.join(layers)}")
-        frame = pyogrio.read_dataframe(path, layer=how.layer or layers[0])
+        frame = read_vector(path, how.layer or layers[0])
     except (DataSourceError, DataLayerError, OSError, ValueError) as error:
         raise InvalidMap(f"{path.name} cannot be read: {error}") from None
     finally:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 import shapely
 from numpy.typing import NDArray
 from rasterio import features
@@ -23,6 +22,7 @@ from db.engine import transaction
 from db.inventories import StoredLandslide
 from detectors.errors import InvalidSamples, UnreadableRaster
 from flows.files import write_whole
+from flows.hostile import open_raster
 
 #: Values of a mask.
 BACKGROUND, LANDSLIDE, UNKNOWN = 0, 1, 255
@@ -75,7 +75,7 @@ def write_mask(
             if one.area_m2 is not None
         ]
     try:
-        with rasterio.open(raster) as dataset:
+        with open_raster(raster, whole=True) as dataset:
             crs, transform, size = dataset.crs, dataset.transform, dataset.shape
     except RasterioError as error:
         raise UnreadableRaster(f"{raster.name} cannot be read: {error}") from None

@@ -20,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from db.exposure import MapFeature
 from detectors.errors import InvalidMap
 from detectors.exposure import Thing
+from flows.hostile import parquet_file, read_vector, vector_file
 
 if TYPE_CHECKING:
     import geopandas
@@ -120,8 +121,9 @@ def layers_of(path: Path, reading: Reading) -> tuple[str | None, ...]:
     import pyogrio
     from pyogrio.errors import DataSourceError
 
+    source = vector_file(path)
     try:
-        known = [str(name) for name, _ in pyogrio.list_layers(path)]
+        known = [str(name) for name, _ in pyogrio.list_layers(source)]
     except DataSourceError as error:
         raise InvalidMap(f"{path.name} is no vector file that can be read ({error})") from None
     if reading.layer is None:
@@ -218,9 +220,9 @@ def _frame(path: Path, layer: str | None, reading: Reading) -> geopandas.GeoData
 
     try:
         if path.suffix.lower() in _PARQUET:
-            frame = geopandas.read_parquet(path)
+            frame = geopandas.read_parquet(parquet_file(path))
         else:
-            frame = geopandas.read_file(path, layer=layer)
+            frame = read_vector(path, layer)
     except (DataSourceError, DataLayerError, OSError, ValueError) as error:
         raise InvalidMap(f"{path.name} cannot be read: {error}") from None
     if not isinstance(frame, geopandas.GeoDataFrame) or frame.geometry.isna().all():

@@ -12,13 +12,20 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from flows.archive.publish import connection_arguments
+from flows.guarding import Guard
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = structlog.get_logger()
 
 SCHEMA = "analysts"
 #: What is served, the column that ``datetime`` asks, and the one that names a feature. A view whose
@@ -34,11 +41,13 @@ COLLECTIONS = {
 }
 #: A feature service that is minutes behind misleads whoever looks at a fresh alert.
 CACHE = "no-cache"
+#: Of a filter: its letters, and brackets inside each other.
+LONGEST_FILTER, DEEPEST_FILTER = 4_000, 10
 #: How often extents are looked up anew, seconds.
 RENEW_S = 300
 
 
-def make_app(database_url: str) -> FastAPI:
+def make_app(database_url: str) -> Guard:
     """Return the ASGI application.
 
     Args:
@@ -56,7 +65,6 @@ def make_app(database_url: str) -> FastAPI:
     from fastapi.responses import RedirectResponse
     from tipg.collections import register_collection_catalog
     from tipg.database import close_db_connection, connect_to_db
-    from tipg.errors import DEFAULT_STATUS_CODES, add_exception_handlers
     from tipg.factory import Endpoints
     from tipg.middleware import CacheControlMiddleware, CatalogUpdateMiddleware
     from tipg.openapi import _update_openapi
@@ -95,8 +103,9 @@ def make_app(database_url: str) -> FastAPI:
         db_settings=collections,
     )
     app.add_middleware(JsonOnly)
-    add_exception_handlers(app, DEFAULT_STATUS_CODES)
-    return app
+    app.add_middleware(BoundedFilter)
+    _name_errors(app)
+    return Guard(app)
 
 
 class JsonOnly:
@@ -114,6 +123,75 @@ class JsonOnly:
             )
             scope = {**scope, "headers": kept, "query_string": asked}
         await self.app(scope, receive, send)
+
+
+class BoundedFilter:
+    """Refuses filters (CQL2) that cannot be read, and those that would be read for ever.
+
+    The parser takes twice as long for each bracket that is left open, and nothing else runs
+    meanwhile.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look at the filter of a request."""
+        if scope["type"] == "http":
+            asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            for name, text in asked:
+                if name == "filter" and (wrong := _filter_fault(text)):
+                    await _refusal(wrong)(scope, receive, send)
+                    return
+        await self.app(scope, receive, send)
+
+
+def _filter_fault(text: str) -> str:
+    """Return what is wrong with a filter, empty for nothing."""
+    from cql2 import Expr
+
+    depth = deepest = 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        deepest = max(deepest, depth)
+    if len(text) > LONGEST_FILTER or deepest > DEEPEST_FILTER:
+        return f"a filter has {LONGEST_FILTER} letters and {DEEPEST_FILTER} brackets at most"
+    try:
+        Expr(Expr(text).to_json())
+    except Exception:  # noqa: BLE001 - the parser raises nothing more precise
+        return "the filter cannot be read as CQL2"
+    return ""
+
+
+def _refusal(why: str, status: int = 400) -> JSONResponse:
+    return JSONResponse({"detail": why}, status)
+
+
+def _name_errors(app: FastAPI) -> None:
+    """Answer faults of a request as such, in words that hold nothing of the database's own."""
+    from asyncpg.exceptions import (
+        DataError,
+        InterfaceError,
+        InternalServerError,  # PostGIS, of values that it cannot take
+        SyntaxOrAccessError,
+    )
+    from morecantile.errors import MorecantileError
+    from tipg import errors
+
+    def own(_: Request, error: Exception) -> JSONResponse:
+        status = errors.DEFAULT_STATUS_CODES.get(type(error), 400)
+        return _refusal(str(error), status if status < 500 else 422)
+
+    def others(request: Request, error: Exception) -> JSONResponse:
+        log.info("a request was refused", path=request.url.path, reason=type(error).__name__)
+        return _refusal("a value of the request cannot be read, or names nothing there is")
+
+    app.add_exception_handler(errors.TiPgError, own)
+    for kind in (
+        DataError, InterfaceError, InternalServerError, SyntaxOrAccessError, MorecantileError,
+        ValueError, TypeError, LookupError, ArithmeticError,
+    ):  # fmt: skip
+        app.add_exception_handler(kind, others)
 
 
 def _address(database_url: str) -> str:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -31,6 +30,7 @@ from detectors.training.dataset import (
     split_of_groups,
 )
 from detectors.types import BoolArray, FloatArray
+from flows.hostile import open_raster
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff"})
 #: The last chunk of every PNG. GDAL reads one that breaks off without a word and makes the rest up.
@@ -218,7 +218,7 @@ def _read(path: Path) -> FloatArray:
             raise InvalidPatches(f"{path}: cannot be read (the file breaks off)")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as raster:
+            with open_raster(path, whole=True) as raster:
                 seen = [
                     index
                     for index, meaning in enumerate(raster.colorinterp, start=1)

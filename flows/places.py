@@ -25,6 +25,7 @@ from rasterio.windows import Window
 from detectors.errors import InvalidSamples, MissingBand, UnreadableRaster
 from detectors.training.bands import Band
 from detectors.types import FloatArray, Grid
+from flows.hostile import open_raster
 
 #: Names that files carry for what recipes call otherwise.
 _ALIASES = {"dem": "elevation", "dtm": "elevation", "dsm": "surface", "nDSM": "canopy_height"}
@@ -219,11 +220,11 @@ def open_place(
 
 @contextmanager
 def _open(path: Path) -> Iterator[rasterio.DatasetReader]:
-    try:
-        dataset = rasterio.open(path)
-    except RasterioError as error:
-        raise UnreadableRaster(f"{path}: cannot be read ({error})") from None
-    with dataset:
+    with ExitStack() as stack:
+        try:
+            dataset = stack.enter_context(open_raster(path))
+        except RasterioError as error:
+            raise UnreadableRaster(f"{path}: cannot be read ({error})") from None
         if dataset.crs is None:
             raise UnreadableRaster(f"{path}: no coordinate reference system; georeference it")
         yield dataset

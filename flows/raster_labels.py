@@ -9,7 +9,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import rasterio
 import shapely
 from numpy.typing import NDArray
 from rasterio import features
@@ -23,6 +22,7 @@ from detectors.training.losses import UNKNOWN
 from detectors.training.raster_recipes import BACKGROUND, RasterRecipe
 from detectors.training.tiles import Codes
 from detectors.types import Grid
+from flows.hostile import open_raster
 from flows.stacks import RASTERS, connected, read_vectors
 
 
@@ -139,7 +139,7 @@ def _words(classes: Sequence[str], recipe: RasterRecipe) -> dict[str, int]:
 
 def _raster(path: Path, grid: Grid) -> NDArray[np.float32]:
     try:
-        with rasterio.open(path) as dataset:
+        with open_raster(path) as dataset:
             if dataset.crs is None:
                 raise InvalidSamples(f"{path}: no coordinate reference system; georeference it")
             with WarpedVRT(

@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import InvalidSamples
 from detectors.training.outlines import Overlap, overlap
+from flows.hostile import vector_file
 from flows.stacks import read_vectors
 
 
@@ -21,7 +22,7 @@ def compare(lines: Path, outlines: Path) -> Overlap:
         InvalidSamples: a file cannot be read, or holds something else.
     """
     try:
-        crs = CRS.from_string(pyogrio.read_info(outlines)["crs"])
+        crs = CRS.from_string(pyogrio.read_info(vector_file(outlines))["crs"])
     except (DataSourceError, DataLayerError, TypeError) as error:
         raise InvalidSamples(f"{outlines}: cannot be read ({error})") from None
     polygons = _parts(outlines, crs, "Polygon")

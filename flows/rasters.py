@@ -19,6 +19,7 @@ from affine import Affine
 from rasterio import features
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window, from_bounds
 from shapely.geometry import box
@@ -28,6 +29,7 @@ from detectors.errors import ImageryUnavailable, UnreadableRaster
 from detectors.projections import to_projected
 from detectors.types import Acquisition, BoolArray, Grid
 from flows.catalogs.base import Catalogue, Renderer
+from flows.hostile import REMOTE_DRIVERS, check_raster_size
 from flows.meter import GDAL_COUNTS
 
 #: Ground around a region that is read too, so that wide shifts can be told from landslides, m.
@@ -110,12 +112,15 @@ def open_href(href: str, where: str, catalogue: Catalogue) -> Iterator[rasterio.
             for renew in (False, True):
                 rasterio.env.setenv(CPL_VSIL_CURL_USE_HEAD=not renew)
                 try:
-                    dataset = rasterio.open(catalogue.sign(href, renew=renew))
+                    signed = catalogue.sign(href, renew=renew)
+                    # Unlike ``rasterio.open``, the reader itself takes more than one driver.
+                    dataset = DatasetReader(signed, driver=list(REMOTE_DRIVERS))
                     break
                 except RasterioIOError as error:
                     if renew or "403" not in str(error):
                         raise
             with dataset:
+                check_raster_size(dataset, where)
                 yield dataset
     except RasterioError as error:
         raise named(error, where, remote="://" in href) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from detectors import registry
 from detectors.errors import InvalidRegion
 from detectors.types import WatchedRegion
 from flows.catalogs.registry import split_source
+from flows.hostile import read_json
 
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 #: Largest region we take in one piece, degrees of bounding box: a country, not a hemisphere.
@@ -64,7 +64,7 @@ def read_region(
         InvalidRegion: what is wrong and how to mend it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = read_json(path)
         return region_of(document, path.stem, watch_from, default_sources, strict=strict)
     except OSError as error:
         raise InvalidRegion(f"{path}: {error.strerror}") from None

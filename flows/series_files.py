@@ -22,6 +22,7 @@ import numpy as np
 from detectors.errors import InvalidSeries
 from detectors.series import Series
 from detectors.types import SAME_PASS, FloatArray
+from flows.hostile import plain_file, read_json
 
 COLUMNS = ("datetime", "burst_id", "site_id", "vv", "vh")
 #: Far more than a list of pixels takes; the default of ``csv`` is 128 KiB.
@@ -59,7 +60,7 @@ def read_sites(path: Path) -> Mapping[str, Site]:
         InvalidSeries: no GeoJSON, a site without number or label, or two labels for one site.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
         features = [feature["properties"] for feature in document["features"]]
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidSeries(f"{path}: no GeoJSON of sites ({error!r})") from None
@@ -124,7 +125,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a table that has the columns, at least one."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with plain_file(path).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidSeries(f"{path.name}: no CSV ({error})") from None

@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from detectors.errors import InvalidSamples, UnreadableRaster
 from detectors.types import FloatArray
+from flows.hostile import open_raster, read_vector
 
 #: Endings of label files that are rasters; all others are taken for polygons.
 RASTERS = frozenset({".tif", ".tiff", ".png", ".img", ".vrt"})
@@ -79,7 +80,7 @@ def read_stack(path: Path) -> Stack:
         UnreadableRaster: broken, or without a place on the ground.
     """
     try:
-        with rasterio.open(path) as dataset:
+        with open_raster(path, whole=True) as dataset:
             if dataset.crs is None:
                 raise UnreadableRaster(f"{path}: no coordinate reference system; georeference it")
             values = dataset.read(masked=True, out_dtype="float32").filled(np.nan)
@@ -160,7 +161,7 @@ def read_vectors(path: Path, crs: CRS) -> gpd.GeoDataFrame:
         InvalidSamples: no vector file, without places, or without a coordinate system.
     """
     try:
-        frame = gpd.read_file(path)
+        frame = read_vector(path)
         if not isinstance(frame, gpd.GeoDataFrame):
             raise InvalidSamples(f"{path}: a table without places; wanted are points or polygons")
         if frame.crs is None:
@@ -172,7 +173,7 @@ def read_vectors(path: Path, crs: CRS) -> gpd.GeoDataFrame:
 
 def _label_raster(path: Path, stack: Stack) -> Codes:
     try:
-        with rasterio.open(path) as dataset:
+        with open_raster(path, whole=True) as dataset:
             band = dataset.read(1, masked=True)
             shape, transform = dataset.shape, dataset.transform
     except RasterioError as error:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 import shapely
 from numpy.typing import NDArray
 from pyproj import Geod
@@ -35,6 +34,7 @@ from detectors.errors import InvalidSamples, NothingObserved, UnreadableRaster
 from detectors.size_frequency import PowerLaw
 from detectors.types import Grid, State, WatchedRegion
 from flows.elevation import read_elevation
+from flows.hostile import open_raster
 
 #: A month is known where the bracket is no longer than this.
 MONTH_KNOWN = timedelta(days=31)
@@ -300,7 +300,7 @@ def _terrain(path: Path, found: Sequence[_One]) -> tuple[tuple[Share, ...], tupl
 
 def _land_cover(path: Path, names: Mapping[str, str], found: Sequence[_One]) -> tuple[Share, ...]:
     try:
-        with rasterio.open(path) as dataset:
+        with open_raster(path, whole=True) as dataset:
             if dataset.crs is None or dataset.crs.to_epsg() is None:
                 raise UnreadableRaster(f"{path.name}: its system has no EPSG code; warp it to one")
             grid = Grid(dataset.crs.to_epsg(), dataset.transform, dataset.height, dataset.width)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from detectors.errors import UnreadableRaster
+from flows.hostile import open_raster
 
 #: Tiles of crops as small as the demo's would otherwise be mostly padding.
 _SMALL_BLOCK, _BLOCK = 128, 512
@@ -57,7 +58,7 @@ def read_raster(path: Path, *, mask: bool = False) -> Raster:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as dataset:
+            with open_raster(path, whole=True) as dataset:
                 epsg = _check(dataset, "uint8" if mask else "float32")
                 values = dataset.read(1)
                 transform, nodata = dataset.transform, dataset.nodata

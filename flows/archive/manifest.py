@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.errors import InvalidArchive
+from flows.hostile import read_json
 
 SCHEMA = "scarpwatch-archive/1"
 MANIFEST, COLLECTION, PROVENANCE = "archive.json", "collection.json", "PROVENANCE.md"
@@ -123,7 +124,7 @@ def open_archive(path: Path) -> Archive:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise InvalidArchive(f"{path.name} cannot be read: {error}") from error
     if not isinstance(content, dict):

@@ -7,7 +7,6 @@ no rasters. STAC catalogues and collections are no items. No href is followed.
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from detectors.errors import ConfigurationError, UnusableItem
+from detectors.errors import ConfigurationError, HostileFile, UnusableItem
 from detectors.types import Acquisition
 from flows.catalogs.items import scene_name, to_acquisition
 from flows.catalogs.missions import is_known
 from flows.catalogs.properties import printable
 from flows.catalogs.searching import name_of
+from flows.hostile import read_json
 
 ENDINGS = frozenset({".json", ".geojson"})
 #: Keys under which services that know no STAC list their products, and what names one there.
@@ -104,12 +104,12 @@ def examine(path: Path) -> Findings:
         found.files += 1
         name = str(file.relative_to(path)) if path.is_dir() else file.name
         try:
-            document = json.loads(file.read_text("utf-8-sig"))
+            document = read_json(file)
         except OSError as error:
             found.unreadable.append(Reason(name, name, f"cannot be read: {error.strerror}"))
             continue
-        except RecursionError:
-            found.unreadable.append(Reason(name, name, "not JSON: nested too deep"))
+        except HostileFile as error:
+            found.unreadable.append(Reason(name, name, f"not JSON: {error}"))
             continue
         except ValueError as error:
             found.unreadable.append(Reason(name, name, f"not JSON: {error}"))

@@ -23,6 +23,7 @@ from flows.cli.exporting import export
 from flows.cli.exposure import app as exposure_app
 from flows.cli.feeds import app as feed_app
 from flows.cli.health import doctor, status
+from flows.cli.health_service import app as health_app
 from flows.cli.inventories import app as inventories_app
 from flows.cli.inventories import import_file
 from flows.cli.landslides import app as landslides_app
@@ -116,6 +117,7 @@ for group, name, panel in (
     (recipes_app, "recipes", LEARN),
     (models_app, "models", LEARN),
     (catalogs_app, "catalogs", KEEP),
+    (health_app, "health", KEEP),
     (database_app, "db", KEEP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel, no_args_is_help=True)

@@ -10,6 +10,7 @@ import typer
 
 from detectors.errors import ConfigurationError, ScarpwatchError
 from flows.cli.database_roles import app as roles_app
+from flows.cli.database_saving import backup, restore
 from flows.cli.options import AsJson
 from flows.cli.output import details, emit, plain, screen, table
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The database: a private PostGIS, or the one that is set.")
 app.add_typer(roles_app, name="roles")
+app.command()(backup)
+app.command()(restore)
 
 ELSEWHERE = "SCARPWATCH_DATABASE_URL names another server; starting and stopping it is its own"
 

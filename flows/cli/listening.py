@@ -8,20 +8,20 @@ import sys
 from typing import Any
 
 
-def serve_until_told(application: Any, listener: socket.socket, **options: Any) -> None:
+def serve_until_told(application: Any, listener: socket.socket) -> None:
     """Answer requests until SIGINT or SIGTERM, which is no failure.
 
     Args:
         application: ASGI.
         listener: bound already; what has been printed of its address is flushed.
-        options: more for ``uvicorn.Config``.
     """
     import uvicorn
 
+    from flows.guarding import OPTIONS
+
     config = uvicorn.Config(
-        application, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=3,
-        **options,
-    )  # fmt: skip
+        application, log_config=None, access_log=False, timeout_graceful_shutdown=3, **OPTIONS
+    )
     sys.stdout.flush()
     # uvicorn raises the signal again when it has finished; ending on request is no failure.
     for kind in (signal.SIGINT, signal.SIGTERM):

@@ -105,7 +105,7 @@ def serve_page(
             shown = f"[{host}]" if ":" in host else host
             screen().print(f"http://{shown}:{listener.getsockname()[1]}/", soft_wrap=True)
             screen().print("Ctrl-C ends")
-            serve_until_told(application, listener, server_header=False)
+            serve_until_told(application, listener)
 
 
 @app.command()

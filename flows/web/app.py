@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from detectors.errors import ScarpwatchError
+from flows.guarding import Guard, Limits
 from flows.services import Services
 from flows.web.accounts import Accounts
 from flows.web.guards import Headers, Problem
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 
 #: Names under which a browser on this machine asks.
 LOCAL = ("127.0.0.1", "localhost", "::1")
+#: Pictures wait for their turn to be drawn; forms read less than a body may have.
+LIMITS = Limits(body=2**20, seconds=300.0)
 _LEAFLET = Path(js_lib_leaflet.__file__).parent / "static" / "js_lib_leaflet"
 
 
@@ -99,7 +102,7 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
         },
     )  # fmt: skip
     # Outside of everything, so that what breaks goes out with the headers too.
-    return Headers(made)
+    return Headers(Guard(made, LIMITS, headers={}))
 
 
 class _Files(StaticFiles):

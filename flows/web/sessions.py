@@ -127,9 +127,13 @@ class Sessions:
         try:
             given = dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=20))
         except ValueError:
-            raise Problem(400, "That is no form", "Go back and send it again.") from None
+            given = {"": "\x00"}
+        # No text of the database holds a zero byte.
+        if any("\x00" in value for value in given.values()):
+            raise Problem(400, "That is no form", "Go back and send it again.")
         word = _word(request)
-        if not word or not hmac.compare_digest(given.get("token", ""), self.token(word)):
+        told = given.get("token", "").encode(errors="replace")
+        if not word or not hmac.compare_digest(told, self.token(word).encode()):
             raise _foreign()
         return given
 

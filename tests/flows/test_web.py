@@ -159,6 +159,7 @@ def test_a_verdict_that_says_nothing_is_sent_back_with_its_words(
     own = token(client.get(f"/landslides/{landslide.id}"))
     for fields, wrong in (
         ({"verdict": "melt"}, "Choose a verdict."),
+        ({"reason": "zero \x00 byte"}, "That is no form"),
         ({"reason": "  "}, "needs a reason"),
         ({"verdict": "reopen", "reason": "kept words"}, "is suspected already"),
     ):
