@@ -18,13 +18,13 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from xml.parsers import expat
 
-import rasterio
-from rasterio.io import DatasetReader
-
 from detectors.errors import HostileFile
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
 
 #: Raster formats that hold pixels. Left out is whatever points elsewhere or computes: VRT and its
 #: functions, tile indices, web services, archives of other files.
@@ -38,8 +38,8 @@ REMOTE_DRIVERS = ("GTiff", "COG", "JP2OpenJPEG")
 VECTOR_DRIVERS = frozenset(
     {
         "GPKG", "SQLite", "GeoJSON", "GeoJSONSeq", "TopoJSON", "ESRIJSON", "JSONFG", "FlatGeobuf",
-        "ESRI Shapefile", "KML", "GML", "GPX", "GeoRSS", "CSV", "OSM", "MapInfo File", "DXF",
-        "ODS", "XLSX",
+        "ESRI Shapefile", "KML", "LIBKML", "GML", "GPX", "GeoRSS", "CSV", "OSM", "MapInfo File",
+        "DXF", "ODS", "XLSX",
     }
 )  # fmt: skip
 #: Pixels of one band, read window by window: 100,000 x 100,000.
@@ -87,7 +87,7 @@ def plain_file(path: Path) -> Path:
         raise HostileFile(f"{text}: no file on this machine; fetch it first, and name the copy")
     # What is not there harms nobody: whoever reads it says so.
     if path.exists() and not path.is_file():
-        raise HostileFile(f"{text}: no plain file")
+        raise HostileFile(f"{text} cannot be read: no plain file")
     return path.absolute()
 
 
@@ -298,6 +298,10 @@ def open_raster(path: Path, *, whole: bool = False) -> Iterator[DatasetReader]:
         HostileFile: no plain file, a format that points elsewhere, or beyond all bounds.
         RasterioError: it is damaged, or no raster.
     """
+    # GDAL takes a second to load, which a list of regions need not wait for.
+    import rasterio
+    from rasterio.io import DatasetReader
+
     found = plain_file(path)
     if found.exists():
         with found.open("rb") as file:

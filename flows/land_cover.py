@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from detectors.errors import ConfigurationError, UnreadableRaster
 from detectors.land_cover import commonest
 from detectors.types import LandCover
+from flows.hostile import open_raster
 from flows.settings import LandCoverSettings
 
 
@@ -50,7 +51,7 @@ class LandCoverMap:
         if not path.exists():
             raise ConfigurationError(f"[land_cover] file: {path.name} is not there")
         try:
-            with rasterio.open(path) as dataset:
+            with open_raster(path) as dataset:
                 return self._read(dataset, outline, path)
         except RasterioError as error:
             raise UnreadableRaster(f"{path.name} cannot be read: {error}") from None

@@ -26,6 +26,7 @@ from flows.archive.publish import migrate
 from flows.catalogs.registry import split_source
 from flows.catalogs.stac import StacCatalogue
 from flows.export_rows import UNSTATED
+from flows.guarding import Guard
 from flows.services import Services
 from flows.stac_items import COLLECTIONS, Places, make_collection, make_item
 
@@ -158,11 +159,12 @@ def make_app(services: Services, base_url: str, renew_s: float = RENEW_S) -> Any
         except TransientError as error:
             log.warning("stac is not brought up to date", reason=str(error))
 
-    return stac_api(
+    api = stac_api(
         _address(services), "scarpwatch", "Scarpwatch",
         "Composites and score maps of judged looks",
         [Route(f"{FILES}/{{path:path}}", file)], renew=(renew, renew_s),
     )  # fmt: skip
+    return Guard(api)
 
 
 def _named(services: Services, asked: str) -> Path | None:

@@ -196,7 +196,7 @@ def test_a_landslide_that_changed_meanwhile_is_judged_again(world: OpticalWatch)
             landslide, revision=2, geometry=MultiPolygon([outline().buffer(1e-4)]), cause="grown"
         )
         store.store_landslide(s, grown)
-    outcome = confirming._store(world.services, region(), look, check)
+    outcome = confirming._store(world.services, region(), look, check, ())
     assert outcome.finding == "deferred"
     assert world.findings(landslide) == []
     world.confirm(5)

@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from db import store
 from db.engine import transaction
+from detectors import weights
 from detectors.errors import InvalidWeights
 from detectors.types import Finding, Sensor, State, Tier
-from flows import examining, rasters, surveying
+from flows import rasters
 from flows.confirming import confirm_due
 from flows.steps import detect_due
 from tests.optical_watch import DEBRIS, EVENT, OpticalWatch, drill_channel
@@ -174,8 +175,7 @@ def test_weights_that_do_not_fit_cost_neither_checks_nor_looks(
         def garbled(name: str, _folder: Path) -> None:
             raise InvalidWeights(f"{name} is garbled")
 
-        broken.setattr(examining, "describe", garbled)
-        broken.setattr(surveying, "describe", garbled)
+        broken.setattr(weights, "describe", garbled)
         outcome = world.confirm(5)
     assert outcome.checks[0].finding == "deferred"
     assert outcome.looks[0].state == "due"

@@ -54,7 +54,8 @@ def test_every_client_reads_it(
         assert table.crs == "EPSG:4326"
         assert {"simulated", "exercise"} <= set(table.columns)
         assert len(table) == {"landslides_confirmed": 1}.get(name.split(".")[1], 3)
-    (mapped,) = pyogrio.read_dataframe(f"OAPIF:{url}", layer=NAMES[-1]).to_dict("records")
+    table = pyogrio.read_dataframe(f"OAPIF:{url}", layer=f"{SCHEMA}.inventory_landslides")
+    (mapped,) = table.to_dict("records")
     assert (mapped["inventory"], mapped["licence"]) == ("survey", "CC BY 4.0")
     said = run_qgis("open_features.py", url, *NAMES)
     for name in NAMES:

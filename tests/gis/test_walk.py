@@ -26,13 +26,16 @@ from tests.mapped import EPSG, E, N, inventory
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("## Your own layer in QGIS\n")[1].split("\n## ")[0]
 #: What is tried elsewhere: it needs a drill, never ends, or asks for maps that nobody has set.
-ELSEWHERE = ("SCARPWATCH_HOME=", "scarpwatch ogc serve", "scarpwatch landslides measure")
+ELSEWHERE = (
+    "SCARPWATCH_HOME=", "scarpwatch ogc serve", "scarpwatch stac serve",
+    "scarpwatch landslides measure",
+)  # fmt: skip
 
 
 def typed() -> list[str]:
     """The commands of the section, in their order, without what this machine has already."""
-    blocks = re.findall(r"^```\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
+    lines = [line for language, block in blocks if not language for line in block.splitlines()]
     return [line for line in lines if not line.startswith(("make ", "export ", "qgis "))]
 
 

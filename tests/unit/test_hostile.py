@@ -440,7 +440,8 @@ def test_every_reader_of_foreign_files_goes_through_one_door() -> None:
     own = {
         # What the product wrote itself a moment ago, or writes.
         "archive/cogs.py", "export_files.py", "inventory_masks.py", "own_example.py", "own_map.py",
-        "raster_maps.py", "simulated_truth.py", "stacks.py", "terrain_maps.py",
+        "composites.py", "hillshades.py", "raster_maps.py", "simulated_truth.py", "stacks.py",
+        "terrain_maps.py",
         # Bounded and with drivers named, remotely or in memory.
         "rasters.py", "catalogs/sentinel_hub/pixels.py", "hostile.py",
         # By paths that ``vector_file`` gave.

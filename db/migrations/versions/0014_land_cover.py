@@ -132,6 +132,16 @@ def _comment(view: str, column: str, says: str) -> None:
     op.execute(f"""COMMENT ON COLUMN analysts.{view}."{column}" IS '{quoted}'""")
 
 
+def _columns() -> Any:
+    """Return view and column of the views that are made anew."""
+    asked = sa.text(
+        "SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a"
+        " ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'analysts'::regnamespace"
+        " AND c.relname = ANY (:views)"
+    )
+    return op.get_bind().execute(asked, {"views": list(CHANGED)}).all()
+
+
 def upgrade() -> None:
     for name, kind, says in (
         ("land_cover", sa.Text(), "Commonest class of the land-cover map inside; null: not read."),
@@ -191,7 +201,8 @@ def downgrade() -> None:
     for view in CHANGED:
         op.execute(f"CREATE VIEW analysts.{view} AS {first.VIEWS[view]}")
     op.execute(first.AS_OF)
-    first._comment_views()
+    for view, column in _columns():
+        _comment(view, column, first.OWN.get(view, {}).get(column) or first.COLUMN_COMMENTS[column])
     op.execute(_measure(*GROUND, known="before.elevation_min_m IS NOT NULL"))
     op.drop_constraint(
         op.f("ck_landslide_measures_land_cover"), "landslide_measures", schema=SCHEMA

@@ -24,6 +24,7 @@ SERVING = {
     "ogc serve": (("ogc", "serve"), "/collections"),
     "feed serve": (("feed", "serve", "{folder}"), "/alerts.atom"),
     "health serve": (("health", "serve"), "/health"),
+    "stac serve": (("stac", "serve"), "/collections"),
 }
 #: These have a test of their own in which they are started.
 ELSEWHERE = {"serve", "archive serve"}
