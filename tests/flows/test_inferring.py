@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from detectors import backends, weights
@@ -35,6 +36,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             del document["assets"][name]
     (folder / weights.DESCRIPTION).write_text(json.dumps(document), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ran before in this process may have bound the log to what it set up."""
+    monkeypatch.setattr(inferring, "log", structlog.get_logger())
 
 
 @pytest.fixture(scope="module")
