@@ -40,8 +40,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ran before in this process may have bound the log to what it set up."""
-    monkeypatch.setattr(inferring, "log", structlog.get_logger())
+    """A command that ran before in this process may have set the log to errors only."""
+    everything = structlog.make_filtering_bound_logger(0)
+    own = structlog.wrap_logger(structlog.PrintLogger(), wrapper_class=everything)
+    monkeypatch.setattr(inferring, "log", own)
 
 
 @pytest.fixture(scope="module")
