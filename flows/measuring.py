@@ -5,7 +5,7 @@ Not in the transaction that stores a look: an alert never waits for an elevation
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from db.engine import transaction
 from db.measures import record_land_cover, record_relief, unmeasured
 from detectors.errors import ScarpwatchError
+from detectors.types import Landslide
 from flows.costs import charging
 from flows.services import Services
 
@@ -47,20 +48,20 @@ def measure(
         return 0, len(waiting)
     from detectors.relief import grid_around, relief  # the numerical libraries can wait
 
-    done = 0
-    for landslide in waiting:
+    def read(landslide: Landslide) -> bool:
         grid = grid_around(landslide.geometry)
         with charging(services, landslide.region_id, "elevation", "measure"):
             heights, advisory = services.heights.on(grid)
         ground = None if heights is None else relief(heights, grid, landslide.geometry)
-        if ground is not None:
-            with transaction(services.engine) as s:
-                record_relief(s, landslide, ground)
-            done += 1
-        elif advisory:
-            log.info("not measured", landslide=str(landslide.id), reason=advisory)
-        at_work()
-    return done, len(waiting) - done
+        if ground is None:
+            if advisory:
+                log.info("not measured", landslide=str(landslide.id), reason=advisory)
+            return False
+        with transaction(services.engine) as s:
+            record_relief(s, landslide, ground)
+        return True
+
+    return _counted(waiting, read, at_work)
 
 
 def read_land_cover(
@@ -92,13 +93,25 @@ def read_land_cover(
     from flows.land_cover import LandCoverMap  # the numerical libraries can wait
 
     told = LandCoverMap(services.settings.land_cover)
+
+    def read(landslide: Landslide) -> bool:
+        cover = told.of(landslide.geometry)
+        if cover is None:
+            return False
+        with transaction(services.engine) as s:
+            record_land_cover(s, landslide, cover, told.name)
+        return True
+
+    return _counted(waiting, read, at_work)
+
+
+def _counted(
+    waiting: Sequence[Landslide], read: Callable[[Landslide], bool], at_work: Callable[[], None]
+) -> tuple[int, int]:
+    """Read something of each landslide; return how many have it now, and how many do not."""
     done = 0
     for landslide in waiting:
-        cover = told.of(landslide.geometry)
-        if cover is not None:
-            with transaction(services.engine) as s:
-                record_land_cover(s, landslide, cover, told.name)
-            done += 1
+        done += read(landslide)
         at_work()
     return done, len(waiting) - done
 
