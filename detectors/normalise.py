@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from detectors.conditions import Conditions, conditions
 from detectors.errors import IncomparableLooks, NotEnoughLooks, NothingObserved
+from detectors.medians import median_of_looks
 from detectors.radiometry import Power, average_db, despeckle_db, to_db
 from detectors.snow import snow_lines, under_snow
 from detectors.types import BoolArray, FloatArray, LookStack, Unseen, ensure_comparable
@@ -161,7 +162,7 @@ def normalise(
             f"no pixel of track {post.track} was observed now and before", codes.astype(np.uint8)
         )
     level = np.full_like(post_db, np.nan)
-    level[:, judged] = np.nanmedian(pre_db[:, :, judged], axis=0)
+    level[:, judged] = median_of_looks(pre_db[:, :, judged])
     water = np.zeros_like(judged)
     if len(post.polarisations) > 1:
         with np.errstate(invalid="ignore"):
@@ -248,13 +249,7 @@ def before_db(gamma0: FloatArray) -> FloatArray:
         float32 (polarisation, y, x), dB, NaN where no look shows the pixel.
     """
     looks, newest = _newest(gamma0)
-    ordered = np.sort(newest(looks), axis=0)  # NaN last
-    shown = np.isfinite(ordered).sum(axis=0)
-    below, above = (
-        np.take_along_axis(ordered, np.clip(number, 0, len(ordered) - 1)[None], axis=0)[0]
-        for number in ((shown - 1) // 2, shown // 2)
-    )
-    return to_db(Power(((below + above) / 2).astype(np.float32)))
+    return to_db(Power(median_of_looks(newest(looks))))
 
 
 def _newest(gamma0: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:

@@ -29,6 +29,7 @@ from db import optical, queries
 from db.engine import transaction
 from detectors.errors import NothingObserved, ScarpwatchError
 from detectors.look_geometry import viewing_on
+from detectors.medians import median_of_looks
 from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, normalise
 from detectors.ponding import PondingLevels
 from detectors.projections import to_projected
@@ -250,7 +251,7 @@ def _radar_sight(
     post_db = to_db(Power(passes.post[0]))
     return RadarSight(
         bounds=grid.bounds,
-        pre=_median_db(stack),
+        pre=median_of_looks(to_db(Power(stack))),
         post=np.where(codes == Unseen.SEEN, post_db, np.float32(np.nan)),
         unseen=codes,
         hidden=_hidden(codes, _own(outline, grid)),
@@ -267,14 +268,6 @@ def _radar_sight(
 def _mission(look: Acquisition) -> str:
     """Return the platform as people write it."""
     return look.platform.replace("sentinel", "Sentinel").upper().replace("SENTINEL", "Sentinel")
-
-
-def _median_db(stack: FloatArray) -> FloatArray:
-    """Return the median (y, x) of looks (look, y, x) in dB, NaN where none saw anything."""
-    made = np.full(stack.shape[1:], np.nan, dtype=np.float32)
-    seen = np.isfinite(stack).any(axis=0)
-    made[seen] = np.nanmedian(to_db(Power(stack[:, seen])), axis=0)
-    return made
 
 
 def _unseen(look: Acquisition, passes: _Passes, services: Services) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from alerts.wording import change, finding
 from db import optical, queries
 from db.engine import transaction
 from detectors.errors import ConfigurationError
+from detectors.medians import median_of_looks
 from detectors.ponding import PondingLevels
 from detectors.projections import to_projected
 from detectors.radiometry import Power, to_db
@@ -164,7 +165,7 @@ def explain(
     outline = to_projected(landslide.geometry, scored.block.grid.epsg)
     grid, rows, columns = _crop(scored.block.grid, outline)
     post_db = to_db(Power(scored.post.gamma0[0, 0, rows, columns]))
-    pre_db = np.nanmedian(to_db(Power(scored.pre.gamma0[:, 0, rows, columns])), axis=0)
+    pre_db = median_of_looks(to_db(Power(scored.pre.gamma0[:, 0, rows, columns])))
     marks = [
         word
         for word, holds in (

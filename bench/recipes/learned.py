@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sklearn.metrics import average_precision_score
 
 from bench.recipes.judging import TINY
 from bench.recipes.places import UNKNOWN
+from detectors.medians import median_of_looks
 from detectors.normalise import normalise
 from detectors.radiometry import to_db
 from detectors.sar_log_ratio import SarLogRatio
@@ -67,9 +67,7 @@ def event(seed: int, folder: Path) -> tuple[Example, np.ndarray, np.ndarray] | N
         truth = np.maximum(truth, covered(one.outline, grid))
     codes = np.where(truth >= 0.5, 1, np.where(truth == 0, 0, UNKNOWN)).astype(np.uint8)
     decibel = to_db(stack.gamma0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # radar shadow is NaN in all looks
-        pre, post = np.nanmedian(decibel[before], axis=0), decibel[~before][0]
+    pre, post = median_of_looks(decibel[before]), decibel[~before][0]
     radar = np.stack([pre[0], post[0], pre[1], post[1]]).astype(np.float32)
     write(folder / "radar.tif", radar, ("pre_vv", "post_vv", "pre_vh", "post_vh"), grid)
     ground = np.stack(

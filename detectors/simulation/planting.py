@@ -14,6 +14,7 @@ import numpy as np
 
 from detectors.errors import IncomparableLooks
 from detectors.look_geometry import Viewing
+from detectors.medians import median_of_looks
 from detectors.radiometry import Decibel, Power, to_db, to_power
 from detectors.simulation.parameters import POLARISATIONS, Parameters
 from detectors.simulation.slides import Slide, change_db
@@ -59,7 +60,7 @@ def plant(
     before = [k for k, moment in enumerate(stack.sensed_at) if moment < slide.happened_at]
     if not before:
         raise IncomparableLooks("no look from before the landslide")
-    level = _median(to_db(Power(stack.gamma0[before])))
+    level = median_of_looks(to_db(Power(stack.gamma0[before])))
     change = change_db(slide, viewing, level, parameters, mean_db=mean_db)
     gamma0 = write(stack.gamma0, stack.sensed_at, change, slide.happened_at)
     return Planted(
@@ -97,14 +98,6 @@ def contrast(change: FloatArray, where: BoolArray) -> float:
         return 0.0
     means = change[:, where].mean(axis=1)
     return float(means[np.abs(means).argmax()])
-
-
-def _median(levels: FloatArray) -> FloatArray:
-    """Median over the looks of (look, polarisation, y, x), NaN where none has data."""
-    seen = np.isfinite(levels).any(axis=0)
-    median = np.full(levels.shape[1:], np.nan, dtype=np.float32)
-    median[seen] = np.nanmedian(levels[:, seen], axis=0)
-    return median
 
 
 def _seen(level: FloatArray) -> BoolArray:
