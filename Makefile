@@ -31,8 +31,9 @@ drill: setup  ## Exercise every state of a landslide, told to real receivers, th
 
 test: setup  ## Run the tests
 	@sh infra/browser.sh
+	@# One process more than there are cores: many tests wait for servers, timeouts and kills.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not data' $(COVERAGE) \
-	  -n auto --maxprocesses 4 --dist loadfile
+	  -n "$$(($$(nproc) + 1))" --maxprocesses 4 --dist loadfile
 
 coverage: COVERAGE = --cov --cov-report=term
 coverage: test  ## The same with branch coverage, which takes half as long again

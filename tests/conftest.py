@@ -102,7 +102,9 @@ def make_database(url_of: Callable[[str], str]) -> Iterator[Callable[[str], str]
 
     def make(template: str) -> str:
         made.append(f"test_{uuid.uuid4().hex[:12]}")
-        _run(url_of("postgres"), "CREATE DATABASE {} TEMPLATE {}", made[-1], template)
+        # Copying files takes half the time of writing them to the log first.
+        copy = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+        _run(url_of("postgres"), copy, made[-1], template)
         return made[-1]
 
     yield make
