@@ -63,7 +63,13 @@ def _precision(axes: Axes, made: Verification) -> None:
         # An open mark: too few for a percentage, the interval alone speaks.
         full = _INK if share.share is not None else "white"
         axes.plot(
-            100 * share.hits / share.of, row, "o", color=_INK, markerfacecolor=full, markersize=6
+            100 * share.hits / share.of,
+            row,
+            "o",
+            color=_INK,
+            markerfacecolor=full,
+            markersize=6,
+            clip_on=False,
         )
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
