@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts import wording
+from alerts import verified, wording
 from alerts.exposed import lines
 from alerts.message import SHORT_LIMIT
 from alerts.records import Message
@@ -29,6 +29,10 @@ _CLOSING = {
     Sort.SILENCE: "While a track is silent, nothing that it alone can see is found.",
     Sort.ALL_CLEAR: "",
     Sort.QUOTA: "Polls go on, and what is known is still told; new looks are not judged.",
+    Sort.VERIFICATION: (
+        "Verdicts come for months: the same command later has later figures. What nobody mapped "
+        "or saw may have been missed."
+    ),
 }
 
 
@@ -40,6 +44,7 @@ def render_bulletin(bulletin: Bulletin) -> Message:
         Sort.SILENCE: _silence,
         Sort.ALL_CLEAR: _all_clear,
         Sort.QUOTA: _quota,
+        Sort.VERIFICATION: _verification,
     }[bulletin.sort](bulletin.content)
     exercise = bulletin.exercise or bulletin.simulated
     marked = marks(exercise=exercise, simulated=bulletin.simulated)
@@ -220,6 +225,11 @@ def _wrapped(rows: Iterable[str]) -> Iterable[str]:
         yield textwrap.fill(
             wording.one_line(row, 600), 78, initial_indent=indent, subsequent_indent=f"{indent}  "
         )
+
+
+def _verification(content: Mapping[str, Any]) -> tuple[str, str, str]:
+    title, rows = verified.told(content)
+    return title, "\n".join(_wrapped([title.upper(), *rows])), title
 
 
 def _some(number: int, noun: str) -> str:

@@ -68,8 +68,8 @@ class BiasTally:
 
     def add(
         self, pre: FloatArray, post: FloatArray, polarisations: Sequence[str], usable: BoolArray
-    ) -> None:
-        """Add a block.
+    ) -> BoolArray | None:
+        """Add a block; return its stable ground (y, x) in the first polarisation, None if unknown.
 
         Args:
             pre: (look, polarisation, y, x), linear gamma0 of known platforms only, NaN = no data.
@@ -79,7 +79,8 @@ class BiasTally:
             usable: (y, x), pixels that can be judged and are not known to have changed.
         """
         if len(pre) < FEWEST_PEERS:
-            return
+            return None
+        stable: BoolArray | None = None
         for band, name in enumerate(polarisations):
             before = np.stack([average_db(Power(look[band])) for look in pre])
             now = average_db(Power(post[band]))
@@ -88,9 +89,13 @@ class BiasTally:
                 continue
             varied = before[:, seen].std(axis=0)
             steady = varied <= np.quantile(varied, STEADIEST)
+            if stable is None:
+                stable = np.zeros(seen.shape, dtype=bool)
+                stable[seen] = steady
             ratio = (now[seen] - np.median(before[:, seen], axis=0))[steady]
             thinned = ratio[:: -(-len(ratio) // MOST_PIXELS)]
             self._ratios.setdefault(name, []).append(thinned.astype(np.float32))
+        return stable
 
     def biases(self) -> dict[str, Bias]:
         """Return what was measured, by polarisation; none where there was too little ground."""

@@ -23,6 +23,8 @@ class Sort(enum.StrEnum):
     """To operators: it came after all."""
     QUOTA = "quota"
     """To operators: a region has spent its month, and its looks wait."""
+    VERIFICATION = "verification"
+    """To operators: how last month's alerts of a region turned out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import structlog
@@ -15,6 +16,7 @@ from detectors.errors import DatabaseUnavailable, QuotaSpent
 from detectors.types import WatchedRegion
 from flows.meter import metering
 from flows.services import Services
+from flows.settings import Settings
 
 log = structlog.get_logger()
 
@@ -64,29 +66,49 @@ def month_of(moment: datetime) -> tuple[date, datetime]:
     return first, datetime(year, month + 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that one region may spend of one thing in a calendar month."""
+
+    amount: float
+    """How much."""
+    own: bool
+    """Set in the region's file; False: the installation's default (setting ``quota``)."""
+
+
+def limits_of(settings: Settings, region: WatchedRegion) -> dict[str, Limit | None]:
+    """Return a region's limits by field of ``Spending``: its own, else the installation's."""
+    found: dict[str, Limit | None] = {}
+    for name in ("requests", "bytes", "units"):
+        own = getattr(region, f"{name}_a_month")
+        usual = getattr(settings.quota, f"{name}_a_month")
+        amount = usual if own is None else own
+        found[name] = None if amount is None else Limit(amount, own is not None)
+    return found
+
+
 def refusal(services: Services, region: WatchedRegion) -> QuotaSpent | None:
     """Return why a region may begin no look this month, None where it may.
 
     Months go by the machine's clock, as leases do: a replay spends today.
     """
-    limits = {
-        "requests": region.requests_a_month,
-        "bytes": region.bytes_a_month,
-        "units": region.units_a_month,
-    }
-    if not any(limit is not None for limit in limits.values()):
+    limits = limits_of(services.settings, region)
+    if not any(limits.values()):
         return None
     first, renews = month_of(datetime.now(UTC))
     with transaction(services.engine) as s:
         spent = costs.spent_since(s, region.id, first)
     for name, limit in limits.items():
         used = getattr(spent, name)
-        if limit is not None and used >= limit:
+        if limit is not None and used >= limit.amount:
             what = "processing units" if name == "units" else name
+            key = f"{name}_a_month"
+            mend = f"{key} is raised in" if limit.own else f"a {key} of its own is written into"
             return QuotaSpent(
-                f"{region.id} has spent its month: {used:,.10g} of {limit:,.10g} {what}; its looks "
-                f"wait until {renews:%Y-%m-%d}, or until {name}_a_month is raised in its file "
-                "and given to: scarpwatch regions add FILE",
+                f"{region.id} has spent its month: {used:,.10g} of {limit.amount:,.10g} {what}"
+                f"{'' if limit.own else f' (quota.{key} of the settings)'}; its looks "
+                f"wait until {renews:%Y-%m-%d}, or until {mend} "
+                "its file and given to: scarpwatch regions add FILE",
                 renews,
             )
     return None

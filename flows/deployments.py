@@ -162,7 +162,7 @@ def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
 def make_deployments(services: Services) -> list[RunnerDeployment]:
     """Return the deployments with one schedule per watched region."""
     from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Interval
+    from prefect.schedules import Cron, Interval
     from prefect.types.entrypoint import EntrypointType
 
     from flows import monitor
@@ -184,6 +184,10 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
             "undelivered",
             schedules=[Interval(services.settings.deliver_every)],
             **common,
+        ),
+        # A week of mornings, so that a machine that was off on the 1st is not left out.
+        RunnerDeployment.from_flow(
+            monitor.verify_month, "monthly", schedules=[Cron("0 6 1-7 * *", "UTC")], **common
         ),
     ]
 

@@ -21,6 +21,7 @@ from db.records import CompositeRecord
 from detectors import ponding, registry
 from detectors.bias import Bias, BiasTally
 from detectors.conditions import Conditions
+from detectors.drift import ScoreSummary, ScoreTally
 from detectors.errors import NotEnoughLooks, NothingObserved
 from detectors.fusion import look_again, weighed
 from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, NormalisedStack, normalise
@@ -110,7 +111,10 @@ class Judgement:
     not_kept: str | None = None
     """Why they are not there although they should be."""
     biases: Mapping[str, Bias] = field(default_factory=dict)
-    """By polarisation: how far the look departs on stable ground from its known peers."""
+    """By polarisation, or by band: how far the look departs on stable ground from its known
+    peers."""
+    said: ScoreSummary | None = None
+    """What the radar detectors say of stable ground; None where there is too little of it."""
 
     @property
     def share_seen(self) -> float:
@@ -221,7 +225,7 @@ def judge(
     of_peers = {
         one.item_id for one in earlier if (one.platform, one.processing_version or "") in peers
     }
-    bias = BiasTally()
+    bias, said = BiasTally(), ScoreTally()
     detections: list[Detection] = []
     checks: list[RadarCheck] = []
     left_out: set[str] = set()
@@ -234,16 +238,18 @@ def judge(
         at_work()
         advice |= {scored.careful} if scored.careful else set()
         advice |= advisories(scored.scores, scored.stack.conditions, whole=True)
-        _compare(scored, of_peers, bias)
+        _compare(scored, of_peers, bias, said)
         detections.extend(_detections(region, acquisition, earlier, scored))
         checks.extend(_checks(acquisition, scored))
     return Judgement(
         tuple(detections), tally.coverage, "; ".join(sorted(advice)) or None,
-        tuple(sorted(left_out)), tuple(checks), biases=bias.biases(),
+        tuple(sorted(left_out)), tuple(checks), biases=bias.biases(), said=said.summary(),
     )  # fmt: skip
 
 
-def _compare(scored: ScoredBlock, of_peers: Collection[str], bias: BiasTally) -> None:
+def _compare(
+    scored: ScoredBlock, of_peers: Collection[str], bias: BiasTally, said: ScoreTally
+) -> None:
     """Hold a block of a look against the looks of its known peers, on ground that stays."""
     theirs = [
         number
@@ -254,7 +260,8 @@ def _compare(scored: ScoredBlock, of_peers: Collection[str], bias: BiasTally) ->
     for one in scored.changed:
         usable &= ~one.around
     pre = scored.pre.gamma0[theirs[-MAXIMUM_LOOKS:]]
-    bias.add(pre, scored.post.gamma0[0], scored.post.polarisations, usable)
+    stable = bias.add(pre, scored.post.gamma0[0], scored.post.polarisations, usable)
+    said.add(scored.scores.score, stable)
 
 
 def advisories(scores: ScoreMap, weather: Conditions, *, whole: bool = False) -> set[str]:

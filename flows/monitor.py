@@ -25,7 +25,16 @@ from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.states import Cancelled
 
 from detectors.errors import CatalogueUnavailable, TransientError
-from flows import confirming, delivering, kept, ledger, measuring, settings, silence, steps
+from flows import (
+    confirming,
+    delivering,
+    kept,
+    ledger,
+    measuring,
+    settings,
+    silence,
+    steps,
+)
 from flows.services import open_services
 from flows.workers import end_with_parent
 
@@ -156,6 +165,18 @@ def deliver_alerts() -> int:
     """Send every due message."""
     expire_late_runs({})
     return deliver_task()
+
+
+@flow(name="verify-month", flow_run_name="verify-month")
+def verify_month() -> dict[str, bool]:
+    """Write last month's verification of each region; return whether operators learn of it."""
+    from flows import verification_report  # draws, which polls can do without
+
+    expire_late_runs({})
+    with open_services(settings.load()) as services:
+        made = {one.region_id: told for one, told in verification_report.report_due(services)}
+    deliver_alerts()
+    return made
 
 
 @flow(name="poll-region", flow_run_name="poll-region {region_id}")

@@ -17,7 +17,7 @@ from db.engine import transaction
 from detectors.bulletins import Bulletin, Sort
 from detectors.errors import QuotaSpent
 from detectors.types import Sensor, WatchedRegion, derive_id
-from flows.costs import month_of, refusal
+from flows.costs import limits_of, month_of, refusal
 from flows.services import Services
 from flows.silence import operators
 
@@ -48,9 +48,10 @@ def _tell(services: Services, region: WatchedRegion, spent: QuotaSpent, s: Sessi
     if not channels:
         return False
     first, _ = month_of(datetime.now(UTC))
-    limits = (region.requests_a_month, region.bytes_a_month, region.units_a_month)
+    limits = limits_of(services.settings, region).values()
+    amounts = (None if limit is None else limit.amount for limit in limits)
     bulletin = Bulletin(
-        id=derive_id("quota", region.id, first.isoformat(), *limits),
+        id=derive_id("quota", region.id, first.isoformat(), *amounts),
         sort=Sort.QUOTA,
         region_id=region.id,
         exercise=exercise,

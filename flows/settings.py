@@ -206,6 +206,19 @@ class LandCoverSettings(BaseModel):
         return self
 
 
+class QuotaSettings(BaseModel):
+    """What each region may spend in a calendar month, UTC, where its own file does not say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests_a_month: int | None = Field(default=None, gt=0)
+    """Requests; None = no limit."""
+    bytes_a_month: int | None = Field(default=None, gt=0)
+    """Bytes fetched; None = no limit."""
+    units_a_month: float | None = Field(default=None, gt=0)
+    """Processing units; None = no limit."""
+
+
 class FeedSettings(BaseModel):
     """Feeds for programs that fetch."""
 
@@ -250,13 +263,15 @@ class Settings(BaseSettings):
     subscribers: dict[str, SubscriberSettings] = Field(default_factory=dict)
     """Who is told of what and how often, by name; channels none of them names go by tags."""
     operators: tuple[str, ...] = ()
-    """Channels that hear of silence: an expected look did not come."""
+    """Channels that hear of silence, spent quotas and the month's verification."""
     silence_tolerance: timedelta = timedelta(hours=24)
     """How late a look may be, beyond what its track is used to, before operators hear of it."""
     cap: CapSettings = Field(default_factory=CapSettings.model_construct)
     """What CAP messages say of their sender."""
     feed: FeedSettings = FeedSettings()
     """Atom, GeoJSON and CAP feeds."""
+    quota: QuotaSettings = QuotaSettings()
+    """What a region may spend in a month where its file sets no such limit."""
     elevation: tuple[str, ...] = ()
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     land_cover: LandCoverSettings = LandCoverSettings()

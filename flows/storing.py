@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from alerts.cap import Context
-from db import platforms, queries, radar, store
+from db import platforms, queries, radar, store, verification
 from db.engine import transaction
 from db.records import ClaimedLook
 from detectors.tracking import REPEATS, kept_out
@@ -66,6 +66,8 @@ def work_in(
     look = claimed.acquisition
     store.lock_region(s, region.id)
     platforms.record_biases(s, region.id, look.id, judgement.biases)
+    if judgement.said is not None:
+        verification.record_scores(s, region.id, look.id, judgement.said)
     store.store_detections(s, judgement.detections)
     books = Books(services, s, region, look, Context(share_seen=judgement.share_seen))
     books.judged(judgement.detections, judgement.checks)

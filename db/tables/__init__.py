@@ -28,6 +28,7 @@ from db.tables.found import (
 )
 from db.tables.inventories import Inventory, InventoryLandslide
 from db.tables.kept import Composite
+from db.tables.stable import LookScores, OpticalBias
 from db.tables.told import (
     DELIVERY_STATES,
     NOTICE_STATES,
@@ -83,9 +84,11 @@ __all__ = [
     "LandslideVersion",
     "Look",
     "LookBias",
+    "LookScores",
     "Notice",
     "Observability",
     "OpticalAttempt",
+    "OpticalBias",
     "OpticalCheck",
     "OutlineEdit",
     "PlatformDecision",

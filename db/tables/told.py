@@ -57,7 +57,7 @@ class Bulletin(Base):
         {"comment": "Digests, answers to a trigger, silence and its end, to be sent."},
     )
     id: Mapped[uuid.UUID] = column("Idempotency key.", primary_key=True)
-    sort: Mapped[str] = column("digest, bulletin, silence, all-clear or quota.")
+    sort: Mapped[str] = column("digest, bulletin, silence, all-clear, quota or verification.")
     region_id: Mapped[str | None] = mapped_column(
         ForeignKey(Region.id), comment="Watched region; null for a digest."
     )

@@ -48,6 +48,7 @@ from flows.cli.simulating import simulate
 from flows.cli.stac import app as stac_app
 from flows.cli.statistics import statistics
 from flows.cli.terrain import terrain
+from flows.cli.verification import verification
 from flows.cli.web import app as web_app
 
 __all__ = ["app", "main"]
@@ -133,6 +134,7 @@ app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)
 app.command(rich_help_panel=READ)(export)
 app.command(rich_help_panel=READ)(statistics)
+app.command(rich_help_panel=READ)(verification)
 app.command("import", rich_help_panel=READ)(import_file)
 app.command(rich_help_panel=ARCHIVES)(replay)
 app.command(rich_help_panel=ARCHIVES)(demo)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,10 +14,10 @@ from db.costs import CostLine, LookCost, Spending
 from detectors.types import WatchedRegion
 from flows.cli.documents import as_json
 from flows.cli.output import plain, table
+from flows.costs import Limit
 
 #: Looks that are shown of a region that is asked for by name; the rest is in ``--json``.
 SHOWN = 10
-_AMOUNTS = ("requests", "bytes", "units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,12 @@ class CostView:
     """All of it, since the first of this month."""
     looks: tuple[LookCost, ...]
     """By look and day, the newest first."""
+    limits: Mapping[str, Limit | None]
+    """What it may spend in a month, by field of ``Spending``."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
-        quota = {name: getattr(self.region, f"{name}_a_month") for name in _AMOUNTS}
+        quota = {name: one and one.amount for name, one in self.limits.items()}
         return {
             "region_id": self.region.id,
             "since": self.first.isoformat(),
@@ -82,12 +84,13 @@ def _some(number: int) -> str:
 
 
 def _print_quota(console: Console, view: CostView) -> None:
-    for name in _AMOUNTS:
-        limit, used = getattr(view.region, f"{name}_a_month"), getattr(view.month, name)
-        if limit is None:
+    for name, one in view.limits.items():
+        if one is None:
             continue
+        limit, used = one.amount, getattr(view.month, name)
         style = "fail" if used >= limit else "warn" if used >= 0.8 * limit else "ok"
         said = f"{used:,.10g} of {limit:,.10g} {name} this month"
+        said += "" if one.own else " (the default)"
         after = f"; looks wait until {view.renews_at:%Y-%m-%d}" if used >= limit else ""
         console.print(f"[name]{view.region.id}[/]: [{style}]{said}[/]{after}")
 

@@ -81,7 +81,7 @@ def _cost(region: str | None, since: datetime | None, as_json: bool) -> None:
     from db import costs, queries
     from db.engine import transaction
     from flows.cli.cost_view import CostView, print_costs
-    from flows.costs import month_of
+    from flows.costs import limits_of, month_of
 
     month, renews = month_of(datetime.now(UTC))
     first = month if since is None else since.date()
@@ -95,6 +95,7 @@ def _cost(region: str | None, since: datetime | None, as_json: bool) -> None:
             CostView(
                 one, first, renews, tuple(costs.list_costs(s, first, one.id)),
                 costs.spent_since(s, one.id, month), tuple(costs.list_looks(s, first, one.id)),
+                limits_of(services.settings, one),
             )
             for one in regions
         ]  # fmt: skip

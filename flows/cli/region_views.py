@@ -29,6 +29,7 @@ from flows.cli.output import (
     some,
     table,
 )
+from flows.costs import limits_of
 from flows.services import Services
 from flows.settings import Settings
 
@@ -171,7 +172,7 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
                 ("since", f"{minute(region.watch_from)} UTC, {every}, priority {region.priority}"),
                 ("where", _where(region)),
                 ("detectors", f"{', '.join(region.detectors)}; from {area(region.min_area_m2)} on"),
-                ("quota", _quota(region)),
+                ("quota", _quota(region, settings)),
                 ("tags", plain(", ".join(region.tags))),
                 ("channels", channels or "[warn]nobody: no channel takes its alerts[/]"),
                 ("looks", _line(summary.looks if summary else {}, LOOK_STATES)),
@@ -193,14 +194,14 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
         _print_source(console, view, source)
 
 
-def _quota(region: WatchedRegion) -> str:
+def _quota(region: WatchedRegion, settings: Settings) -> str:
     """Return what the region may spend in a month, empty where there is no limit."""
-    limits = (
-        (region.requests_a_month, "requests"),
-        (region.bytes_a_month, "bytes"),
-        (region.units_a_month, "processing units"),
+    said = ", ".join(
+        f"{limit.amount:,.10g} {'processing units' if name == 'units' else name}"
+        + ("" if limit.own else " (default)")
+        for name, limit in limits_of(settings, region).items()
+        if limit is not None
     )
-    said = ", ".join(f"{limit:,.10g} {what}" for limit, what in limits if limit is not None)
     return f"{said} a month (scarpwatch ledger {region.id} --cost)" if said else ""
 
 

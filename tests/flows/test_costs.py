@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from shapely.geometry import mapping
 
 from alerts import journal
@@ -17,10 +17,11 @@ from detectors.errors import InvalidRegion
 from detectors.ledger import Outcome
 from detectors.types import Sensor
 from flows import meter, steps
-from flows.costs import charging, month_of
+from flows.costs import Limit, charging, limits_of, month_of, refusal
 from flows.delivering import deliver_due
 from flows.ledger import expected_looks, keep_ledger
 from flows.regions import read_region
+from flows.settings import Settings
 from tests.series import END, WATCH_FROM
 
 TODAY = datetime.now(UTC).date()
@@ -134,6 +135,24 @@ def test_a_spent_month_puts_looks_off_and_loses_none(watch, tmp_path, no_setting
         store.save_region(s, replace(w.region, requests_a_month=100_000))
     assert [outcome.state for outcome in w.detect()] == ["processed"] * 3
     assert {look.reason for look in w.looks().values()} == {None}
+
+
+def test_an_installation_has_quotas_for_regions_that_set_none(watch) -> None:
+    w = watch(settings={"quota": {"requests_a_month": 5, "bytes_a_month": 10**9}})
+    with w.open() as s:
+        costs.add_cost(s, "slope", TODAY, "local/x", "poll", "", costs.Spending(requests=5))
+    refused = refusal(w.services, w.region)
+    assert refused is not None
+    assert "5 of 5 requests (quota.requests_a_month of the settings)" in str(refused)
+    assert "a requests_a_month of its own is written into its file" in str(refused)
+    # What a file says goes before it, limit by limit.
+    own = replace(w.region, requests_a_month=6, units_a_month=2.5)
+    assert refusal(w.services, own) is None
+    assert limits_of(w.services.settings, own) == {
+        "requests": Limit(6, True), "bytes": Limit(10**9, False), "units": Limit(2.5, True),
+    }  # fmt: skip
+    with pytest.raises(ValidationError):
+        Settings(quota={"bytes_a_month": 0})
 
 
 def test_a_quota_stands_in_the_region_file(watch, tmp_path) -> None:

@@ -25,7 +25,7 @@ def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
     slow = watch(id="slow", poll_every=timedelta(hours=2))
     watch(id="asleep", paused=True)
     watch(id="urgent", priority=1, poll_every=timedelta(minutes=5))
-    polls, detect, confirm, train, deliver = make_deployments(slow.services)
+    polls, detect, confirm, train, deliver, verify = make_deployments(slow.services)
     told = [(s.parameters, s.schedule.interval, s.slug) for s in polls.schedules]
     assert told == [
         ({"region_id": "urgent"}, timedelta(minutes=5), "urgent"),
@@ -34,10 +34,12 @@ def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
     assert detect.schedules == confirm.schedules == train.schedules == []
     (every,) = deliver.schedules
     assert every.schedule.interval == slow.services.settings.deliver_every
-    entrypoints = [one.entrypoint for one in (polls, detect, confirm, train, deliver)]
+    (mornings,) = verify.schedules
+    assert mornings.schedule.cron == "0 6 1-7 * *"
+    entrypoints = [one.entrypoint for one in (polls, detect, confirm, train, deliver, verify)]
     assert entrypoints == [
         "flows.monitor.poll_region", "flows.monitor.detect_sar", "flows.monitor.confirm_optical",
-        "flows.monitor.train_models", "flows.monitor.deliver_alerts",
+        "flows.monitor.train_models", "flows.monitor.deliver_alerts", "flows.monitor.verify_month",
     ]  # fmt: skip
 
 

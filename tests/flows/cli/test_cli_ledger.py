@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine
 
 from db import costs, store
@@ -41,8 +42,9 @@ def test_the_ledger_says_what_became_of_each_pass(stored: Any, cli: Any, read: A
 
 
 def test_costs_and_what_is_left_of_the_quota(
-    stored: Any, engine: Engine, make_region: Any, cli: Any, read: Any
-) -> None:
+    stored: Any, engine: Engine, make_region: Any, cli: Any, read: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     today = datetime.now(UTC).date()
     with transaction(engine) as s:
         store.save_region(s, make_region("big-sur", requests_a_month=100, bytes_a_month=10**9))
@@ -58,6 +60,10 @@ def test_costs_and_what_is_left_of_the_quota(
     for said in ("108 of 100 requests this month", "looks wait until", "5.0 MB", "LOOK_2"):
         assert said in shown, shown
     assert "nothing spent" in cli("ledger", "--cost").stdout
+    monkeypatch.setenv("SCARPWATCH_QUOTA__UNITS_A_MONTH", "9")
+    assert read("ledger", "big-sur", "--cost")["regions"][0]["quota"]["units"] == 9
+    assert "4.5 of 9 units this month (the default)" in cli("ledger", "big-sur", "--cost").stdout
+    assert "9 processing units (default)" in cli("regions", "show", "big-sur").stdout
     assert "100 requests" in cli("regions", "show", "big-sur").stdout
     status = read("status")
     assert status["put_off"]["big-sur"] in status["notes"]
