@@ -102,6 +102,8 @@ class Exported:
     """What analysts see beside the outline."""
     recorded_at: datetime
     """When we came to believe it, UTC."""
+    backfilled: bool = False
+    """First seen by a look from before its region was watched."""
 
 
 _NAMES = tuple(one.name for one in fields(Described))
@@ -142,6 +144,8 @@ def count_landslides(s: Session, wanted: Wanted) -> int:
 
 def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
     """Yield what is wanted in batches, oldest first; memory stays flat."""
+    region = tables.Region
+    watched = dict(s.execute(select(region.id, region.watch_from)).tuples().all())
     for part in _batches(s, wanted):
         lineage = _lineages(s, [version for version, _ in part], wanted.as_of)
         described = _described(s, [version.landslide_id for version, _ in part], wanted.as_of)
@@ -151,6 +155,7 @@ def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
                 lineage[version.landslide_id],
                 described.get(version.landslide_id, _UNKNOWN),
                 version.recorded_at,
+                version.not_after < watched[region_id],
             )
             for version, region_id in part
         ]

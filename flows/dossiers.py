@@ -37,6 +37,8 @@ class Dossier:
     """Steps of state and tier, in the order in which we learnt of them."""
     reviews: tuple[Review, ...] = ()
     """What people decided, oldest first."""
+    backfilled: bool = False
+    """First seen by a look from before its region was watched: nobody was told of it then."""
 
     @property
     def latest(self) -> Landslide:
@@ -47,6 +49,7 @@ class Dossier:
 def load(s: Session, landslide_id: uuid.UUID) -> Dossier:
     """Read a stored landslide."""
     versions = tuple(queries.landslide_history(s, landslide_id))
+    region = queries.get_region(s, versions[-1].region_id, include_removed=True)
     return Dossier(
         versions,
         tuple(queries.landslide_detections(s, landslide_id)),
@@ -57,4 +60,5 @@ def load(s: Session, landslide_id: uuid.UUID) -> Dossier:
         covered(s, versions[-1].geometry),
         tuple(queries.list_transitions(s, landslide_id)),
         tuple(queries.list_reviews(s, [landslide_id])),
+        versions[-1].not_after < region.watch_from,
     )

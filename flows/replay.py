@@ -6,15 +6,17 @@ watched for real, and every alert it decides is an exercise without a recipient.
 
 from __future__ import annotations
 
+import fcntl
 import math
 import re
+import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from shapely import union_all
 from shapely.geometry import MultiPolygon, Polygon, mapping, shape
@@ -75,6 +77,17 @@ class ReplayReport:
     """What would have been told, newest first."""
     looks: tuple[LookRecord, ...]
     """Every look and what became of it, newest first."""
+    told_at: Mapping[uuid.UUID, datetime]
+    """By alert: where the clock stood when it was decided, UTC."""
+    span: timedelta
+    """How far the clock moved."""
+    seconds: float
+    """How long that took."""
+
+    @property
+    def days_a_second(self) -> float:
+        """Days of the clock in a second of ours."""
+        return self.span / timedelta(days=1) / max(self.seconds, 1e-3)
 
     def feature_collection(self) -> dict[str, Any]:
         """Return the landslides as GeoJSON, lon/lat, one feature each, with the data credit."""
@@ -134,6 +147,7 @@ def replay(
     start: datetime | None = None,
     end: datetime | None = None,
     progress: Callable[[ReplayStep], None] | None = None,
+    requests: Path | None = None,
 ) -> ReplayReport:
     """Run polls, detectors, tracking and rules over archives, at full speed.
 
@@ -144,6 +158,7 @@ def replay(
         start: looks sensed before only feed stacks; None judges all that have enough before them.
         end: stop the clock here; None runs to the last publication.
         progress: called after every poll.
+        requests: file to which the path of everything that is asked of the catalogue is added.
 
     Raises:
         InvalidArchive: a folder is no archive, or holds nothing in the time asked for.
@@ -161,7 +176,9 @@ def replay(
         raise ConfigurationError("a replay needs an archive")
     _refuse_elsewhere(watched, opened)
     ticks = _ticks(opened, watched, end)
-    with _stage(settings, archives, opened, ticks[0]) as (services, clock, publish_until):
+    told_at: dict[uuid.UUID, datetime] = {}
+    with _stage(settings, archives, opened, ticks[0], requests) as (services, clock, publish_until):
+        begun = time.monotonic()
         with transaction(services.engine) as s:
             for region in watched:
                 store.save_region(s, region)
@@ -174,12 +191,15 @@ def replay(
                     raise CatalogueUnavailable("; ".join(polled.errors))
                 steps.detect_due(services, region.id)
                 confirming.confirm_due(services, region.id)
+            with transaction(services.engine) as s:
+                for record in outbox.list_alerts(s):
+                    told_at.setdefault(record.alert.id, tick)
+                known = counts.summary(s)
             if progress is not None:
-                with transaction(services.engine) as s:
-                    known = counts.summary(s)
                 states = (known.landslides(one) for one in ("suspected", "confirmed", "refuted"))
                 progress(ReplayStep(number, len(ticks), tick, published, *states))
-        return _report(services, watched)
+        seconds = time.monotonic() - begun
+        return _report(services, watched, told_at, ticks[-1] - ticks[0], seconds)
 
 
 def _refuse_elsewhere(regions: Sequence[WatchedRegion], archives: Sequence[Archive]) -> None:
@@ -217,19 +237,27 @@ def _ticks(
 
 @contextmanager
 def _stage(
-    settings: Settings, paths: Sequence[Path], archives: Sequence[Archive], start: datetime
+    settings: Settings,
+    paths: Sequence[Path],
+    archives: Sequence[Archive],
+    start: datetime,
+    requests: Path | None,
 ) -> Iterator[tuple[Services, FileClock, Callable[[datetime], int]]]:
     """Set up database, clock and catalogue of one replay, and take them down again."""
     name = f"replay_{uuid.uuid4().hex[:12]}"
     cluster = Cluster(settings.home)
     cluster.ensure()
+    folder = settings.home / "replays"
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_killed(cluster, folder)
+    lock = _alive(folder / f"{name}.lock")
     cluster.create_database(name)
-    clock = FileClock(settings.home / "replays" / f"{name}.clock")
+    clock = FileClock(folder / f"{name}.clock")
     clock.set(start)
     engine = make_engine(cluster.url(name))
     try:
         schema.upgrade(engine)
-        with ArchiveServer(cluster.url(name), paths) as server:
+        with ArchiveServer(cluster.url(name), paths, requests=requests) as server:
             own = settings.model_copy(
                 update={
                     "catalogues": {CATALOGUE: local_catalogue(server.url)},
@@ -249,6 +277,39 @@ def _stage(
         engine.dispose()
         cluster.drop_database(name)
         clock.remove()
+        Path(lock.name).unlink(missing_ok=True)
+        lock.close()
+
+
+def _alive(path: Path) -> IO[str]:
+    """Return a file that is locked for as long as this process lives.
+
+    Raises:
+        BlockingIOError: another process has it.
+    """
+    file = path.open("a", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def clear_killed(cluster: Cluster, folder: Path) -> list[str]:
+    """Drop the databases of replays that were killed, and their files; return their names."""
+    cleared = []
+    for name in sorted({path.stem for path in folder.glob("replay_*.*")}):
+        try:
+            lock = _alive(folder / f"{name}.lock")
+        except BlockingIOError:
+            continue  # it runs
+        with lock:
+            cluster.drop_database(name)
+            for ending in ("clock", "new", "lock"):
+                (folder / f"{name}.{ending}").unlink(missing_ok=True)
+        cleared.append(name)
+    return cleared
 
 
 def local_catalogue(url: str) -> CatalogueSettings:
@@ -268,7 +329,13 @@ def history_of(archives: Sequence[Archive]) -> timedelta:
     return max(sensed) - min(sensed) + timedelta(days=400)
 
 
-def _report(services: Services, regions: tuple[WatchedRegion, ...]) -> ReplayReport:
+def _report(
+    services: Services,
+    regions: tuple[WatchedRegion, ...],
+    told_at: Mapping[uuid.UUID, datetime],
+    span: timedelta,
+    seconds: float,
+) -> ReplayReport:
     with transaction(services.engine) as s:
         return ReplayReport(
             regions=regions,
@@ -276,4 +343,7 @@ def _report(services: Services, regions: tuple[WatchedRegion, ...]) -> ReplayRep
             landslides=tuple(queries.list_landslides(s)),
             alerts=tuple(outbox.list_alerts(s)),
             looks=tuple(queries.list_looks(s)),
+            told_at=told_at,
+            span=span,
+            seconds=seconds,
         )

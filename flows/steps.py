@@ -364,3 +364,12 @@ def rejudge(services: Services, region_id: str, item_id: str) -> LookOutcome:
     if claimed is None:
         raise ConfigurationError(f"{item_id} is being judged by another worker just now")
     return _work(services, region, claimed)
+
+
+def judge_claimed(services: Services, region: WatchedRegion, claimed: ClaimedLook) -> LookOutcome:
+    """Judge a look that this worker holds, and store what comes out.
+
+    Raises:
+        DatabaseUnavailable: as ``detect_due``.
+    """
+    return _work(services, region, claimed)

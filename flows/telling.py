@@ -11,6 +11,7 @@ from alerts.cap import Context
 from alerts.rules import FOLLOWING, channels_for, excluded, should_alert
 from alerts.subscribers import free, wanted_by
 from db import exclusions, notices, outbox, platforms, queries
+from db.backfills import known_before
 from db.exposure import exposure_of
 from db.records import AlertRecord
 from detectors.errors import PermanentError
@@ -59,6 +60,9 @@ def tell(
     kind = should_alert(version, before, alerted=bool(earlier))
     if kind is None:
         return False
+    if not earlier and _of_the_past(s, region, look, version):
+        log.info("of the past", region=region.id, kind=kind)
+        return False
     standing = _standing(services, s, region, look, version, kind)
     if standing is not None and standing.advisory is not None:
         platforms.hold(s, version, kind, look.id, standing.advisory)
@@ -95,6 +99,19 @@ def tell(
     if not channels and not subscribers and not (earlier and kind in FOLLOWING):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True
+
+
+def _of_the_past(s: Session, region: WatchedRegion, look: Acquisition, version: Landslide) -> bool:
+    """Tell whether something was there before the region was watched: a backfill found it.
+
+    A look from before decides it, or it was likely by such looks already. What they only had a
+    hint of is told when a look that was watched for raises it.
+    """
+    if look.sensed_at < region.watch_from:
+        return True
+    names = [version.id, *version.merged_from]
+    names += [] if version.split_from is None else [version.split_from]
+    return known_before(s, names, region.watch_from)
 
 
 #: Kinds that a radar look decides; what optical looks and people decide has a second witness.

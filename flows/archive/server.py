@@ -38,7 +38,13 @@ class ArchiveServer:
     the same interpreter could never answer that. The child ends with this process, however it ends.
     """
 
-    def __init__(self, database_url: str, archives: Sequence[Path], port: int = 0) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        archives: Sequence[Path],
+        port: int = 0,
+        requests: Path | None = None,
+    ) -> None:
         """Open the archives.
 
         Args:
@@ -46,6 +52,7 @@ class ArchiveServer:
             archives: folders made by ``flows.archive.build`` or ``derive``.
             port: 0 takes any free port. Stored hrefs carry the port, so that a replay which is to
                 survive a restart should keep to one.
+            requests: file to which the path of every request is added, a line each.
 
         Raises:
             InvalidArchive: a folder is no archive.
@@ -54,6 +61,7 @@ class ArchiveServer:
         self.archives = _open_all(archives)
         self._database_url = database_url
         self._wanted_port = port
+        self._requests = requests
         self._port: int | None = None
         self._process: subprocess.Popen[str] | None = None
 
@@ -76,6 +84,8 @@ class ArchiveServer:
             command = [sys.executable, "-m", "flows.archive.server", "--fd", str(listener.fileno())]
             for archive in self.archives:
                 command += ["--archive", str(archive.path.absolute())]
+            if self._requests is not None:
+                command += ["--requests", str(self._requests.absolute())]
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -160,7 +170,24 @@ def _line(stream: IO[str], process: subprocess.Popen[str]) -> str:
     return ""
 
 
-def _serve(database_url: str, archives: Sequence[Archive], listener: socket.socket) -> Any:
+def _noting(app: Any, requests: Path) -> Any:
+    """Wrap an ASGI application so that what is asked of it can be read afterwards."""
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            with requests.open("a", encoding="utf-8") as file:
+                file.write(f"{scope['path']}\n")
+        await app(scope, receive, send)
+
+    return noted
+
+
+def _serve(
+    database_url: str,
+    archives: Sequence[Archive],
+    listener: socket.socket,
+    requests: Path | None,
+) -> Any:
     """Make a uvicorn server that prints its address when it answers."""
     import uvicorn
 
@@ -172,9 +199,10 @@ def _serve(database_url: str, archives: Sequence[Archive], listener: socket.sock
             sys.stdout.write(f"http://{HOST}:{listener.getsockname()[1]}\n")
             sys.stdout.flush()
 
+    app = make_app(database_url, archives)
     return Server(
         uvicorn.Config(
-            make_app(database_url, archives),
+            app if requests is None else _noting(app, requests),
             log_level="warning",
             access_log=False,
             lifespan="on",
@@ -201,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--database-url", default=os.environ.get(_DATABASE))
     parser.add_argument("--archive", type=Path, action="append", required=True)
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--requests", type=Path, help="file for the path of every request")
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if not chosen.database_url:
@@ -211,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _prepare(chosen.database_url, archives)
     else:
         listener = socket.socket(fileno=chosen.fd)
-    server = _serve(chosen.database_url, archives, listener)
+    server = _serve(chosen.database_url, archives, listener, chosen.requests)
     if chosen.fd is not None:
         _end_with_parent(server)
     # uvicorn raises the signal again when it has finished; ending on request is no failure.

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.activating import activate
 from flows.cli.alerts import app as alerts_app
 from flows.cli.archives import app as archive_app
+from flows.cli.backfilling import backfill
 from flows.cli.bulletin import bulletin
 from flows.cli.cap import app as cap_app
 from flows.cli.catalogs import app as catalogs_app
@@ -128,6 +130,9 @@ app.add_typer(web_app, name="web", rich_help_panel=READ)
 app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
 app.command(rich_help_panel=WATCH)(review)
+app.command(rich_help_panel=WATCH)(backfill)
+# A box may begin with a minus, which is no option.
+app.command(rich_help_panel=WATCH, context_settings={"ignore_unknown_options": True})(activate)
 app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(ledger)
 app.command(rich_help_panel=READ)(scene)

@@ -43,6 +43,7 @@ def document(view: Dossier) -> dict[str, Any]:
         "excluded": as_json(view.excluded),
         "transitions": [as_json(step) for step in view.transitions],
         "reviews": [as_json(review) for review in view.reviews],
+        "backfilled": view.backfilled,
     }
 
 
@@ -130,7 +131,7 @@ def print_one(console: Console, view: Dossier) -> None:
                 ("excluded", _told_excluded(view.excluded)),
                 ("decided by", plain(latest.reviewed_by)),
                 ("outline by", plain(latest.drawn_by)),
-                ("lineage", _lineage(latest)),
+                ("lineage", _lineage(view)),
                 ("beware", f"[warn]{plain(latest.advisory)}[/]" if latest.advisory else ""),
             ]
         )
@@ -193,8 +194,9 @@ def _print_checks(console: Console, checks: Sequence[OpticalCheck]) -> None:
         console.print(Padding(plain(check.reason), (0, 0, 0, 4)))
 
 
-def _lineage(landslide: Landslide) -> str:
+def _lineage(view: Dossier) -> str:
     """Return which landslides it came of and went into, by the first digits of their ids."""
+    landslide = view.latest
     said = (
         ("merged into", (landslide.merged_into,)),
         ("merged from", landslide.merged_from),
@@ -202,10 +204,14 @@ def _lineage(landslide: Landslide) -> str:
         ("split into", landslide.split_into),
         ("follows", (landslide.follows,)),
     )
+    past = ["backfill: first seen before its region was watched"] if view.backfilled else []
     return "; ".join(
-        f"{how} {', '.join(str(one)[:8] for one in others if one)}"
-        for how, others in said
-        if any(others)
+        past
+        + [
+            f"{how} {', '.join(str(one)[:8] for one in others if one)}"
+            for how, others in said
+            if any(others)
+        ]
     )
 
 

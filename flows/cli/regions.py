@@ -54,12 +54,18 @@ def add(
 
 
 def _say_added(change: Change) -> None:
+    from detectors.normalise import MINIMUM_LOOKS
+
     console, region = screen(), change.region
     name = f"[name]{region.id}[/] ({plain(region.name)})"
     if change.before is None:
         since = f"{region.watch_from:%Y-%m-%d %H:%M} UTC"
         drill = ", a [drill]drill[/]" if region.simulated else ""
         console.print(f"Watching {name} since {since}{drill}.")
+        console.print(
+            f"A track warms up until {MINIMUM_LOOKS} of its passes are known; polls fetch earlier "
+            "ones. What still warms up: scarpwatch status, with the day."
+        )
         console.print("Next: scarpwatch poll, or scarpwatch serve (start it again if it runs).")
         return
     said = f"changed: {', '.join(change.fields)}" if change.fields else "is as it was"

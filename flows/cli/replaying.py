@@ -13,6 +13,7 @@ import typer
 
 from flows.cli.options import AsJson, Verbose, date_option, require_folder
 from flows.cli.output import aside, counted, emit, plain, screen, some
+from flows.cli.replay_view import print_skill, skill_document
 
 if TYPE_CHECKING:
     from flows.replay import ReplayReport, ReplayStep
@@ -38,10 +39,18 @@ def replay(
         Path | None,
         typer.Option(metavar="FILE.geojson", help="Write every landslide there."),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Mapped landslides to score against, any format OGR reads; simulated archives "
+            "bring theirs.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     _verbose: Verbose = 0,
 ) -> None:  # fmt: skip
-    """Monitor an archive as if it were then: what would have been told, and when?
+    """Monitor an archive as if it were then: what would have been told, when, and was it right?
 
     Runs in a database of its own that is dropped afterwards, knows no look before it was published,
     and tells nobody.
@@ -49,6 +58,7 @@ def replay(
     from flows import settings
     from flows.regions import read_region
     from flows.replay import replay as run
+    from flows.replay_skill import judge, read_truth
 
     if start and end and start >= end:
         raise typer.BadParameter("--from must be before --to")
@@ -58,14 +68,17 @@ def replay(
     watched = [
         read_region(file, everything, ("archive/any",), strict=False) for file in regions or []
     ]
+    mapped, source = read_truth(truth, archives)  # a file that cannot be read is told at once
     with _progress() as progress:
         report = run(settings.load(), archives, watched or None, start, end, progress)
     if out:
         _write(out, report.feature_collection())
+    played = judge(report, mapped, source)
     if as_json:
-        emit(_document(report))
+        emit(_document(report) | skill_document(played))
     else:
         _print_report(report, out)
+        print_skill(screen(), report, played)
 
 
 @contextmanager
@@ -106,7 +119,13 @@ def _document(report: ReplayReport) -> dict[str, Any]:
             for region in report.regions
         },
         "landslides": [landslide_document(landslide) for landslide in report.landslides],
-        "alerts": [alert_document(record) for record in report.alerts],
+        "alerts": [
+            alert_document(record) | {"told_at": report.told_at[record.alert.id].isoformat()}
+            for record in report.alerts
+        ],
+        "days": report.span.total_seconds() / 86_400,
+        "seconds": report.seconds,
+        "days_a_second": report.days_a_second,
     }
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from db import counts, outbox, platforms
 from db.engine import transaction
 from db.records import AlertRecord, Summary
+from detectors.ledger import WarmingUp
 from detectors.types import Tier
 from flows.attention import overdue, told
 from flows.cli import region_views
@@ -19,6 +20,7 @@ from flows.cli.documents import alert_document, as_json
 from flows.cli.output import ago, minute, plain, some, styled, table
 from flows.cli.region_views import RegionView
 from flows.costs import refusal
+from flows.ledger import warming
 from flows.services import Services
 from flows.settings import Settings
 from flows.silence import silent_tracks
@@ -49,6 +51,8 @@ class Status:
     """By region: why its looks wait, where it has spent its month."""
     held: Mapping[str, int]
     """By region: alerts that wait for a platform that is not approved."""
+    warming: Mapping[str, Mapping[str, WarmingUp]]
+    """By region: tracks that cannot be judged yet."""
 
     def document(self) -> dict[str, Any]:
         """Return the status as JSON."""
@@ -64,6 +68,7 @@ class Status:
             "bulletins_undelivered": self.waiting,
             "put_off": dict(self.put_off),
             "alerts_held": dict(self.held),
+            "warming_up": as_json(self.warming),
             "notes": [note for _, note in notes(self)],
         }
 
@@ -81,6 +86,7 @@ def load(services: Services) -> Status:
             if (tracks := silent_tracks(services, s, view.region))
         }
         held = {view.region.id: len(platforms.held_alerts(s, view.region.id)) for view in views}
+        warms = {view.region.id: warming(services, s, view.region) for view in views}
     refused = {view.region.id: refusal(services, view.region) for view in views}
     return Status(
         services.clock.now(),
@@ -96,6 +102,7 @@ def load(services: Services) -> Status:
         sum(one.state != "delivered" for record in bulletins for one in record.deliveries),
         {region: str(why) for region, why in refused.items() if why is not None},
         {region: number for region, number in held.items() if number},
+        {region: tracks for region, tracks in warms.items() if tracks},
     )
 
 
@@ -134,7 +141,9 @@ def notes(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _kept_waiting(status: Status, region_id: str) -> Iterator[tuple[str, str]]:
-    """Yield what a quota or an unknown platform keeps waiting in a region."""
+    """Yield what a quota, an unknown platform or a short history keeps waiting in a region."""
+    for track, one in status.warming.get(region_id, {}).items():
+        yield "warn", f"{region_id}: {track} is {one.words}"
     if region_id in status.put_off:
         yield "warn", status.put_off[region_id]
     if waits := status.held.get(region_id, 0):

@@ -19,7 +19,7 @@ from db.records import RegionVersion, TrackCoverage
 from detectors.cycles import Cycle
 from detectors.errors import ConfigurationError
 from detectors.types import WatchedRegion
-from flows import attention, silence
+from flows import attention, ledger, silence
 from flows.region_changes import differing
 from flows.services import Services
 from flows.web.guards import Problem
@@ -78,12 +78,13 @@ class RegionPage:
             expected = self._expected(s, region)
             summary = counts.summary(s).regions.get(region.id)
             versions = queries.region_history(s, region.id)
+            warms = ledger.warming(self._services, s, region) if watched else {}
         return self._pages.answer(
             request, "region.html", region=region, watched=watched, looks=looks, polls=polls,
             expected=expected, summary=summary, tracks=_best_first(coverage),
             map_data=json.dumps(shapely.geometry.mapping(region.geometry.simplify(1e-4))),
             versions=_changes(versions), told=attention.told(self._services.settings, region),
-            credits=owed_for([region]),
+            credits=owed_for([region]), warming=warms,
         )  # fmt: skip
 
     def _expected(self, s: Session, region: WatchedRegion) -> list[Expected]:

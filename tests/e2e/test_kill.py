@@ -6,13 +6,15 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from db import outbox, schema
 from db.engine import make_engine
-from tests.series import DAYS
+from flows.backfilling import backfill
+from tests.series import DAYS, WATCH_FROM
 from tests.watching import stored_rows, stored_states
 
 #: The first look that shows the landslide, and the last look of all.
@@ -172,4 +174,35 @@ def test_the_database_killed_while_a_scene_is_judged(
     assert [look["item_id"] for look in run["looks"]] == [w.item(FIRST), w.item(LAST)]
     assert [one["key"] for one in receiver.received()] == alert_keys(w)
     assert stored_rows(engine) == undisturbed()
+    engine.dispose()
+
+
+def test_in_the_middle_of_a_backfill(
+    served, watch, files, operate, receiver, wait_until, make_database, template, url_of
+) -> None:
+    """It goes on where it was; a look that was begun is done once, and nobody is told."""
+    since = datetime(2023, 11, 28, tzinfo=UTC)
+    w = served(watch_from=since)
+    operator = operate(w, {"duty": receiver.url})
+    w.reach()
+    files.rules({"match": f"{w.item(FIRST)}_VV.tif", "hold": True})
+    typed = ("backfill", "slope", "--since", WATCH_FROM.date().isoformat())
+    worker = operator.start("-m", "flows.cli", *typed)
+    wait_until(lambda: any(w.item(FIRST) in asked for asked in files.seen()))
+    operator.kill(worker)
+    files.release()
+    assert stored_states(w.services.engine, "looks") == [
+        *6 * ["baseline"], *2 * ["processed"], "processing",
+    ]  # fmt: skip
+
+    done = operator.command(*typed)
+    assert (done["looks"], done["left"], done["complete"]) == ({"processed": 1}, 0, True)
+    engine = make_engine(url_of(make_database(template)))
+    once = watch(engine=engine, base_url=files.url, watch_from=since)
+    once.reach()
+    backfill(once.services, "slope", WATCH_FROM)
+    assert stored_rows(w.services.engine) == stored_rows(engine)
+    assert len(stored_rows(engine)["landslides"]) == 1
+    operator.command("poll")
+    assert receiver.received() == []
     engine.dispose()

@@ -5,24 +5,34 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from rich.console import Console
+from shapely.geometry import Polygon, mapping
 
 from db.cluster import Cluster
 from detectors.errors import InvalidArchive
 from detectors.masks import Sun
-from detectors.projections import to_projected
+from detectors.projections import to_lonlat, to_projected
 from detectors.types import Landslide, State, Tier, WatchedRegion
 from flows.archive.manifest import open_archive
 from flows.archive.optical import Picture, write_optical_archive
-from flows.replay import ReplayReport, ReplayStep, replay, whole_archive
+from flows.cli.output import THEME
+from flows.cli.replay_view import print_skill
+from flows.replay import ReplayReport, ReplayStep, clear_killed, replay, whole_archive
+from flows.replay_skill import judge, quantiles, read_truth
 from flows.settings import Settings
 from tests.optical_world import BANDS, debris_over, ground
 from tests.series import DAYS, EPSG, HAPPENED, OUTLINE, STEEP, WATCH_FROM, day, footprint, part_of
@@ -92,6 +102,58 @@ def test_the_report_counts_what_was_looked_at(played) -> None:
     # The water at sea is seen once after the watching begins.
     assert played.counts.regions["quiet"].looks == {"baseline": 12, "processed": 4, "skipped": 1}
     assert len(played.looks) == 27
+
+
+def test_how_soon_it_was_told_and_what_that_was_worth(played, tmp_path) -> None:
+    truth = tmp_path / "truth.geojson"
+    there = to_lonlat(OUTLINE, EPSG)
+    elsewhere = Polygon([(x + 0.004, y) for x, y in there.exterior.coords])
+    happened = {"date": HAPPENED.isoformat()}
+    write_features(truth, [(to_lonlat(OUTLINE, EPSG), happened), (elsewhere, happened)])
+    mapped, source = read_truth(truth, [])
+    table = judge(played, mapped, source)
+    (one,) = table.told
+    (found,) = played.landslides
+    assert (one.landslide, one.tier, source) == (found, Tier.LIKELY, "truth.geojson")
+    assert day(one.sensed_at) == FIRST
+    # The first poll after the publication finds it: no sooner, and half an hour later at most.
+    assert timedelta(0) <= one.after_publication <= timedelta(minutes=30)
+    assert one.after_event == one.told_at - HAPPENED
+    assert one.iou == pytest.approx(iou(found), abs=0.01)
+    told, everything = table.skill
+    assert (told.mapped, told.detected, told.found, told.false) == (2, 1, 1, 0)
+    assert (told.pod, told.false_per_1000_km2) == (0.5, 0.0)
+    assert everything.iou == pytest.approx(one.iou)
+    assert played.days_a_second > 1
+    console = Console(file=StringIO(), theme=THEME, width=80)
+    print_skill(console, played, table)
+    said = console.file.getvalue()
+    for words in ("SIMULATED", "happened", "told", "from publication: median", "50 %", "a second",
+                  f"IoU {one.iou:.2f}"):  # fmt: skip
+        assert words in said, words
+
+    # Told against the truth of another place, or another time, the same finding is a false one.
+    late = tmp_path / "late.geojson"
+    write_features(late, [(to_lonlat(OUTLINE, EPSG), {"date": "2023-12-02"})])
+    wrong = judge(played, *read_truth(late, []))
+    assert (wrong.told[0].happened_at, wrong.told[0].iou) == (None, None)
+    assert [(row.detected, row.false) for row in wrong.skill] == [(0, 1), (0, 1)]
+    assert judge(played, *read_truth(None, [])).skill == ()
+    assert quantiles([]) is None
+
+
+def write_features(path: Path, features: list[tuple[Any, dict[str, str]]]) -> None:
+    path.write_text(
+        json.dumps(
+            {
+                "type": "FeatureCollection",
+                "features": [
+                    {"type": "Feature", "geometry": mapping(shape), "properties": said}
+                    for shape, said in features
+                ],
+            }
+        )
+    )
 
 
 def test_landslides_come_out_as_geojson(played) -> None:
@@ -172,9 +234,31 @@ def test_a_replay_knows_no_future(settings, slide_series, slope, tmp_path) -> No
         return True
 
     archive = part_of(slide_series, tmp_path / "late", late)
+    published = {
+        Path(asset["href"]).name: datetime.fromisoformat(item["properties"]["published"])
+        for item in open_archive(archive).items()
+        for asset in item["assets"].values()
+    }
     steps: list[ReplayStep] = []
+    asked: dict[str, datetime] = {}
+
+    def look_back(step: ReplayStep) -> None:
+        """What the catalogue's own server was asked for, by the clock at which it was."""
+        steps.append(step)
+        for path in (tmp_path / "requests").read_text().splitlines():
+            asked.setdefault(Path(path).name, step.clock)
+
     end = datetime(2023, 12, 1, tzinfo=UTC)
-    report = replay(settings, [archive], [slope], end=end, progress=steps.append)
+    report = replay(
+        settings, [archive], [slope], end=end, progress=look_back, requests=tmp_path / "requests"
+    )
+    read = {name: at for name, at in asked.items() if name in published}
+    assert len(read) == 2 * 9  # VV and VH of every look that came out in time, and "search"
+    assert "search" in asked
+    assert all(published[name] <= at for name, at in read.items())
+    assert min(read[name] for name in read if f"_{before.replace('-', '')}T" in name) > end - (
+        timedelta(days=1)
+    )
     (landslide,) = report.landslides
     assert (day(landslide.not_before), day(landslide.not_after)) == ("2023-10-28", FIRST)
     assert landslide.revision == 1
@@ -183,6 +267,27 @@ def test_a_replay_knows_no_future(settings, slide_series, slope, tmp_path) -> No
     assert looks[before].state == "processed"
     assert looks[FIRST].finished_at < looks[before].finished_at
     assert steps[-1].clock <= end
+
+
+def test_what_a_killed_replay_leaves_the_next_one_clears(settings, home, slide_series) -> None:
+    played = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "replay", str(slide_series)],
+        env={**os.environ, "SCARPWATCH_HOME": str(home)}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while len(left_behind(home)) < 3:
+            assert played.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        cluster = Cluster(home)
+        assert clear_killed(cluster, home / "replays") == []  # it runs
+    finally:
+        played.kill()
+        played.wait()
+    (name,) = {left.partition(".")[0] for left in left_behind(home)}
+    assert clear_killed(cluster, home / "replays") == [name]
+    assert left_behind(home) == []
 
 
 def test_nothing_is_left_behind_when_it_breaks_off(settings, home, slide_series, slope) -> None:
@@ -197,7 +302,7 @@ def test_nothing_is_left_behind_when_it_breaks_off(settings, home, slide_series,
 
     with pytest.raises(Enough):
         replay(settings, [slide_series], [slope], progress=stop)
-    assert seen == [2]  # a database and a clock
+    assert seen == [3]  # a database, a clock and a lock
     assert left_behind(home) == []
 
 
