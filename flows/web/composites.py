@@ -33,13 +33,13 @@ _DIGITS = 12
 _MOST = 40
 _NAME = re.compile(rf"([A-Za-z0-9_-]{{1,120}})\.([a-z]+)\.([a-z]+)\.([0-9a-f]{{{_DIGITS}}})")
 #: What is drawn from one end of the colours to the other: dB of gamma0, reflectance, sigma, 0 to 1.
-_RANGES: Mapping[str, tuple[float, float]] = {
+RANGES: Mapping[str, tuple[float, float]] = {
     "VV": (-20.0, 0.0), "HH": (-20.0, 0.0), "VH": (-27.0, -7.0), "HV": (-27.0, -7.0),
     "red": (0.0, 0.2), "green": (0.0, 0.2), "blue": (0.0, 0.2), "nir": (0.0, 0.5),
     "score": (-8.0, 8.0), "ensemble": (0.0, 1.0),
 }  # fmt: skip
 #: Bands that become red, green and blue, or grey, and what people call that.
-_STYLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+STYLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "vv": ("VV, grey", ("VV",)),
     "hh": ("HH, grey", ("HH",)),
     "vvvh": ("VV and VH, in colour", ("VV", "VH", "VV")),
@@ -110,10 +110,10 @@ class Composites:
         chosen.reverse()
         looks = [self._look(one, layers) for layers in chosen]
         number = 0 if eye is Sensor.SAR else len(looks) - 1
-        styles = [style for style in _STYLES if any(style in look["before"] for look in looks)]
+        drawn = [style for style in STYLES if any(style in look["before"] for look in looks)]
         scores = {look["scored"] for look in looks if look["score"]}
         return Shown(
-            styles={style: _STYLES[style][0] for style in styles},
+            styles={style: STYLES[style][0] for style in drawn},
             looks=tuple(look["label"] for look in looks), chosen=number,
             score="; ".join(sorted(scores)),
             marks=next(filter(None, (look["marks"] for look in looks)), ""),
@@ -136,20 +136,20 @@ class Composites:
     def _drawn(self, one: CompositeRecord, style: str) -> tiles.Layer | None:
         path = self._services.settings.composites / one.path
         if one.kind is Kept.UNSEEN:
-            return tiles.Layer(path, colours=_UNSEEN, smooth=False) if style == "codes" else None
+            return tiles.Layer(path, colours=UNSEEN, smooth=False) if style == "codes" else None
         if one.kind is Kept.SCORE:
-            if style not in _COLOURS or style not in one.bands:
+            if style not in COLOURS or style not in one.bands:
                 return None
             bands: tuple[str, ...] = (style,)
         else:
-            if style not in _styles(one):
+            if style not in styles(one):
                 return None
-            bands = _STYLES[style][1]
+            bands = STYLES[style][1]
         return tiles.Layer(
             path,
             tuple(one.bands.index(b) + 1 for b in bands),
-            tuple((_RANGES[b][0] / one.scale, _RANGES[b][1] / one.scale) for b in bands),
-            _COLOURS.get(style),
+            tuple((RANGES[b][0] / one.scale, RANGES[b][1] / one.scale) for b in bands),
+            COLOURS.get(style),
         )
 
     def _file(self, one: CompositeRecord) -> bool:
@@ -158,36 +158,38 @@ class Composites:
     def _look(self, one: Landslide, layers: Mapping[Kept, CompositeRecord]) -> dict[str, Any]:
         pre, post = layers[Kept.PRE], layers[Kept.POST]
         score, unseen = layers.get(Kept.SCORE), layers.get(Kept.UNSEEN)
-        band = next((name for name in _COLOURS if score and name in score.bands), None)
+        band = next((name for name in COLOURS if score and name in score.bands), None)
         simulated = one.simulated or any(layer.simulated for layer in layers.values())
         items = (*pre.item_ids, *(item for item in post.item_ids if item not in pre.item_ids))
         west, south, east, north = post.geometry.bounds
         return {
             "label": f"{post.sensed_at:%Y-%m-%d %H:%M} UTC",
             "bounds": [[south, west], [north, east]],
-            "before": {style: _address(pre, style) for style in _styles(pre)},
-            "after": {style: _address(post, style) for style in _styles(post)},
+            "before": {style: address(pre, style) for style in styles(pre)},
+            "after": {style: address(post, style) for style in styles(post)},
             "words": {"before": _words(pre), "after": _words(post)},
-            "score": _address(score, band) if score and band else None,
+            "score": address(score, band) if score and band else None,
             "scored": "" if band is None else _SAID[band],
-            "unseen": _address(unseen, "codes") if unseen else None,
+            "unseen": address(unseen, "codes") if unseen else None,
             "credit": credits_of(items, (pre.begins_at, post.ends_at)),
             "marks": marks(exercise=self._services.settings.exercise, simulated=simulated),
         }
 
 
-def _address(one: CompositeRecord, style: str) -> str:
+def address(one: CompositeRecord, style: str) -> str:
+    """Return where the tiles of a layer are, drawn in one way."""
     return tiles.address(KIND, f"{one.stac_id}.{one.kind}.{style}.{one.sha256[:_DIGITS]}")
 
 
-def _styles(one: CompositeRecord) -> list[str]:
-    return [name for name, (_, bands) in _STYLES.items() if set(bands) <= set(one.bands)]
+def styles(one: CompositeRecord) -> list[str]:
+    """Return the ways in which before or after can be drawn."""
+    return [name for name, (_, bands) in STYLES.items() if set(bands) <= set(one.bands)]
 
 
 def _style(layers: Mapping[Kept, CompositeRecord]) -> bool:
     """Return whether both sides are there, and can be drawn in one way at least."""
     sides = [layers.get(kind) for kind in (Kept.PRE, Kept.POST)]
-    drawn = [set(_styles(side)) for side in sides if side is not None]
+    drawn = [set(styles(side)) for side in sides if side is not None]
     return len(drawn) == 2 and bool(drawn[0] & drawn[1])
 
 
@@ -207,11 +209,11 @@ _CHANGE: Colours = {
     for n in range(256)
 }
 #: Bands of score maps that are shown.
-_COLOURS: Mapping[str, Colours] = {
+COLOURS: Mapping[str, Colours] = {
     "score": _CHANGE,
     "ensemble": {n: _ramp(178, 74, 0, (n / 255 - 0.1) / 0.7) for n in range(256)},
 }
-_UNSEEN: Colours = {
+UNSEEN: Colours = {
     n: (90, 90, 90, 170) if Unseen.SEEN < n < 255 else (0, 0, 0, 0) for n in range(256)
 }
 _SAID = {
