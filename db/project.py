@@ -9,6 +9,7 @@ from lxml import etree
 
 from db.layers import LAYERS, Layer
 from db.qml import VERSION, document, parts
+from db.rasters import Raster, add_rasters
 
 #: Child view and its column, parent view and its column: what a form lists below a feature.
 RELATIONS = (
@@ -35,6 +36,7 @@ def project(
     server: Server,
     columns: Mapping[str, Mapping[str, str]],
     extent: tuple[float, float, float, float],
+    rasters: tuple[Raster, ...] = (),
 ) -> str:
     """Return the project file, ``.qgs``.
 
@@ -42,6 +44,7 @@ def project(
         server: where the database is.
         columns: by view: its columns in order, and what each says.
         extent: west, south, east, north of what is shown at first, degrees.
+        rasters: kept composites, below the layers of the database.
     """
     root = etree.Element("qgis", version=VERSION, projectname="Scarpwatch")
     etree.SubElement(root, "title").text = "Scarpwatch"
@@ -65,6 +68,7 @@ def project(
         )  # fmt: skip
         etree.SubElement(order, "item").text = layer_id(layer.view)
         _layer(layers, layer, source, columns[layer.view])
+    add_rasters(tree, layers, rasters)
     related = etree.SubElement(root, "relations")
     for child, own, parent, theirs, name in RELATIONS:
         relation = etree.SubElement(

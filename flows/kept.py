@@ -93,6 +93,8 @@ def prune(services: Services, *, dry_run: bool = False, grace: timedelta = GRACE
                 files, size = files + 1, size + path.stat().st_size
                 if not dry_run:
                     path.unlink()
+                    # Statistics that QGIS leaves beside what it opens.
+                    path.with_name(f"{path.name}.aux.xml").unlink(missing_ok=True)
     if not dry_run:
         _tidy(root, time.time() - grace.total_seconds())
     items = tuple(dict.fromkeys(one.stac_id for one in old))

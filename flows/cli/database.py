@@ -104,6 +104,15 @@ def qgis(
     user: Annotated[
         str, typer.Option(metavar="LOGIN", help="Login that stands in it; QGIS asks without one.")
     ] = "",
+    composites: Annotated[
+        int, typer.Option(min=0, max=200, help="Newest looks whose rasters go along.")
+    ] = 0,
+    page: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="Rasters as tiles of this scarpwatch web, not as files from here."
+        ),
+    ] = "",
     overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -118,6 +127,7 @@ def qgis(
     from db.layers import LAYERS
     from db.project import Server, project
     from db.styles import columns, extent
+    from flows.cli.database_rasters import rasters
     from flows.cli.options import open_world
     from flows.files import write_whole
 
@@ -131,12 +141,17 @@ def qgis(
         info = told.info  # type: ignore[union-attr]
         server = Server(url.database or info.dbname, info.host, info.port, user)
         said = {layer.view: columns(opened, layer.view) for layer in LAYERS}
-        document = project(server, said, extent(opened))
+        pictures = rasters(services, composites, page)
+        document = project(server, said, extent(opened), pictures)
     write_whole(out, document.encode())
     if as_json:
-        emit({"project": str(out), "layers": [layer.view for layer in LAYERS]})
+        shown = [one.id for one in pictures]
+        emit({"project": str(out), "layers": [layer.view for layer in LAYERS], "rasters": shown})
         return
-    screen().print(f"Wrote [name]{plain(str(out))}[/], {len(LAYERS)} layers; open it in QGIS.")
+    also = f" and {len(pictures)} rasters" if composites else ""
+    screen().print(
+        f"Wrote [name]{plain(str(out))}[/], {len(LAYERS)} layers{also}; open it in QGIS."
+    )
 
 
 def _status(settings: Settings) -> dict[str, Any]:

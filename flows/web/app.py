@@ -21,6 +21,7 @@ from detectors.errors import ScarpwatchError
 from flows.guarding import Guard, Limits
 from flows.services import Services
 from flows.web.accounts import Accounts
+from flows.web.composites import KIND, Composites
 from flows.web.guards import Headers, Problem
 from flows.web.hills import Hills
 from flows.web.landslide_page import LandslidePage
@@ -52,7 +53,8 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
     sessions = Sessions(Accounts(services.settings.home))
     pages = Pages(services, sessions)
     maps = MapPage(services, pages)
-    landslides = LandslidePage(services, pages, Sheets(services))
+    shown = Composites(services)
+    landslides = LandslidePage(services, pages, Sheets(services), shown)
     reviews = ReviewPage(services, pages, sessions, landslides)
     regions = RegionPage(services, pages)
     drawn = RegionForm(services, pages, sessions)
@@ -72,7 +74,7 @@ def make_app(services: Services, names: Sequence[str] = ()) -> Headers:
             Route("/map.json", maps.landslides),
             Route("/regions.json", maps.regions),
             Route("/hillshade.json", hills.layers),
-            Mount("/tiles", make_tiles({"hillshade": hills.resolve})),
+            Mount("/tiles", make_tiles({"hillshade": hills.resolve, KIND: shown.resolve})),
             Route("/regions", regions.index),
             Route("/new-region", drawn.new),
             Route("/new-region", drawn.save_new, methods=["POST"]),

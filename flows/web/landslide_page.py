@@ -13,6 +13,7 @@ from alerts.exposed import lines
 from alerts.message import credit
 from alerts.rules import EXCLUDED_FROM, severity
 from db import cap, queries
+from db.composites import composites_of
 from db.engine import transaction
 from detectors.types import Landslide, Sensor, State, Verdict
 from flows import dossiers
@@ -22,6 +23,7 @@ from flows.dossiers import Dossier
 from flows.services import Services
 from flows.web.asking import read_id
 from flows.web.charts import Chart, charts
+from flows.web.composites import Composites
 from flows.web.guards import Problem
 from flows.web.histories import TrackHistory
 from flows.web.outlines import sketch
@@ -35,10 +37,13 @@ _SIDES = ("before", "after")
 class LandslidePage:
     """Answers for one landslide and its pictures."""
 
-    def __init__(self, services: Services, pages: Pages, sheets: Sheets) -> None:
+    def __init__(
+        self, services: Services, pages: Pages, sheets: Sheets, composites: Composites
+    ) -> None:
         self._services = services
         self._pages = pages
         self._sheets = sheets
+        self._composites = composites
 
     def show(self, request: Request) -> Response:
         """Answer with the page."""
@@ -54,12 +59,18 @@ class LandslidePage:
             known = dossiers.load(s, wanted)
             region = queries.get_region(s, known.latest.region_id, include_removed=True)
             messages = cap.messages(s, [record.alert.id for record in known.alerts])
+            kept = composites_of(s, wanted)
         latest = known.latest
         history = self._kept(latest)
+        eyes = {
+            name: self._composites.shown(latest, sensor, kept)
+            for name, sensor in _EYES.items()
+            if name in _eyes(known)
+        }
         return self._pages.answer(
             request, "landslide.html", status,
             known=known, one=latest, region=region, cap=messages,
-            sketch=sketch(known), eyes=_eyes(known), history=history,
+            sketch=sketch(known), eyes=eyes, history=history,
             charts=_charts(known, history),
             there=[] if known.exposure is None else lines(known.exposure, latest.kind),
             severity=severity(latest, known.exposure).value.lower(),

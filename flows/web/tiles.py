@@ -21,6 +21,9 @@ from titiler.core.factory import TilerFactory
 #: The one lattice of tiles; nothing of ours is worth a tile below ``DEEPEST``.
 LATTICE, DEEPEST = "WebMercatorQuad", 22
 
+#: Red, green, blue and opacity, 0 to 255, by number; what has none is clear.
+Colours = dict[int, tuple[int, int, int, int]]
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -32,6 +35,10 @@ class Layer:
     """Bands that are drawn, from 1; None for all."""
     rescale: tuple[tuple[float, float], ...] | None = None
     """Values drawn from black to white, by band; None: they are 8-bit already."""
+    colours: Colours | None = None
+    """Of one band's 8-bit numbers, instead of grey."""
+    smooth: bool = True
+    """Pixels flow into one another; False for codes."""
 
 
 #: Returns what lies behind a name, None where there is nothing.
@@ -85,11 +92,15 @@ def make_tiles(resolvers: Mapping[str, Resolver]) -> FastAPI:
     class Smooth(DefaultDependency):
         """How pixels are resampled."""
 
-        def __init__(self) -> None:
-            self.resampling_method = "bilinear"
+        def __init__(self, found: Annotated[Layer, Depends(layer)]) -> None:
+            self.resampling_method = "bilinear" if found.smooth else "nearest"
+            self.reproject_method = self.resampling_method
 
     def path(found: Annotated[Layer, Depends(layer)]) -> str:
         return str(found.path)
+
+    def colours(found: Annotated[Layer, Depends(layer)]) -> Colours | None:
+        return found.colours
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     factory = _Tiles(
@@ -100,7 +111,7 @@ def make_tiles(resolvers: Mapping[str, Resolver]) -> FastAPI:
         dataset_dependency=Smooth,
         tile_dependency=DefaultDependency,
         process_dependency=_nothing,
-        colormap_dependency=_nothing,
+        colormap_dependency=colours,
         environment_dependency=_env,
         supported_tms=TileMatrixSets({LATTICE: tms.get(LATTICE)}),
     )

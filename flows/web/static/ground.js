@@ -69,7 +69,7 @@ const Ground = (() => {
   }
 
   // A map without anything from the internet.
-  function make(place, options = {}) {
+  function make(place, { hills = true, ...options } = {}) {
     const map = L.map(place, { minZoom: 2, maxZoom: 18, worldCopyJump: true, zoomControl: false, ...options });
     map.attributionControl.remove();
     map.createPane("hills").classList.add("hills");
@@ -77,7 +77,7 @@ const Ground = (() => {
     L.control.scale({ imperial: false, maxWidth: 160 }).addTo(map);
     const lines = L.layerGroup().addTo(map);
     map.on("moveend", () => graticule(map, lines));
-    hillshades(map).catch(() => {});
+    if (hills) hillshades(map).catch(() => {});
     return map;
   }
 
