@@ -50,7 +50,9 @@ def main() -> None:
     """Fill, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--landslides", type=int, default=100_000)
+    parser.add_argument("--json", type=Path, help="write the figures there, too")
     asked = parser.parse_args()
+    figures = {}
     with many(asked.landslides) as (_, url), tempfile.TemporaryDirectory() as folder:
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in _MAP.split(";")[:-1]:
@@ -82,6 +84,11 @@ def main() -> None:
             took = time.monotonic() - began
             told = json.loads(said) if said else {}
             size = sum(Path(one).stat().st_size for one in told.get("files", ()))
+            figures[name] = {
+                "wall_s": round(took, 1), "computing_s": round(used.ru_utime, 1),
+                "peak_mib": used.ru_maxrss // 1024, "bytes": size,
+                "load": round(os.getloadavg()[0], 1),
+            }  # fmt: skip
             print(
                 f"{name}: {took:.1f} s, of them {used.ru_utime:.1f} s computing, "
                 f"{used.ru_maxrss / 1024:.0f} MiB, {told.get('landslides', '-')} landslides, "
@@ -89,6 +96,9 @@ def main() -> None:
                 f"load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
+    if asked.json:
+        held = {"landslides": asked.landslides, "commands": figures}
+        asked.json.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

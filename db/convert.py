@@ -70,6 +70,8 @@ _RECORDS = (
     CompositeRecord,
 )
 _HINTS: dict[Any, dict[str, Any]] = {kind: get_type_hints(kind) for kind in _RECORDS}
+#: What columns hold as records do.
+_AS_IT_IS = frozenset({type(None), bool, int, float, datetime, uuid.UUID})
 
 
 def geometry_value(geometry: BaseGeometry) -> WKBElement:
@@ -267,7 +269,9 @@ def _to_column(value: Any) -> Any:
 def _record[R](kind: type[R], row: Any, **known: Any) -> R:
     for name, hint in _HINTS[kind].items():
         if name not in known:
-            known[name] = _from_column(hint, getattr(row, name))
+            value = getattr(row, name)
+            # Most columns are as they should be; an export asks for millions.
+            known[name] = value if type(value) in _AS_IT_IS else _from_column(hint, value)
     return kind(**known)
 
 

@@ -113,7 +113,8 @@ _COLUMNS = [column("id", Uuid()), *(column(name) for name in _NAMES)]
 _CURRENT = table("landslides_current", *_COLUMNS, schema="analysts")
 
 
-def _query(wanted: Wanted) -> Select[Any]:
+def wanted_query(wanted: Wanted) -> Select[Any]:
+    """Return the query for (version, region id) of what is wanted, oldest first."""
     version = LandslideVersion
     query = latest_landslides() if wanted.as_of is None else believed(wanted.as_of)
     asked: list[ColumnElement[bool]] = []
@@ -138,7 +139,7 @@ def _query(wanted: Wanted) -> Select[Any]:
 
 def count_landslides(s: Session, wanted: Wanted) -> int:
     """Return how many landslides there are of what is wanted."""
-    inner = _query(wanted).with_only_columns(LandslideVersion.landslide_id).order_by(None)
+    inner = wanted_query(wanted).with_only_columns(LandslideVersion.landslide_id).order_by(None)
     return s.scalar(select(func.count()).select_from(inner.subquery())) or 0
 
 
@@ -161,15 +162,9 @@ def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
         ]
 
 
-def read_believed(s: Session, wanted: Wanted) -> Iterator[Landslide]:
-    """Yield what is wanted without its lineage, oldest first, for whoever counts or compares."""
-    for part in _batches(s, wanted):
-        yield from (convert.to_landslide(version, region_id) for version, region_id in part)
-
-
 def _batches(s: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
     options = {"yield_per": BATCH, "populate_existing": True}
-    with s.execute(_query(wanted), execution_options=options) as found:
+    with s.execute(wanted_query(wanted), execution_options=options) as found:
         yield from found.partitions()
 
 

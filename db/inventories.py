@@ -224,14 +224,14 @@ def read_mapped(
         theirs = select(tables.Inventory.id).where(tables.Inventory.simulated.is_(simulated))
         query = query.where(row.inventory_id.in_(theirs))
     if not duplicates:
-        query = query.where(row.duplicate_of.is_(None) if name is None else ~_said_before())
+        query = query.where(row.duplicate_of.is_(None) if name is None else ~said_before())
     options = {"yield_per": BATCH, "populate_existing": True}
     with s.scalars(query, execution_options=options) as found:
         for part in found.partitions():
             yield [_stored(one) for one in part]
 
 
-def _said_before() -> ColumnElement[bool]:
+def said_before() -> ColumnElement[bool]:
     """Return the condition that a row repeats an earlier one of its own inventory."""
     row, first = tables.InventoryLandslide, aliased(tables.InventoryLandslide)
     alike = or_(

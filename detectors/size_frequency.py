@@ -100,9 +100,10 @@ def _best(known: Sizes, most: int) -> tuple[float, float, float]:
             continue
         count = len(known) - int(first)
         alpha = 1 + count / (above[first] - count * logs[first])
-        ranks = np.arange(count)
         if count > MOST_COMPARED:
             ranks = np.linspace(0, count - 1, MOST_COMPARED).round().astype(int)
+        else:
+            ranks = np.arange(count)
         fitted = 1 - np.exp(-(alpha - 1) * (logs[first + ranks] - logs[first]))
         ks = max(np.abs(fitted - ranks / count).max(), np.abs(fitted - (ranks + 1) / count).max())
         if ks < best[2]:

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from db import inventories, queries
+from db.counting import Counted, read_found, read_mapped
 from db.engine import transaction
-from db.exporting import Wanted, read_believed
-from db.inventories import StoredLandslide
+from db.exporting import Wanted
 from db.radar import looks_seen
 from detectors.inventories import Inventory, Places, Sameness, Score, match
-from detectors.types import Landslide, State, Tier
+from detectors.types import State, Tier
 from detectors.visibility import Sights, Visibility, sights
 
 #: What the rows of a score are cut into, and the pattern of each.
 PERIODS = {"all": "", "year": "%Y", "month": "%Y-%m"}
+#: What counts as found.
+_FOUND = tuple(state for state in State if state is not State.REFUTED)
 ALL, UNDATED = "all", "undated"
 
 
@@ -98,8 +100,9 @@ def score_inventory(engine: Engine, name: str, asked: Asked, rule: Sameness) -> 
             if asked.region_id is not None
             else queries.list_regions(s)
         )
-        mapped = [one for batch in inventories.read_mapped(s, name) for one in batch]
-        points = shapely.point_on_surface([one.mapped.geometry for one in mapped])
+        simulated = inventory.simulated
+        mapped = list(read_mapped(s, name, simulated=simulated, whole=True))
+        points = shapely.point_on_surface([one.geometry for one in mapped])
         for region in regions:
             inside = np.flatnonzero(shapely.contains(region.geometry, points))
             inside_any |= set(inside.tolist())
@@ -108,39 +111,37 @@ def score_inventory(engine: Engine, name: str, asked: Asked, rule: Sameness) -> 
                 unwatched += len(inside) - len(watched)
                 inside = np.array(watched, dtype=np.intp)
             truth = [mapped[index] for index in inside]
-            wanted = Wanted(region.id, tier=asked.tier, simulated=inventory.simulated)
-            found = [
-                one
-                for one in read_believed(s, wanted)
-                if one.state is not State.REFUTED and one.merged_into is None
-            ]
+            wanted = Wanted(region.id, _FOUND, asked.tier, simulated=simulated)
+            found = list(read_found(s, wanted, whole=True))
             seen = sights(
                 points[inside],
-                [one.mapped.not_after for one in truth],
-                looks_seen(s, region.id, simulated=inventory.simulated),
+                [one.not_after for one in truth],
+                looks_seen(s, region.id, simulated=simulated),
                 rule.within,
             )
             rows += _rows(region.id, truth, found, seen, asked, rule)
     return Scored(inventory, tuple(rows), len(mapped) - len(inside_any), unwatched)
 
 
-def _after(one: StoredLandslide, moment: datetime) -> bool:
-    return one.mapped.not_after is None or one.mapped.not_after >= moment
+def _after(one: Counted, moment: datetime) -> bool:
+    return one.not_after is None or one.not_after >= moment
+
+
+def _places(of: Sequence[Counted]) -> Places:
+    return Places(
+        [one.geometry for one in of],
+        [(one.not_before, one.not_after) for one in of],
+        [one.accuracy_m for one in of],
+    )
 
 
 def _rows(
-    region_id: str, truth: Sequence[StoredLandslide], found: Sequence[Landslide], seen_by: Sights,
+    region_id: str, truth: Sequence[Counted], found: Sequence[Counted], seen_by: Sights,
     asked: Asked, rule: Sameness,
 ) -> list[ScoreRow]:  # fmt: skip
-    matched = match(
-        Places.of([one.mapped for one in truth]),
-        Places(
-            [one.geometry for one in found], [(one.not_before, one.not_after) for one in found]
-        ),
-        rule,
-    )  # fmt: skip
+    matched = match(_places(truth), _places(found), rule)
     areas = np.array([one.area_m2 or np.nan for one in truth], dtype=float)
-    mapped_at = [one.mapped.not_after for one in truth]
+    mapped_at = [one.not_after for one in truth]
     found_at: list[datetime | None] = [one.not_after for one in found]
     counts, seen = _asked_for(mapped_at, asked), _asked_for(found_at, asked)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import shapely
@@ -27,8 +28,9 @@ from sqlalchemy import Engine
 
 from alerts.rules import marks
 from db import inventories, queries
+from db.counting import Counted, read_found, read_mapped
 from db.engine import transaction
-from db.exporting import Wanted, land_covers, read_believed
+from db.exporting import Wanted, land_covers
 from detectors import size_frequency, terrain
 from detectors.errors import InvalidSamples, NothingObserved, UnreadableRaster
 from detectors.size_frequency import PowerLaw
@@ -143,15 +145,6 @@ class Statistics:
     """Landslides by the land cover stored of each, the commonest first; of an inventory none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _One:
-    geometry: BaseGeometry
-    area_m2: float | None
-    not_before: datetime | None
-    not_after: datetime | None
-    cover: str | None = None
-
-
 def count(engine: Engine, asked: Asked, *, exercise: bool = False) -> Statistics:
     """Count.
 
@@ -166,6 +159,7 @@ def count(engine: Engine, asked: Asked, *, exercise: bool = False) -> Statistics
             else queries.list_regions(s)
         )
         found, left_out, simulated, title, said = _read(s, asked)
+        covers = {} if asked.inventory else land_covers(s)
     if asked.region_id is not None and asked.inventory is not None:
         ground = regions[0].geometry
         found = [one for one in found if ground.contains(one.geometry.representative_point())]
@@ -186,47 +180,38 @@ def count(engine: Engine, asked: Asked, *, exercise: bool = False) -> Statistics
         title=title, mark=marks(exercise=exercise, simulated=simulated), credits=said,
         landslides=len(found), left_out=left_out, areas_m2=areas, sizes=sizes, no_sizes=why,
         density=_densities(regions, found), months=months, month_unknown=unknown, slope=slope,
-        aspect=aspect, land_cover=cover, covers={} if asked.inventory else _covers(found),
+        aspect=aspect, land_cover=cover, covers={} if asked.inventory else _covers(found, covers),
     )  # fmt: skip
 
 
-def _read(s: Any, asked: Asked) -> tuple[list[_One], int, bool, str, str]:
+def _read(s: Any, asked: Asked) -> tuple[list[Counted], int, bool, str, str]:
     """Return landslides, how many were left out, whether some never happened, title, credits."""
+    # Rasters are counted below outlines; for all else a point inside will do.
+    whole = asked.elevation is not None or asked.land_cover is not None
     if asked.inventory is not None:
         held = inventories.get_inventory(s, asked.inventory).inventory
         if held.simulated and not asked.simulated:
             return [], inventories.count_mapped(s, held.id), False, "", ""
-        mapped = [
-            _One(one.mapped.geometry, one.area_m2, one.mapped.not_before, one.mapped.not_after)
-            for batch in inventories.read_mapped(s, held.id)
-            for one in batch
-        ]
+        mapped = list(read_mapped(s, held.id, simulated=held.simulated, whole=whole))
         said = f"Licence: {held.licence}. Mapped by: {held.author}"
         return mapped, 0, held.simulated, f"Inventory {held.id}", said
-    wanted = Wanted(asked.region_id, asked.states)
-    found, left_out, simulated = [], 0, False
-    covers = land_covers(s)
-    for one in read_believed(s, wanted):
-        if one.merged_into is not None:
-            continue
+    found, left_out = [], 0
+    for one in read_found(s, Wanted(asked.region_id, asked.states), whole=whole):
         if one.simulated and not asked.simulated:
             left_out += 1
-            continue
-        simulated |= one.simulated
-        found.append(
-            _One(one.geometry, one.area_m2, one.not_before, one.not_after, covers.get(one.id))
-        )
+        else:
+            found.append(one)
     states = " and ".join(state.value for state in asked.states)
     return (
         found,
         left_out,
-        simulated,
+        any(one.simulated for one in found),
         f"Landslides: {states}",
         ("Contains modified Copernicus Sentinel data"),
     )
 
 
-def _in_time(one: _One, asked: Asked) -> bool:
+def _in_time(one: Counted, asked: Asked) -> bool:
     if one.not_after is None:
         return asked.since is None and asked.until is None
     return (asked.since is None or one.not_after >= asked.since) and (
@@ -234,7 +219,7 @@ def _in_time(one: _One, asked: Asked) -> bool:
     )
 
 
-def _months(found: Sequence[_One]) -> tuple[tuple[int, ...], int]:
+def _months(found: Sequence[Counted]) -> tuple[tuple[int, ...], int]:
     """Return landslides by the month in the middle of their bracket, and how many have none."""
     counts, unknown = [0] * 12, 0
     for one in found:
@@ -246,12 +231,12 @@ def _months(found: Sequence[_One]) -> tuple[tuple[int, ...], int]:
     return tuple(counts), unknown
 
 
-def _covers(found: Sequence[_One]) -> Mapping[str, int]:
-    counts = Counter(one.cover or UNKNOWN for one in found)
+def _covers(found: Sequence[Counted], covers: Mapping[UUID, str]) -> Mapping[str, int]:
+    counts = Counter(covers.get(one.id) or UNKNOWN for one in found)
     return dict(counts.most_common())
 
 
-def _densities(regions: Sequence[WatchedRegion], found: Sequence[_One]) -> tuple[Density, ...]:
+def _densities(regions: Sequence[WatchedRegion], found: Sequence[Counted]) -> tuple[Density, ...]:
     points = shapely.point_on_surface([one.geometry for one in found])
     made: list[Density] = []
     for region in regions:
@@ -267,7 +252,7 @@ def _area(ground: BaseGeometry) -> float:
     return float(sum(abs(_GEOD.geometry_area_perimeter(part)[0]) for part in parts))
 
 
-def _burnt(grid: Grid, found: Sequence[_One]) -> NDArray[np.bool_]:
+def _burnt(grid: Grid, found: Sequence[Counted]) -> NDArray[np.bool_]:
     """Return which pixels of a grid lie in an outline, or hold a point."""
     placed = transform_geom(
         "EPSG:4326", f"EPSG:{grid.epsg}", [mapping(one.geometry) for one in found]
@@ -280,7 +265,7 @@ def _burnt(grid: Grid, found: Sequence[_One]) -> NDArray[np.bool_]:
     return inside
 
 
-def _terrain(path: Path, found: Sequence[_One]) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
+def _terrain(path: Path, found: Sequence[Counted]) -> tuple[tuple[Share, ...], tuple[Share, ...]]:
     try:
         heights = read_elevation(path)
     except NothingObserved as error:
@@ -298,7 +283,9 @@ def _terrain(path: Path, found: Sequence[_One]) -> tuple[tuple[Share, ...], tupl
     return _shares(step, inside, slopes), _shares(way, inside, ASPECTS)
 
 
-def _land_cover(path: Path, names: Mapping[str, str], found: Sequence[_One]) -> tuple[Share, ...]:
+def _land_cover(
+    path: Path, names: Mapping[str, str], found: Sequence[Counted]
+) -> tuple[Share, ...]:
     try:
         with open_raster(path, whole=True) as dataset:
             if dataset.crs is None or dataset.crs.to_epsg() is None:
