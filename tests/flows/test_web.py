@@ -75,7 +75,9 @@ def test_every_answer_is_guarded_and_holds_no_script_of_its_own(
             assert EVIL not in answer.text
             assert "<h1" in answer.text
             assert "https://" not in answer.text, "nothing comes from the internet"
-    assert "&lt;script&gt;" in client.get("/regions/slope").text
+    page = client.get("/regions/slope").text
+    assert "&lt;script&gt;" in page
+    assert "137-ascending: warming up: 5 more passes before one can be judged." in page
 
 
 def test_simulated_says_so_wherever_it_is_shown(client: httpx.Client, world: OpticalWatch) -> None:
