@@ -204,7 +204,7 @@ def _legend(figure: Figure, situation: Situation) -> None:
     where = (0.06, 0.075, 0.88, 0.08)
     figure.legend(
         handles=handles, loc="lower left", bbox_to_anchor=where, ncols=3, fontsize=9,
-        title="Nothing was found" if not counted else "Landslides (numbers as in the report)",
+        title="Landslides (numbers as in the report)" if counted else situation.verdict_on_nothing,
         alignment="left", frameon=False, facecolor="#d8d8d8",
     )  # fmt: skip
 

@@ -148,7 +148,9 @@ def _table(column: _Column, situation: Situation) -> None:
     """Write how many there are by state and tier."""
     counted = situation.counted()
     if not counted:
-        column.lines(["Nothing was found. See below what could not be seen."])
+        column.lines(
+            [f"{situation.verdict_on_nothing}. This is no all-clear: see what could not be seen."]
+        )
         return
     places = (_LEFT, 0.32, 0.44, 0.56)
     rows: list[tuple[str, ...]] = [("state", Tier.LIKELY.value, Tier.WATCH.value, "area of all")]

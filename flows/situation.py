@@ -88,6 +88,13 @@ class Situation:
         """Size of the region, km2."""
         return abs(Geod(ellps="WGS84").geometry_area_perimeter(self.region.geometry)[0]) / 1e6
 
+    @property
+    def verdict_on_nothing(self) -> str:
+        """What it means that nothing was found."""
+        if self.covered < 0.005:
+            return "Nothing could be looked at: no judged radar look reaches the area"
+        return "Nothing was found"
+
     def counted(self) -> dict[str, dict[str, int]]:
         """Return how many landslides are in which state and tier."""
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -248,7 +255,7 @@ def _delay(judged: Sequence[LookRecord]) -> timedelta | None:
 
 def _credits(judged: Sequence[LookRecord]) -> str:
     if not judged:
-        return "no look has been judged"
+        return "No look has been judged"
     times = [one.acquisition.sensed_at for one in judged]
     lines = {credit(min(times), max(times), one.acquisition.item_id): None for one in judged}
     return "; ".join(

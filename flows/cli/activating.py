@@ -80,7 +80,7 @@ def _print(done: Activated) -> None:
         f"{sum(tiers.values())} [{state}]{state}[/]" for state, tiers in stands.counted().items()
     ]
     console.print(
-        f"Since {minute(stands.since)} UTC: {', '.join(counted) or 'nothing found'}; "
+        f"Since {minute(stands.since)} UTC: {', '.join(counted) or stands.verdict_on_nothing}; "
         f"{some(done.looks, 'look')} judged now, in {done.seconds:.0f} s"
     )
     unseen = stands.unseen()

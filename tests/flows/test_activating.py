@@ -115,7 +115,9 @@ def test_nothing_found_is_said_with_what_could_not_be_seen(emergency) -> None:
     with w.open() as s:
         stands = situation.load(w.services, s, "valley", NOW)
     said = texts(activation_report.first_page(stands, ""))
-    assert "Nothing was found" in said
+    assert "Nothing could be looked at" in said
+    assert "no all-clear" in said
+    assert "Nothing was found" not in said
     assert "100 % of the area" in said
     assert "none judged since then; next expected 2023-12-03" in said
 

@@ -6,18 +6,19 @@ import html
 import re
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from db import queries
+from db import queries, store
 from db.engine import transaction
 from db.records import RegionVersion
-from detectors.types import State
+from detectors.types import Sensor, State
 from flows.web.accounts import NAME, Accounts
 from flows.web.guards import POLICY
-from tests.optical_watch import OpticalWatch, drill_channel
+from tests.optical_watch import EVENT, OpticalWatch, drill_channel
 from tests.page_server import OPERATOR, PASSWORD, REVIEWER, served_page
 
 EVIL = "<script>alert('1')</script>"
@@ -75,7 +76,15 @@ def test_every_answer_is_guarded_and_holds_no_script_of_its_own(
             assert EVIL not in answer.text
             assert "<h1" in answer.text
             assert "https://" not in answer.text, "nothing comes from the internet"
-    assert "&lt;script&gt;" in client.get("/regions/slope").text
+    with transaction(world.services.engine) as s:
+        region = queries.get_region(s, "slope")
+        (look,) = queries.list_looks(s, region_id="slope", sensor=Sensor.SAR)
+        own = replace(look.acquisition, source=region.sources[0])
+        store.record_acquisitions(s, region, [own])
+    world.clock.set(EVENT + timedelta(days=1))
+    page = client.get("/regions/slope").text
+    assert "&lt;script&gt;" in page
+    assert "137-ascending: warming up: 5 more passes before one can be judged." in page
 
 
 def test_simulated_says_so_wherever_it_is_shown(client: httpx.Client, world: OpticalWatch) -> None:

@@ -32,6 +32,10 @@ def test_the_ledger_says_what_became_of_each_pass(stored: Any, cli: Any, read: A
     }
     shown = cli("ledger", "san-rafael", "--since", "2023-01-01").stdout
     assert "warming up: 4 more passes" in shown
+    assert read("status")["warming_up"] == {"san-rafael": by_region["san-rafael"]["warming_up"]}
+    assert "san-rafael: 137-ascending is warming up: 4 more passes" in " ".join(
+        cli("status").stdout.split()
+    )
 
     shown = cli("ledger", "big-sur", "--since", "2023-01-01").stdout
     for said in ("Missing", "failed here", "because it was failed", "137-ascending "):
