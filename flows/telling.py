@@ -56,7 +56,7 @@ def tell(
     held_back = exclusions.withheld_kinds(s, version.id) | platforms.held_kinds(s, version.id)
     # What was kept back is asked anew at each version: an outline may outgrow the quarry.
     before = None if held_back and not earlier else previous
-    kind = should_alert(version, before, alerted=bool(earlier))
+    kind = should_alert(version, before, alerted=bool(earlier), level=region.alert_from)
     if kind is None:
         return False
     standing = _standing(services, s, region, look, version, kind)

@@ -29,6 +29,7 @@ from flows.cli.output import (
     some,
     table,
 )
+from flows.schedules import words
 from flows.services import Services
 from flows.settings import Settings
 
@@ -162,7 +163,7 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
     """Print everything about one region."""
     region, summary = view.region, view.summary
     console.print(f"[name]{plain(region.name)}[/] {marks(view)}".rstrip())
-    every = f"every {length(region.poll_every)}"
+    every = words(region, length(region.poll_every))
     channels = plain(", ".join(told(settings, region)))
     console.print(
         details(
@@ -170,7 +171,9 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
                 ("id", region.id),
                 ("since", f"{minute(region.watch_from)} UTC, {every}, priority {region.priority}"),
                 ("where", _where(region)),
+                ("sensors", ", ".join(region.sensors)),
                 ("detectors", f"{', '.join(region.detectors)}; from {area(region.min_area_m2)} on"),
+                ("alerts from", f"{region.alert_from} on"),
                 ("quota", _quota(region)),
                 ("tags", plain(", ".join(region.tags))),
                 ("channels", channels or "[warn]nobody: no channel takes its alerts[/]"),

@@ -111,6 +111,18 @@ def show(region_id: RegionId, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def export(region_id: RegionId) -> None:
+    """Print the file of a region, to be changed and given to regions add again."""
+    from db import queries
+    from db.engine import transaction
+    from flows.regions import document_of
+
+    with open_world() as services, transaction(services.engine) as s:
+        region = queries.get_region(s, region_id, include_removed=True)
+    emit(document_of(region))
+
+
+@app.command()
 def pause(region_id: RegionId) -> None:
     """Stop polling a region for now; its history stays."""
     _set_paused(region_id, paused=True)

@@ -21,6 +21,7 @@ from detectors.errors import ConfigurationError
 from detectors.types import WatchedRegion
 from flows import attention, silence
 from flows.region_changes import differing
+from flows.schedules import minutes, words
 from flows.services import Services
 from flows.web.guards import Problem
 from flows.web.map_page import owed_for
@@ -84,6 +85,7 @@ class RegionPage:
             map_data=json.dumps(shapely.geometry.mapping(region.geometry.simplify(1e-4))),
             versions=_changes(versions), told=attention.told(self._services.settings, region),
             credits=owed_for([region]),
+            polled=words(region, f"{minutes(region.poll_every)} minutes"),
         )  # fmt: skip
 
     def _expected(self, s: Session, region: WatchedRegion) -> list[Expected]:
