@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import convert, queries, tables
+from db.engine import named_errors
 from detectors.errors import ConfigurationError
 from detectors.types import Acquisition, WatchedRegion
 from detectors.windows import bounds, inside
@@ -103,6 +107,24 @@ def remove_region(s: Session, region_id: str, by: str | None = None) -> None:
         .where(tables.Region.id == region_id)
         .values(removed_at=func.clock_timestamp())
     )
+
+
+@contextmanager
+def polling(engine: Engine, region_id: str) -> Iterator[bool]:
+    """Keep a region's scheduled run to oneself; tell whether that could be had.
+
+    The lock is the connection's, outside any transaction: PostgreSQL lets go of it as soon as its
+    holder is dead.
+    """
+    key = func.hashtextextended(f"scarpwatch:polling:{region_id}", 0)
+    with named_errors(), engine.connect() as opened:
+        held = opened.execution_options(isolation_level="AUTOCOMMIT")
+        mine = bool(held.scalar(select(func.pg_try_advisory_lock(key))))
+        try:
+            yield mine
+        finally:
+            if mine:
+                held.scalar(select(func.pg_advisory_unlock(key)))
 
 
 def lock_region(s: Session, region_id: str) -> None:

@@ -26,7 +26,7 @@ from db.looks import (
     reopen_look,
     retry_look,
 )
-from db.regions import lock_region, remove_region, save_region, set_paused, watches
+from db.regions import lock_region, polling, remove_region, save_region, set_paused, watches
 from detectors.errors import PermanentError
 from detectors.types import (
     Acquisition,
@@ -47,6 +47,7 @@ __all__ = [
     "forget_watermarks",
     "lock_region",
     "look_owners",
+    "polling",
     "record_acquisitions",
     "record_refusals",
     "record_review",

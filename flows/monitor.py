@@ -24,6 +24,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.states import Cancelled
 
+from db import store
 from detectors.errors import CatalogueUnavailable, TransientError
 from flows import confirming, delivering, kept, ledger, measuring, settings, silence, steps
 from flows.services import open_services
@@ -159,14 +160,24 @@ def deliver_alerts() -> int:
 
 
 @flow(name="poll-region", flow_run_name="poll-region {region_id}")
-def poll_region(region_id: str) -> dict[str, int]:
+def poll_region(region_id: str) -> dict[str, int] | State[None]:
     """Poll a region, judge what is due, send what is to be said.
 
     Radar comes first and its alerts leave before optical looks are judged. A catalogue that fails
     does not keep earlier work from being finished, but the run ends as failed, for people to see.
+    A run that finds another one of its region under way is cancelled: that one does its work.
     At the end it is asked whether a look is missing; ``deliver-alerts`` sends what comes of it.
     """
     expire_late_runs({"region_id": region_id})
+    with (
+        open_services(settings.load()) as services,
+        store.polling(services.engine, region_id) as mine,
+    ):
+        return _poll(region_id) if mine else Cancelled(message="a run of the region is under way")
+
+
+def _poll(region_id: str) -> dict[str, int]:
+    """Do what a run is for."""
     polled = poll_task(region_id, return_state=True)
     with open_services(settings.load()) as services:
         looks, messages = steps.looks_due(services, region_id), delivering.messages_due(services)
