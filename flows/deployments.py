@@ -188,7 +188,26 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
             concurrency_limit=_at_most(1, waiting=False),
             **common,
         ),
+        *_reading_triggers(services, common),
     ]
+
+
+def _reading_triggers(services: Services, common: dict[str, Any]) -> list[RunnerDeployment]:
+    """Return the deployment that reads feeds, none where the settings name no feed."""
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Interval
+
+    from flows import monitor
+
+    if not services.settings.triggers:
+        return []
+    return [
+        RunnerDeployment.from_flow(
+            monitor.watch_triggers, "feeds",
+            schedules=[Interval(services.settings.read_triggers_every)],
+            concurrency_limit=_at_most(1, waiting=False), **common,
+        )
+    ]  # fmt: skip
 
 
 def _at_most(limit: int, *, waiting: bool = True) -> ConcurrencyLimitConfig:

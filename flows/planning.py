@@ -17,8 +17,9 @@ from uuid import UUID
 import httpx
 import structlog
 
-from db import queries
+from db import queries, triggers
 from db.engine import transaction
+from db.triggers import StoredEvent
 from detectors.errors import ScarpwatchError
 from detectors.types import WatchedRegion
 from flows.schedules import in_season, parse_cron
@@ -53,10 +54,20 @@ def plans(services: Services) -> dict[str, Plan]:
     now = services.clock.now()
     with transaction(services.engine) as s:
         regions = [region for region in queries.list_regions(s) if not region.paused]
-    return {region.id: _plan(region) for region in regions if in_season(region, now)}
+        raised = triggers.raised(s, now)
+    return {
+        region.id: _plan(region, raised.get(region.id))
+        for region in regions
+        if in_season(region, now) or region.id in raised
+    }
 
 
-def _plan(region: WatchedRegion) -> Plan:
+def _plan(region: WatchedRegion, raised: StoredEvent | None) -> Plan:
+    """Return how a region is polled; what raises its polls never lowers them."""
+    if raised is not None and (
+        region.poll_cron is not None or raised.poll_every < region.poll_every
+    ):
+        return Plan(region.id, raised.poll_every, None, "UTC")
     if region.poll_cron is None:
         return Plan(region.id, region.poll_every, None, "UTC")
     line, zone = parse_cron(region.poll_cron)

@@ -60,7 +60,9 @@ def _say_added(change: Change) -> None:
         since = f"{region.watch_from:%Y-%m-%d %H:%M} UTC"
         drill = ", a [drill]drill[/]" if region.simulated else ""
         console.print(f"Watching {name} since {since}{drill}.")
-        console.print("Next: scarpwatch poll, or scarpwatch serve (start it again if it runs).")
+        console.print(
+            "Next: scarpwatch poll, or scarpwatch serve; one that runs polls it by itself."
+        )
         return
     said = f"changed: {', '.join(change.fields)}" if change.fields else "is as it was"
     console.print(f"Region {name} {said}.")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db import counts, queries, radar
+from db import counts, queries, radar, triggers
 from db.engine import transaction
 from db.records import RegionVersion, TrackCoverage
 from detectors.cycles import Cycle
@@ -79,8 +79,10 @@ class RegionPage:
             expected = self._expected(s, region)
             summary = counts.summary(s).regions.get(region.id)
             versions = queries.region_history(s, region.id)
+            raised = triggers.raised(s, self._services.clock.now()).get(region.id)
         return self._pages.answer(
             request, "region.html", region=region, watched=watched, looks=looks, polls=polls,
+            raised=raised,
             expected=expected, summary=summary, tracks=_best_first(coverage),
             map_data=json.dumps(shapely.geometry.mapping(region.geometry.simplify(1e-4))),
             versions=_changes(versions), told=attention.told(self._services.settings, region),

@@ -20,7 +20,7 @@ from flows.deployments import (
     stop_group,
     threads_per_run,
 )
-from flows.settings import Settings
+from flows.settings import Settings, TriggerSettings
 
 
 def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
@@ -41,6 +41,16 @@ def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
         "flows.monitor.poll_region", "flows.monitor.detect_sar", "flows.monitor.confirm_optical",
         "flows.monitor.train_models", "flows.monitor.deliver_alerts",
     ]  # fmt: skip
+
+
+def test_feeds_are_read_where_there_are_any(watch) -> None:
+    quakes = TriggerSettings(kind="earthquakes", url="https://agency.example/feed")
+    w = watch(settings={"triggers": {"quakes": quakes}})
+    *_, feeds = make_deployments(w.services)
+    assert feeds.entrypoint == "flows.monitor.watch_triggers"
+    (every,) = feeds.schedules
+    assert every.schedule.interval == w.services.settings.read_triggers_every
+    assert feeds.concurrency_limit == 1
 
 
 def test_prefect_keeps_to_its_own_folder_and_tells_nobody(no_settings) -> None:
