@@ -139,8 +139,8 @@ def region_of(
         faults |= _strange(wanted, default_sources)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
-            said = problem["msg"].removeprefix("Value error, ")
-            faults.setdefault(str(problem["loc"][0]), said)
+            why = problem["msg"].removeprefix("Value error, ")
+            faults.setdefault(str(problem["loc"][0]), why)
     try:
         geometry = _geometry(feature.get("geometry"))
     except InvalidRegion as error:
