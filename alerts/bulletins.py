@@ -22,6 +22,10 @@ SCHEMA = "scarpwatch-bulletin/1"
 _EXERCISE = "EXERCISE - EXERCISE - EXERCISE\nTake no action outside the exercise.\n\n"
 _CLOSING = {
     Sort.DIGEST: "What was urgent was sent when it was found. Nothing is left out of this list.",
+    Sort.SUMMARY: (
+        "These looks were judged long after they were taken; what newer ones showed was sent when "
+        "it was found. What was withdrawn since is left out."
+    ),
     Sort.BULLETIN: (
         "Radar misses landslides that change its picture little, in forest most of all. What was "
         "not seen is unknown, and nothing found does not mean that nothing happened."
@@ -40,6 +44,7 @@ def render_bulletin(bulletin: Bulletin) -> Message:
     """Return the message for one bulletin; its marks are put on here, as on alerts."""
     title, body, short = {
         Sort.DIGEST: _digest,
+        Sort.SUMMARY: _summary,
         Sort.BULLETIN: _answer,
         Sort.SILENCE: _silence,
         Sort.ALL_CLEAR: _all_clear,
@@ -108,8 +113,16 @@ def _entry(alert: Alert, reason: str) -> dict[str, Any]:
 
 
 def _digest(content: Mapping[str, Any]) -> tuple[str, str, str]:
+    return _listed(content, f"Digest: {_some(len(content['alerts']), 'alert')} that could wait")
+
+
+def _summary(content: Mapping[str, Any]) -> tuple[str, str, str]:
+    found = _some(len(content["alerts"]), "landslide")
+    return _listed(content, f"{content['subscriber']}: {found} in looks of the past")
+
+
+def _listed(content: Mapping[str, Any], title: str) -> tuple[str, str, str]:
     entries = content["alerts"]
-    title = f"Digest: {_some(len(entries), 'alert')} that could wait"
     said = [f"{title.upper()}\nUntil {_spoken(content['until'])}, for {content['subscriber']}"]
     for number, one in enumerate(entries, start=1):
         point = one["point"]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from alerts.records import Channel
 from detectors.exposure import Exposure, Thing
-from detectors.types import Alert, Kind, Landslide, State, Tier
+from detectors.types import Alert, Kind, Landslide, Level, State, Tier
 
 
 class Severity(enum.StrEnum):
@@ -88,11 +88,15 @@ def excluded(share: float, *, alerted: bool, by_person: bool = False) -> bool:
 
 
 def should_alert(
-    landslide: Landslide, previous: Landslide | None, *, alerted: bool = False
+    landslide: Landslide,
+    previous: Landslide | None,
+    *,
+    alerted: bool = False,
+    level: Level = Level.LIKELY,
 ) -> str | None:
     """Return the kind of alert this version of a landslide deserves, or None for silence.
 
-    ``suspected`` goes out when a landslide first reaches tier *likely* while suspected,
+    ``suspected`` goes out when a landslide first reaches the region's level while suspected,
     ``confirmed`` when it becomes confirmed, whatever its tier: by then two witnesses agree. The
     others follow what somebody was told. ``withdrawn``: it became refuted. ``updated``: a second
     look has seen it, or its tier has changed. ``unresolved``: nobody could see the place in time.
@@ -102,6 +106,7 @@ def should_alert(
         landslide: The version about to be stored.
         previous: The version before it, None for a new landslide.
         alerted: An alert of this landslide was decided before.
+        level: How sure it must be: *likely* where the region says nothing else.
 
     Raises:
         ValueError: the two versions belong to different landslides.
@@ -112,11 +117,12 @@ def should_alert(
         return None  # told with what it became part of
     before = None if previous is None else previous.state
     match landslide.state:
-        case State.SUSPECTED if landslide.tier is Tier.LIKELY:
-            if previous is None or previous.tier is not Tier.LIKELY:
+        case State.SUSPECTED if landslide.tier in _TIERS[level]:
+            if previous is None or previous.tier not in _TIERS[level]:
                 return "updated" if alerted else "suspected"
-            return "updated" if alerted and _seen_again(previous, landslide) else None
-        case State.SUSPECTED if alerted and previous and previous.tier is Tier.LIKELY:
+            news = previous.tier is not landslide.tier or _seen_again(previous, landslide)
+            return "updated" if alerted and news else None
+        case State.SUSPECTED if alerted and previous and previous.tier in _TIERS[level]:
             return "updated"
         case State.CONFIRMED if before is not State.CONFIRMED:
             return "confirmed"
@@ -127,6 +133,14 @@ def should_alert(
         case State.CLOSED if before not in (State.CLOSED, State.REFUTED) and alerted:
             return "closed"
     return None
+
+
+#: Tiers of which a suspicion is alerted, by level.
+_TIERS = {
+    Level.WATCH: (Tier.WATCH, Tier.LIKELY),
+    Level.LIKELY: (Tier.LIKELY,),
+    Level.CONFIRMED: (),
+}
 
 
 def _seen_again(previous: Landslide, landslide: Landslide) -> bool:

@@ -284,7 +284,7 @@ def _from_column(hint: Any, value: Any) -> Any:
             # What stays of the SRID would make equal geometries hash differently.
             return shapely.set_srid(to_shape(value), 0)
         case list():
-            return tuple(value)
+            return tuple(_from_column(get_args(hint)[0], one) for one in value)
         case str() if isinstance(hint, type):
             return hint(value)
         case dict() if get_args(hint) == (str, float):

@@ -31,6 +31,8 @@ def claim_look(
     lease: timedelta,
     sensor: Sensor = Sensor.SAR,
     look_id: uuid.UUID | None = None,
+    *,
+    newest: bool = False,
 ) -> ClaimedLook | None:
     """Take the oldest sensed look of a region that is due, or whose worker let its lease run out.
 
@@ -45,15 +47,20 @@ def claim_look(
         lease: How long nobody else may take it.
         sensor: Only looks of this kind, also where ``look_id`` names one.
         look_id: Only this look; None takes any.
+        newest: The newest sensed look instead; those to be judged again come after all others,
+            since each older look may ask for them once more.
 
     Returns:
         The look, or None where nothing is due or another look of the region is being judged.
     """
     # Two claims at once would not see each other; writers of looks need no such lock.
     s.execute(select(Region.id).where(Region.id == region_id).with_for_update(key_share=True))
+    seen = tables.Acquisition
+    forward = (seen.sensed_at, seen.published_at, Look.id)
+    order = (Look.share_seen.is_not(None), *(one.desc() for one in forward)) if newest else forward
     due = (
         _claimable(select(Look.id), region_id, sensor, now)
-        .order_by(tables.Acquisition.sensed_at, tables.Acquisition.published_at, Look.id)
+        .order_by(*order)
         .limit(1)
         .with_for_update(of=Look, skip_locked=True)
     )

@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Update, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -24,10 +25,18 @@ def lock_subscriber(s: Session, subscriber: str) -> None:
     s.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-def add_notices(s: Session, alert_id: uuid.UUID, subscribers: Iterable[str]) -> None:
-    """Let subscribers wait for a decision on an alert; what is there stays as it is."""
+def add_notices(
+    s: Session, alert_id: uuid.UUID, subscribers: Iterable[str], kept: str | None = None
+) -> None:
+    """Let subscribers wait for a decision on an alert; what is there stays as it is.
+
+    With ``kept``, the reason, it is decided: it goes into the next digest.
+    """
+    decided: dict[str, Any] = {"state": "waiting"}
+    if kept is not None:
+        decided = {"state": "kept", "reason": kept, "decided_at": func.clock_timestamp()}
     rows = [
-        {"alert_id": alert_id, "subscriber": name, "state": "waiting", "follows": False}
+        {"alert_id": alert_id, "subscriber": name, "follows": False, **decided}
         for name in sorted(set(subscribers))
     ]
     if rows:

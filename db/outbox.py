@@ -34,8 +34,10 @@ from detectors.types import Alert, derive_id, require_utc
 HELD = "sending"
 
 
-def enqueue(s: Session, alert: Alert, channels: Iterable[str]) -> None:
+def enqueue(s: Session, alert: Alert, channels: Iterable[str], *, kept: bool = False) -> None:
     """Write an alert and one delivery per channel; what is already there stays as it is.
+
+    With ``kept`` nothing is sent: it waits for a summary (``db.backlog``).
 
     Raises:
         PermanentError: the version the alert speaks of is not stored, or a simulated landslide is
@@ -55,7 +57,7 @@ def enqueue(s: Session, alert: Alert, channels: Iterable[str]) -> None:
         )
         .on_conflict_do_nothing(index_elements=["id"])
     )
-    add_deliveries(s, alert.id, channels)
+    _add(s, "alert_id", alert.id, channels, None, "kept" if kept else "due")
 
 
 def add_deliveries(
@@ -90,14 +92,19 @@ def enqueue_bulletin(s: Session, bulletin: Bulletin, channels: Iterable[str]) ->
 
 
 def _add(
-    s: Session, column: str, what: uuid.UUID, channels: Iterable[str], remark: str | None
+    s: Session,
+    column: str,
+    what: uuid.UUID,
+    channels: Iterable[str],
+    remark: str | None,
+    state: str = "due",
 ) -> None:
     rows = [
         {
             "id": derive_id("delivery", what, channel),
             column: what,
             "channel": channel,
-            "state": "due",
+            "state": state,
             "remark": remark,
         }
         for channel in sorted(set(channels))

@@ -54,7 +54,12 @@ def track_name(
 
 
 def look_times(
-    s: Session, region_id: str, sources: Collection[str], since: datetime, until: datetime
+    s: Session,
+    region_id: str,
+    sources: Collection[str],
+    since: datetime,
+    until: datetime,
+    sensors: Collection[Sensor] = tuple(Sensor),
 ) -> Mapping[str, list[tuple[datetime, datetime]]]:
     """Return (sensed, published) of a region's looks by track.
 
@@ -64,8 +69,9 @@ def look_times(
         sources: Only of these: a source the region has given up is not silent.
         since: Sensed at this time or later.
         until: Published at this time or earlier, so that a replay knows no future.
+        sensors: Only of these.
     """
-    known = known_looks(s, region_id, sources, since, until)
+    known = known_looks(s, region_id, sources, since, until, sensors)
     return {
         track: [(look.sensed_at, look.published_at) for look in looks]
         for track, looks in known.items()
@@ -78,11 +84,11 @@ def known_looks(
     sources: Collection[str],
     since: datetime,
     until: datetime,
-    sensor: Sensor | None = None,
+    sensors: Collection[Sensor] = tuple(Sensor),
 ) -> Mapping[str, list[KnownLook]]:
     """Return a region's looks by track, and how far each has got.
 
-    Arguments as for ``look_times``; with ``sensor`` only looks of that kind.
+    Arguments as for ``look_times``.
     """
     seen, look = tables.Acquisition, tables.Look
     query = (
@@ -94,10 +100,9 @@ def known_looks(
         .where(
             look.region_id == region_id, seen.source.in_(sources),
             seen.sensed_at >= since, seen.published_at <= until,
+            seen.sensor.in_([sensor.value for sensor in sensors]),
         )
     )  # fmt: skip
-    if sensor is not None:
-        query = query.where(seen.sensor == sensor.value)
     found: defaultdict[str, list[KnownLook]] = defaultdict(list)
     for sensor, orbit, direction, tile, *rest in s.execute(query):
         found[track_name(sensor, orbit, direction, tile)].append(KnownLook(*rest))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import convert, queries, tables
+from db.engine import named_errors
 from detectors.errors import ConfigurationError
-from detectors.types import WatchedRegion
+from detectors.types import Acquisition, WatchedRegion
+from detectors.windows import bounds, inside
 
 
 def save_region(s: Session, region: WatchedRegion, by: str | None = None) -> None:
     """Store a region, or change it; a removed region with this id is watched again.
 
     Every change is a version of its own, with ``by``, the login of whoever made it on the page.
-    Looks that wait follow a changed ``watch_from``; looks that were judged stay judged.
+    Looks that wait follow a changed ``watch_from``, ``windows`` and ``sensors``; looks that were
+    judged stay judged.
 
     Raises:
         ConfigurationError: a drill was to become a real region or the other way round.
@@ -35,23 +41,41 @@ def save_region(s: Session, region: WatchedRegion, by: str | None = None) -> Non
         .on_conflict_do_update(index_elements=["id"], set_=changed)
     )
     if known is not None:
-        _follow_watch_from(s, region)
+        _follow_what_is_watched(s, region)
 
 
-def _follow_watch_from(s: Session, region: WatchedRegion) -> None:
-    """Judge what now lies inside the watched time; leave what no longer does as baseline."""
-    look, sensed_at = tables.Look, tables.Acquisition.sensed_at
-    mine = update(look).where(
-        look.region_id == region.id, look.acquisition_id == tables.Acquisition.id
+def watches(region: WatchedRegion, look: Acquisition) -> bool:
+    """Tell whether a look is to be judged; others are baseline, which only feeds pre stacks."""
+    since, sensed_at = region.watch_from, look.sensed_at
+    return (
+        since <= sensed_at and inside(region.windows, sensed_at) and look.sensor in region.sensors
     )
+
+
+def _follow_what_is_watched(s: Session, region: WatchedRegion) -> None:
+    """Judge what is watched now; leave what no longer is as baseline."""
+    look, seen = tables.Look, tables.Acquisition
+    watched = and_(
+        seen.sensed_at >= region.watch_from,
+        seen.sensor.in_([sensor.value for sensor in region.sensors]),
+        *_in_windows(region.windows),
+    )
+    mine = update(look).where(look.region_id == region.id, look.acquisition_id == seen.id)
+    s.execute(mine.where(look.state == "baseline", watched).values(state="due"))
     s.execute(
-        mine.where(look.state == "baseline", sensed_at >= region.watch_from).values(state="due")
+        mine.where(look.state == "due", look.attempts == 0, ~watched).values(state="baseline")
     )
-    s.execute(
-        mine.where(look.state == "due", look.attempts == 0, sensed_at < region.watch_from).values(
-            state="baseline"
-        )
-    )
+
+
+def _in_windows(windows: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    """Return what ``detectors.windows.inside`` asks, as a condition; none where it is always."""
+    day = func.to_char(func.timezone("UTC", tables.Acquisition.sensed_at), "MM-DD")
+    parts = []
+    for window in windows:
+        first, last = bounds(window)
+        joined = and_ if first <= last else or_
+        parts.append(joined(day >= first, day <= last))
+    return [or_(*parts)] if parts else []
 
 
 def _sign(s: Session, by: str | None) -> None:
@@ -83,6 +107,24 @@ def remove_region(s: Session, region_id: str, by: str | None = None) -> None:
         .where(tables.Region.id == region_id)
         .values(removed_at=func.clock_timestamp())
     )
+
+
+@contextmanager
+def polling(engine: Engine, region_id: str) -> Iterator[bool]:
+    """Keep a region's scheduled run to oneself; tell whether that could be had.
+
+    The lock is the connection's, outside any transaction: PostgreSQL lets go of it as soon as its
+    holder is dead.
+    """
+    key = func.hashtextextended(f"scarpwatch:polling:{region_id}", 0)
+    with named_errors(), engine.connect() as opened:
+        held = opened.execution_options(isolation_level="AUTOCOMMIT")
+        mine = bool(held.scalar(select(func.pg_try_advisory_lock(key))))
+        try:
+            yield mine
+        finally:
+            if mine:
+                held.scalar(select(func.pg_advisory_unlock(key)))
 
 
 def lock_region(s: Session, region_id: str) -> None:

@@ -26,7 +26,7 @@ from db.looks import (
     reopen_look,
     retry_look,
 )
-from db.regions import lock_region, remove_region, save_region, set_paused
+from db.regions import lock_region, polling, remove_region, save_region, set_paused, watches
 from detectors.errors import PermanentError
 from detectors.types import (
     Acquisition,
@@ -47,6 +47,7 @@ __all__ = [
     "forget_watermarks",
     "lock_region",
     "look_owners",
+    "polling",
     "record_acquisitions",
     "record_refusals",
     "record_review",
@@ -148,7 +149,7 @@ def record_acquisitions(
             "id": derive_id("look", region.id, acquisition.id),
             "region_id": region.id,
             "acquisition_id": acquisition.id,
-            "state": "baseline" if acquisition.sensed_at < region.watch_from else "due",
+            "state": "due" if watches(region, acquisition) else "baseline",
         }
         for acquisition in found
     ]

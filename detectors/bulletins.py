@@ -15,6 +15,8 @@ class Sort(enum.StrEnum):
 
     DIGEST = "digest"
     """A subscriber's list of what was not sent at once."""
+    SUMMARY = "summary"
+    """What looks of the past showed in a region that has caught up."""
     BULLETIN = "bulletin"
     """What was found, or not found, after a named trigger."""
     SILENCE = "silence"

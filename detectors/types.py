@@ -156,6 +156,17 @@ class Tier(enum.StrEnum):
     LIKELY = "likely"
 
 
+class Level(enum.StrEnum):
+    """How sure it must be before a region alerts; each takes in what comes after it."""
+
+    WATCH = "watch"
+    """Whatever is suspected."""
+    LIKELY = "likely"
+    """What is suspected and likely."""
+    CONFIRMED = "confirmed"
+    """Only what optical looks or people confirmed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A north-up pixel raster in a projected coordinate system."""
@@ -231,6 +242,16 @@ class WatchedRegion:
     """Bytes it may fetch in one; None: no limit."""
     units_a_month: float | None = None
     """Processing units (``sentinel-hub``) it may spend in one; None: no limit."""
+    poll_cron: str | None = None
+    """When it is polled instead of by ``poll_every``: five fields of cron, then an IANA time zone
+    where it is not UTC; None: by ``poll_every``."""
+    windows: tuple[str, ...] = ()
+    """Times of the year in which it is polled and judged (``detectors.windows``); none: always.
+    Looks sensed outside are baseline only."""
+    sensors: tuple[Sensor, ...] = (Sensor.SAR, Sensor.OPTICAL)
+    """Whose looks are judged; those of the other are baseline only."""
+    alert_from: Level = Level.LIKELY
+    """How sure it must be before anybody is alerted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from alerts.rules import takers
 from alerts.subscribers import channels_of, free
 from db.records import PollRecord
 from detectors.types import WatchedRegion
+from flows.schedules import in_season, polls_before
 from flows.settings import Settings
 from flows.subscribing import subscriber_records
 
@@ -18,10 +19,10 @@ OVERDUE_INTERVALS = 3
 
 def overdue(region: WatchedRegion, polls: Iterable[PollRecord], now: datetime) -> bool:
     """Tell whether a source of a region has not been read for several of its intervals."""
-    if region.paused:
+    oldest = polls_before(region, now, OVERDUE_INTERVALS)
+    if region.paused or not (in_season(region, now) and in_season(region, oldest)):
         return False
     read = {poll.source: poll.succeeded_at for poll in polls if poll.region_id == region.id}
-    oldest = now - OVERDUE_INTERVALS * region.poll_every
     return any((when := read.get(source)) is None or when < oldest for source in region.sources)
 
 

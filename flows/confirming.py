@@ -94,10 +94,14 @@ def confirmations_due(services: Services, region_id: str) -> bool:
     """Tell whether there is anything to confirm, so that an idle poll need not load a model."""
     if looks_due(services, region_id, Sensor.OPTICAL):
         return True
+    with transaction(services.engine) as s:
+        optically = Sensor.OPTICAL in queries.get_region(s, region_id).sensors
     window = services.settings.optical_window
     with transaction(services.engine) as s:
         now = services.clock.now()
-        waiting = optical.optical_pending(s, region_id, now, datetime.now(UTC), window, limit=1)
+        waiting = optically and optical.optical_pending(
+            s, region_id, now, datetime.now(UTC), window, limit=1
+        )
         after = services.settings.close_after
         return bool(waiting or queries.overdue_landslides(s, region_id, now, window, after))
 
@@ -138,6 +142,8 @@ def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
     while True:
         with transaction(services.engine) as s:
             region = queries.get_region(s, region_id)
+            if Sensor.OPTICAL not in region.sensors:
+                return outcomes
             pending = optical.optical_pending(
                 s, region_id, services.clock.now(), datetime.now(UTC),
                 services.settings.optical_window, limit=len(waiting) + PAIRS_AT_ONCE,

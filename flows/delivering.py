@@ -24,6 +24,7 @@ from flows.feeding import write_feeds
 from flows.leases import backoff, bury_the_dead
 from flows.notifying import notices_waiting, notify_due
 from flows.services import Services
+from flows.summaries import summarise
 
 log = structlog.get_logger()
 
@@ -70,6 +71,7 @@ def deliver_due(services: Services, now: datetime | None = None) -> list[Deliver
     failing: set[str] = set()
     bury_the_dead(services)
     notify_due(services, now)
+    summarise(services)
     while True:
         with transaction(services.engine) as s:
             claimed = outbox.claim_delivery(s, datetime.now(UTC), services.owner, lease, failing)

@@ -17,17 +17,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 
-from db import queries
-from db.engine import transaction
 from detectors.errors import ConfigurationError, TransientError
+from flows.planning import keep_planned, plans, schedule
 from flows.services import Services
 from flows.settings import Settings
 from flows.workers import end_with_parent, end_within
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig
     from prefect.deployments.runner import RunnerDeployment
 
 HOST = "127.0.0.1"
@@ -167,15 +168,16 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
 
     from flows import monitor
 
-    with transaction(services.engine) as s:
-        regions = [r for r in queries.list_regions(s) if not r.paused]
-    schedules = [
-        Interval(region.poll_every, parameters={"region_id": region.id}, slug=region.id)
-        for region in regions
-    ]
+    schedules = [schedule(plan, rank) for rank, plan in enumerate(plans(services).values())]
     common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["scarpwatch"]}
     return [
-        RunnerDeployment.from_flow(monitor.poll_region, "watched", schedules=schedules, **common),
+        RunnerDeployment.from_flow(
+            monitor.poll_region,
+            "watched",
+            schedules=schedules,
+            concurrency_limit=_at_most(services.settings.runs_at_once),
+            **common,
+        ),
         RunnerDeployment.from_flow(monitor.detect_sar, "on-demand", **common),
         RunnerDeployment.from_flow(monitor.confirm_optical, "on-demand", **common),
         RunnerDeployment.from_flow(monitor.train_models, "on-demand", **common),
@@ -183,20 +185,73 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
             monitor.deliver_alerts,
             "undelivered",
             schedules=[Interval(services.settings.deliver_every)],
+            concurrency_limit=_at_most(1, waiting=False),
             **common,
         ),
         # A week of mornings, so that a machine that was off on the 1st is not left out.
         RunnerDeployment.from_flow(
-            monitor.verify_month, "monthly", schedules=[Cron("0 6 1-7 * *", "UTC")], **common
+            monitor.verify_month, "monthly", schedules=[Cron("0 6 1-7 * *", "UTC")],
+            concurrency_limit=_at_most(1, waiting=False), **common
         ),
+        *_reading_triggers(services, common),
     ]
+
+
+def _reading_triggers(services: Services, common: dict[str, Any]) -> list[RunnerDeployment]:
+    """Return the deployment that reads feeds, none where the settings name no feed."""
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Interval
+
+    from flows import monitor
+
+    if not services.settings.triggers:
+        return []
+    return [
+        RunnerDeployment.from_flow(
+            monitor.watch_triggers, "feeds",
+            schedules=[Interval(services.settings.read_triggers_every)],
+            concurrency_limit=_at_most(1, waiting=False), **common,
+        )
+    ]  # fmt: skip
+
+
+def _at_most(limit: int, *, waiting: bool = True) -> ConcurrencyLimitConfig:
+    """Return how many runs of a deployment may go on at once, on all machines together.
+
+    Args:
+        limit: so many.
+        waiting: a run too many waits; False: it is cancelled, since one that runs finds its work.
+    """
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+
+    strategy = ConcurrencyLimitStrategy
+    return ConcurrencyLimitConfig(
+        limit=limit, collision_strategy=strategy.ENQUEUE if waiting else strategy.CANCEL_NEW
+    )
+
+
+async def _free_slots(deployment_ids: list[UUID]) -> None:
+    """Free what the limits of deployments count for runs that were killed.
+
+    A server that was killed forgets who held its slots and keeps them taken: polls would wait for
+    ever. Where other machines run some just now, the limits are exceeded once by so many.
+    """
+    from prefect import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+
+    async with get_client() as client:
+        for deployment_id in deployment_ids:
+            deployment = await client.read_deployment(deployment_id)
+            limit = deployment.global_concurrency_limit
+            if limit is not None and limit.active_slots:
+                freed = GlobalConcurrencyLimitUpdate(active_slots=0)
+                await client.update_global_concurrency_limit(str(limit.id), freed)
 
 
 def serve(services: Services) -> None:
     """Run the flows on their schedules until SIGINT or SIGTERM.
 
-    Raises:
-        ConfigurationError: no region is watched.
+    Regions that are added, changed, paused or removed meanwhile are followed: ``flows.planning``.
     """
     from prefect.runner import Runner
 
@@ -206,10 +261,19 @@ def serve(services: Services) -> None:
             end_within(END_SECONDS)
             signal.raise_signal(signal.SIGINT)
 
+    planned = plans(services)
     deployments = make_deployments(services)
     services.engine.dispose()
     runner = Served(limit=services.settings.runs_at_once, pause_on_shutdown=False)
-    for deployment in deployments:
-        runner.add_deployment(deployment)
+
+    async def run() -> None:
+        ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
+        await _free_slots(ids)
+        following = asyncio.create_task(keep_planned(services, ids[0], planned))
+        try:
+            await runner.start()
+        finally:
+            following.cancel()
+
     with suppress(KeyboardInterrupt):
-        asyncio.run(runner.start())
+        asyncio.run(run())

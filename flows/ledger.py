@@ -16,6 +16,7 @@ from db.ledger import replace_ledger
 from detectors.ledger import ExpectedPass, KnownLook, Reading, WarmingUp, ledger, warming_up
 from detectors.normalise import MINIMUM_LOOKS
 from detectors.types import Sensor, WatchedRegion
+from flows.schedules import in_season
 from flows.services import Services
 from flows.silence import REMEMBERED
 
@@ -25,7 +26,8 @@ def expected_looks(
 ) -> list[ExpectedPass]:
     """Return the ledger of a region, track by track, oldest first.
 
-    A paused region expects nothing: what came before it was paused is all there is.
+    A paused region expects nothing: what came before it was paused is all there is. Nothing is
+    expected of sensors that are not watched, or outside the region's windows.
 
     Args:
         services: clock and tolerance.
@@ -36,21 +38,27 @@ def expected_looks(
     """
     now = services.clock.now()
     since = max(since, region.watch_from)
-    looks = passes.known_looks(s, region.id, region.sources, since - REMEMBERED, now)
+    looks = passes.known_looks(
+        s, region.id, region.sources, since - REMEMBERED, now, region.sensors
+    )
     read = {poll.source: poll.succeeded_at for poll in queries.list_polls(s, region.id)}
     lines: list[ExpectedPass] = []
     for track, known in sorted(looks.items()):
         tolerance = services.settings.silence_tolerance
         reading = Reading(now, tolerance, _read_at(known, read))
         lines += ledger(track, known, since, reading)
-    return [line for line in lines if not region.paused or line.sensed_at is not None]
+    return [
+        line
+        for line in lines
+        if line.sensed_at is not None or (not region.paused and in_season(region, line.expected_at))
+    ]
 
 
 def warming(services: Services, s: Session, region: WatchedRegion) -> dict[str, WarmingUp]:
     """Return the radar tracks of a region that cannot be judged yet, and until when."""
     since = region.watch_from - services.settings.history
     looks = passes.known_looks(
-        s, region.id, region.sources, since, services.clock.now(), Sensor.SAR
+        s, region.id, region.sources, since, services.clock.now(), [Sensor.SAR]
     )  # fmt: skip
     found = {track: warming_up(known, MINIMUM_LOOKS) for track, known in sorted(looks.items())}
     return {track: one for track, one in found.items() if one is not None}

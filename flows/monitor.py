@@ -24,6 +24,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.states import Cancelled
 
+from db import store
 from detectors.errors import CatalogueUnavailable, TransientError
 from flows import (
     confirming,
@@ -34,6 +35,7 @@ from flows import (
     settings,
     silence,
     steps,
+    triggers,
 )
 from flows.services import open_services
 from flows.workers import end_with_parent
@@ -68,7 +70,9 @@ def poll_task(region_id: str) -> int:
 def detect_task(region_id: str) -> dict[str, int]:
     """Judge what is due in a region; return how many looks ended in which state."""
     with open_services(settings.load()) as services:
-        outcomes = steps.detect_due(services, region_id)
+        outcomes = steps.detect_due(
+            services, region_id, services.settings.looks_a_run, give_way=True
+        )
     return dict(Counter(outcome.state for outcome in outcomes))
 
 
@@ -121,6 +125,19 @@ def expire_late_runs(parameters: dict[str, str]) -> int:
             covered: State[None] = Cancelled(message="covered by a run that began later")
             client.set_flow_run_state(run.id, covered, force=True)
     return len(runs)
+
+
+def go_on(region_id: str) -> None:
+    """Ask for another run of this region at once, behind those that are due already.
+
+    One region with a long backlog must not keep the others waiting; its next poll may be hours
+    away.
+    """
+    if runtime.deployment.id:
+        with get_client(sync_client=True) as client:
+            client.create_flow_run_from_deployment(
+                UUID(runtime.deployment.id), parameters={"region_id": region_id}
+            )
 
 
 @flow(name="detect-sar", flow_run_name="detect-sar {region_id}")
@@ -179,15 +196,36 @@ def verify_month() -> dict[str, bool]:
     return made
 
 
+@flow(name="read-triggers", flow_run_name="read-triggers")
+def watch_triggers() -> dict[str, int]:
+    """Read the feeds of earthquakes and warnings; ``planning`` polls what they reach more often."""
+    with open_services(settings.load()) as services:
+        outcomes = triggers.read_triggers(services)
+    return {one.trigger: one.new for one in outcomes}
+
+
 @flow(name="poll-region", flow_run_name="poll-region {region_id}")
-def poll_region(region_id: str) -> dict[str, int]:
+def poll_region(region_id: str) -> dict[str, int] | State[None]:
     """Poll a region, judge what is due, send what is to be said.
 
     Radar comes first and its alerts leave before optical looks are judged. A catalogue that fails
     does not keep earlier work from being finished, but the run ends as failed, for people to see.
+    A run that finds another one of its region under way is cancelled: that one does its work.
     At the end it is asked whether a look is missing; ``deliver-alerts`` sends what comes of it.
     """
     expire_late_runs({"region_id": region_id})
+    with open_services(settings.load()) as services:
+        with store.polling(services.engine, region_id) as mine:
+            if not mine:
+                return Cancelled(message="a run of the region is under way")
+            done = _poll(region_id)
+        if done.get("processed") and steps.looks_due(services, region_id):
+            go_on(region_id)
+    return done
+
+
+def _poll(region_id: str) -> dict[str, int]:
+    """Do what a run is for."""
     polled = poll_task(region_id, return_state=True)
     with open_services(settings.load()) as services:
         looks, messages = steps.looks_due(services, region_id), delivering.messages_due(services)

@@ -8,17 +8,26 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from shapely.errors import ShapelyError
-from shapely.geometry import MultiPolygon, Polygon, shape
+from shapely.geometry import MultiPolygon, Polygon, mapping, shape
 from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from detectors import registry
 from detectors.errors import InvalidRegion
-from detectors.types import WatchedRegion
+from detectors.types import Level, Sensor, WatchedRegion
+from detectors.windows import bounds
 from flows.catalogs.registry import split_source
 from flows.hostile import read_json
+from flows.schedules import parse_cron
 
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 #: Largest region we take in one piece, degrees of bounding box: a country, not a hemisphere.
@@ -37,12 +46,36 @@ class RegionProperties(BaseModel):
     watch_from: AwareDatetime | None = None
     min_area_m2: Annotated[float, Field(gt=0)] | None = None
     poll_every_minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] | None = None
-    priority: int | None = None
+    poll_cron: str | None = None
+    windows: tuple[str, ...] = ()
+    sensors: Annotated[tuple[Sensor, ...], Field(min_length=1)] | None = None
+    alert_from: Level | None = None
+    priority: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
     simulated: bool = False
     tags: tuple[str, ...] = ()
     requests_a_month: Annotated[int, Field(gt=0)] | None = None
     bytes_a_month: Annotated[int, Field(gt=0)] | None = None
     units_a_month: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("poll_cron")
+    @classmethod
+    def _is_cron(cls, line: str | None) -> str | None:
+        if line is not None:
+            fields, zone = parse_cron(line)
+            return fields if zone == "UTC" else f"{fields} {zone}"
+        return None
+
+    @field_validator("windows")
+    @classmethod
+    def _are_windows(cls, windows: tuple[str, ...]) -> tuple[str, ...]:
+        for window in windows:
+            bounds(window)
+        return windows
+
+    @field_validator("sensors")
+    @classmethod
+    def _once(cls, sensors: tuple[Sensor, ...] | None) -> tuple[Sensor, ...] | None:
+        return sensors and tuple(one for one in Sensor if one in sensors)
 
 
 def read_region(
@@ -106,7 +139,8 @@ def region_of(
         faults |= _strange(wanted, default_sources)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
-            faults.setdefault(str(problem["loc"][0]), problem["msg"])
+            why = problem["msg"].removeprefix("Value error, ")
+            faults.setdefault(str(problem["loc"][0]), why)
     try:
         geometry = _geometry(feature.get("geometry"))
     except InvalidRegion as error:
@@ -116,6 +150,25 @@ def region_of(
         said = (why if key == "geometry" else f"{key}: {why}" for key, why in faults.items())
         raise InvalidRegion("; ".join(said), faults)
     return _region(wanted, geometry, watch_from, default_sources)
+
+
+def document_of(region: WatchedRegion) -> dict[str, Any]:
+    """Return the document that a region file would hold: what ``region_of`` makes the region of.
+
+    Whether it is paused is no part of it.
+    """
+    properties: dict[str, Any] = {
+        name: getattr(region, name)
+        for name in RegionProperties.model_fields
+        if name != "poll_every_minutes"
+    }
+    if region.poll_cron is None:
+        properties["poll_every_minutes"] = region.poll_every / timedelta(minutes=1)
+    properties["watch_from"] = region.watch_from.isoformat()
+    for name in ("sources", "detectors", "windows", "sensors", "tags"):
+        properties[name] = list(properties[name])
+    said = {name: value for name, value in properties.items() if value is not None}
+    return {"type": "Feature", "properties": said, "geometry": mapping(region.geometry)}
 
 
 def slug(stem: str) -> str:
@@ -202,7 +255,10 @@ def _strange(wanted: RegionProperties, default_sources: tuple[str, ...]) -> dict
     if not (wanted.sources or default_sources):
         found["sources"] = 'say where looks come from: "sources": ["opera-asf/OPERA_L2_RTC-S1_V1"]'
     if unknown := set(wanted.detectors or ()) - set(registry.names()):
-        found["detectors"] = f"no detector {', '.join(sorted(unknown))}"
+        known = ", ".join(registry.names())
+        found["detectors"] = f"no detector {', '.join(sorted(unknown))}; there are: {known}"
+    if wanted.poll_cron and wanted.poll_every_minutes:
+        found["poll_cron"] = "say poll_cron or poll_every_minutes, not both"
     return found
 
 
@@ -222,6 +278,8 @@ def _region(
         "poll_every": timedelta(minutes=wanted.poll_every_minutes)
         if wanted.poll_every_minutes
         else None,
+        "sensors": wanted.sensors,
+        "alert_from": wanted.alert_from,
     }
     return WatchedRegion(
         id=wanted.id,
@@ -235,5 +293,7 @@ def _region(
         requests_a_month=wanted.requests_a_month,
         bytes_a_month=wanted.bytes_a_month,
         units_a_month=wanted.units_a_month,
+        poll_cron=wanted.poll_cron,
+        windows=wanted.windows,
         **{key: value for key, value in optional.items() if value is not None},
     )

@@ -36,6 +36,7 @@ from alerts.records import Channel
 from alerts.rules import Severity
 from detectors.attributes import WORLDCOVER
 from detectors.errors import ConfigurationError
+from detectors.events import Severity as Severe
 from detectors.types import Kind, Tier
 from flows.catalogs.base import CatalogueSettings
 
@@ -219,6 +220,34 @@ class QuotaSettings(BaseModel):
     """Processing units; None = no limit."""
 
 
+class TriggerSettings(BaseModel):
+    """A feed of what sets off landslides: where it strikes, polls come more often for a while."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["earthquakes", "warnings"]
+    """``earthquakes``: GeoJSON summary. ``warnings``: CAP 1.2, or an Atom feed of CAP messages."""
+    url: SecretStr
+    """Where the feed is; a secret, for it may hold a key."""
+    min_magnitude: float = Field(default=5.0, ge=0, le=10)
+    """Weaker earthquakes do not count."""
+    reach_factor: float = Field(default=3.0, gt=0, le=20)
+    """Times the radius of the area that landslides fill on average (``detectors.events``)."""
+    min_severity: Severe = Severe.SEVERE
+    """Milder warnings do not count."""
+    poll_every: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(minutes=1))
+    """Interval of polls of the regions it reaches."""
+    lasting: timedelta = Field(default=timedelta(days=12), gt=timedelta(0), le=timedelta(days=90))
+    """How long after the event, or the end of the warning."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with https://")
+        return url
+
+
 class FeedSettings(BaseModel):
     """Feeds for programs that fetch."""
 
@@ -272,6 +301,10 @@ class Settings(BaseSettings):
     """Atom, GeoJSON and CAP feeds."""
     quota: QuotaSettings = QuotaSettings()
     """What a region may spend in a month where its file sets no such limit."""
+    triggers: dict[str, TriggerSettings] = Field(default_factory=dict)
+    """Feeds of earthquakes and warnings that raise polls, by name."""
+    read_triggers_every: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1))
+    """Interval at which the feeds of triggers are read."""
     elevation: tuple[str, ...] = ()
     """Elevation models: files or ``catalogue/collection``; the first that reaches a place."""
     land_cover: LandCoverSettings = LandCoverSettings()
@@ -290,6 +323,12 @@ class Settings(BaseSettings):
     """How long one worker may hold a look, without a sign of life, before another takes over."""
     look_attempts: int = Field(default=8, ge=1)
     """Tries of one look before it is parked as failed."""
+    looks_a_run: int = Field(default=20, ge=1)
+    """Looks of a region that one run of ``serve`` judges before it lets others go on."""
+    backlog: int = Field(default=10, ge=1)
+    """More due looks of a region than this are judged newest first."""
+    alert_within: timedelta = Field(default=timedelta(days=60), gt=timedelta(0))
+    """What looks published longer ago show is told in one summary a region, or in the digest."""
     optical_window: timedelta = timedelta(days=120)
     """How long after its first look a landslide waits for an optical verdict."""
     close_after: timedelta = timedelta(days=120)

@@ -17,6 +17,7 @@ from db.engine import transaction
 from detectors.bulletins import Bulletin, Sort
 from detectors.cycles import MOST_MISSED, Cycle, learn
 from detectors.types import WatchedRegion, derive_id
+from flows.schedules import in_season
 from flows.services import Services
 
 log = structlog.get_logger()
@@ -27,7 +28,7 @@ REMEMBERED = timedelta(days=240)
 
 def cycles(s: Session, region: WatchedRegion, now: datetime) -> Mapping[str, Cycle]:
     """Return the cycle of each track of a region, by its name, as known at a moment."""
-    looks = passes.look_times(s, region.id, region.sources, now - REMEMBERED, now)
+    looks = passes.look_times(s, region.id, region.sources, now - REMEMBERED, now, region.sensors)
     learned = {track: learn(times) for track, times in sorted(looks.items())}
     return {track: cycle for track, cycle in learned.items() if cycle is not None}
 
@@ -50,7 +51,11 @@ def silent_tracks(
     missing = {
         track: cycle.missed(now, tolerance) for track, cycle in cycles(s, region, now).items()
     }
-    return {track: missed[0] for track, missed in missing.items() if missed is not None}
+    return {
+        track: missed[0]
+        for track, missed in missing.items()
+        if missed is not None and in_season(region, missed[0])
+    }
 
 
 def watch_silence(services: Services, region_id: str) -> int:
@@ -107,7 +112,7 @@ def _alarms(
         # A cycle learned a little otherwise since must not make the same look missing twice.
         mine = [one.expected_at for one in opened if one.track == track]
         same = any(abs(moment - expected) < cycle.every / 2 for moment in mine)
-        if same or expected < region.watch_from:
+        if same or expected < region.watch_from or not in_season(region, expected):
             continue
         content = {
             "region": region.name,

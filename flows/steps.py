@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.orm import Session
 
-from db import queries, store
+from db import backlog, queries, store
 from db.engine import transaction
 from db.records import ClaimedLook
 from detectors.errors import (
@@ -168,8 +168,14 @@ def detect_due(
     region_id: str,
     limit: int | None = None,
     sensor: Sensor = Sensor.SAR,
+    *,
+    give_way: bool = False,
 ) -> list[LookOutcome]:
     """Judge every due look of a region by itself, oldest first, and store what comes out.
+
+    While more looks are due than the setting ``backlog`` says, the newest goes first: what happened
+    yesterday is worth more than what happened in the month nobody was there. With ``give_way`` no
+    second look is begun while looks wait of a region that goes first.
 
     An optical look is searched for what no radar look has suspected; what it says about known
     landslides is for ``flows.confirming``.
@@ -184,9 +190,12 @@ def detect_due(
         if put_off(services, region_id, sensor) is not None:
             break
         with transaction(services.engine) as s:
-            region = queries.get_region(s, region_id)
+            region, now = queries.get_region(s, region_id), datetime.now(UTC)
+            if give_way and outcomes and backlog.more_urgent(s, region, now, sensor):
+                break
+            newest = backlog.waiting(s, region_id, now, sensor) > services.settings.backlog
             claimed = store.claim_look(
-                s, region_id, datetime.now(UTC), services.owner, services.settings.lease, sensor
+                s, region_id, now, services.owner, services.settings.lease, sensor, newest=newest
             )
         if claimed is None:
             break

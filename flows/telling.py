@@ -20,6 +20,7 @@ from detectors.types import Acquisition, Alert, Landslide, State, WatchedRegion
 from flows.capping import keep_cap, picture_link
 from flows.platforms import PlatformState, state_of, states
 from flows.services import Services
+from flows.summaries import kept_for_summary, why
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ def tell(
     held_back = exclusions.withheld_kinds(s, version.id) | platforms.held_kinds(s, version.id)
     # What was kept back is asked anew at each version: an outline may outgrow the quarry.
     before = None if held_back and not earlier else previous
-    kind = should_alert(version, before, alerted=bool(earlier))
+    kind = should_alert(version, before, alerted=bool(earlier), level=region.alert_from)
     if kind is None:
         return False
     if not earlier and _of_the_past(s, region, look, version):
@@ -90,12 +91,13 @@ def tell(
     )
     told = {delivery.channel for record in earlier for delivery in record.deliveries}
     channels = channels_for(alert, free(services.channels, services.subscribers), told)
-    outbox.enqueue(s, alert, channels)
+    late = kept_for_summary(services, s, look, version, earlier)
+    outbox.enqueue(s, alert, channels, kept=late)
     own = services.settings
     seen = replace(context or Context(), picture=picture_link(own, alert))
     keep_cap(s, own.cap.profile(), alert, earlier, seen, own.templates)
     subscribers = _subscribers(services, s, alert)
-    notices.add_notices(s, alert.id, subscribers)
+    notices.add_notices(s, alert.id, subscribers, why(look) if late else None)
     if not channels and not subscribers and not (earlier and kind in FOLLOWING):
         log.error("nobody is told: no channel takes this alert", region=region.id, kind=kind)
     return True

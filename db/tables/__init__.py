@@ -41,6 +41,7 @@ from db.tables.told import (
     Receipt,
     Silence,
 )
+from db.tables.triggers import TriggerEvent, TriggerFeed
 from db.tables.watched import (
     LOOK_STATES,
     Acquisition,
@@ -101,5 +102,7 @@ __all__ = [
     "RegionVersion",
     "Review",
     "Silence",
+    "TriggerEvent",
+    "TriggerFeed",
     "Withheld",
 ]

@@ -15,7 +15,8 @@ from db.tables.found import LandslideVersion
 from db.tables.watched import Region
 from detectors.bulletins import Sort
 
-DELIVERY_STATES = ("due", "sending", "delivered", "abandoned")
+#: kept: for the summary of a region that catches up. listed: in it.
+DELIVERY_STATES = ("due", "sending", "delivered", "abandoned", "kept", "listed")
 #: waiting: to be ranked. sent: at once. kept: for the next digest. listed: in a digest.
 NOTICE_STATES = ("waiting", "sent", "kept", "listed")
 
@@ -57,7 +58,9 @@ class Bulletin(Base):
         {"comment": "Digests, answers to a trigger, silence and its end, to be sent."},
     )
     id: Mapped[uuid.UUID] = column("Idempotency key.", primary_key=True)
-    sort: Mapped[str] = column("digest, bulletin, silence, all-clear, quota or verification.")
+    sort: Mapped[str] = column(
+        "digest, summary, bulletin, silence, all-clear, quota or verification."
+    )
     region_id: Mapped[str | None] = mapped_column(
         ForeignKey(Region.id), comment="Watched region; null for a digest."
     )
@@ -114,7 +117,9 @@ class Delivery(Base):
     )
     remark: Mapped[str | None] = column("Said above the message to this channel alone.")
     channel: Mapped[str] = column("Name of the channel in the settings; its address is not stored.")
-    state: Mapped[str] = column("due, sending, delivered or abandoned.")
+    state: Mapped[str] = column(
+        "due, sending, delivered, abandoned, kept (for a summary) or listed (in one)."
+    )
     attempts: Mapped[int] = column("How often a worker has started to send.", server_default="0")
     owner: Mapped[str | None] = column("Worker that holds the lease.")
     lease_until: Mapped[datetime | None] = column("From then on another worker may take over.")

@@ -19,7 +19,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, column, geometry, gist, one_of, outline, recorded
-from detectors.types import OrbitState, Sensor
+from detectors.types import Level, OrbitState, Sensor
 
 LOOK_STATES = ("due", "processing", "processed", "failed", "skipped", "baseline")
 
@@ -48,6 +48,14 @@ class _Watched:
         "Processing units in a calendar month, UTC; null: no limit."
     )
     removed_at: Mapped[datetime | None] = column("When people stopped watching it; history stays.")
+    poll_cron: Mapped[str | None] = column("Polled by cron instead; null: by poll_every.")
+    windows: Mapped[list[str]] = column(
+        "Times of the year in which it is watched; empty: always.", server_default="{}"
+    )
+    sensors: Mapped[list[str]] = column("Whose looks are judged.", server_default="{sar,optical}")
+    alert_from: Mapped[str] = column(
+        "watch, likely or confirmed: how sure it must be to alert.", server_default="likely"
+    )
 
 
 class Region(_Watched, Base):
@@ -64,6 +72,9 @@ class Region(_Watched, Base):
         CheckConstraint("requests_a_month > 0", name="requests_a_month"),
         CheckConstraint("bytes_a_month > 0", name="bytes_a_month"),
         CheckConstraint("units_a_month > 0", name="units_a_month"),
+        CheckConstraint("poll_cron <> ''", name="poll_cron"),
+        CheckConstraint("cardinality(sensors) > 0", name="sensors"),
+        one_of("alert_from", Level),
         outline("geometry"),
         gist("regions", "geometry"),
         {"comment": "Areas somebody wants to be told about."},

@@ -50,6 +50,7 @@ from flows.cli.simulating import simulate
 from flows.cli.stac import app as stac_app
 from flows.cli.statistics import statistics
 from flows.cli.terrain import terrain
+from flows.cli.triggers import triggers
 from flows.cli.verification import verification
 from flows.cli.web import app as web_app
 
@@ -135,6 +136,7 @@ app.command(rich_help_panel=WATCH)(backfill)
 app.command(rich_help_panel=WATCH, context_settings={"ignore_unknown_options": True})(activate)
 app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(ledger)
+app.command(rich_help_panel=READ)(triggers)
 app.command(rich_help_panel=READ)(scene)
 app.command(rich_help_panel=READ)(bulletin)
 app.command(rich_help_panel=READ)(export)

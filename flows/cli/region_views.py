@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts.wording import area, place
-from db import counts, queries, radar
+from db import counts, queries, radar, triggers
 from db.engine import transaction
 from db.records import PollRecord, RegionSummary, TrackCoverage
 from db.tables import DELIVERY_STATES, LOOK_STATES
+from db.triggers import StoredEvent
 from detectors.observability import together
 from detectors.types import State, Tier, WatchedRegion
 from flows.attention import told
@@ -30,6 +31,7 @@ from flows.cli.output import (
     table,
 )
 from flows.costs import limits_of
+from flows.schedules import words
 from flows.services import Services
 from flows.settings import Settings
 
@@ -51,13 +53,18 @@ class RegionView:
     """Counts."""
     coverage: tuple[TrackCoverage, ...] = ()
     """What radar could see over the last repeat cycle, the best look of each track."""
+    raised: StoredEvent | None = None
+    """What raises its polls just now."""
     refusals: tuple[tuple[str, str, str], ...] = ()
     """Source, item id, reason; only when one region is shown."""
 
     def document(self) -> dict[str, Any]:
         """Return the region as JSON."""
         document = region_document(self.region, self.summary, self.polls, self.removed)
-        return document | {"observability": [as_json(track) for track in self.coverage]}
+        return document | {
+            "observability": [as_json(track) for track in self.coverage],
+            "raised_by": as_json(self.raised),
+        }
 
     def full_document(self) -> dict[str, Any]:
         """Return the region as JSON, refused items included."""
@@ -74,6 +81,7 @@ def load(services: Services, *, everything: bool) -> list[RegionView]:
         polls = queries.list_polls(s)
         summary = counts.summary(s)
         coverage = radar.region_coverage(s)
+        raised = triggers.raised(s, services.clock.now())
     return [
         RegionView(
             region,
@@ -81,6 +89,7 @@ def load(services: Services, *, everything: bool) -> list[RegionView]:
             tuple(poll for poll in polls if poll.region_id == region.id),
             summary.regions.get(region.id),
             tuple(track for track in coverage if track.region_id == region.id),
+            raised.get(region.id),
         )
         for region in regions
     ]
@@ -100,6 +109,7 @@ def load_one(services: Services, region_id: str) -> RegionView:
             tuple(queries.list_polls(s, region_id)),
             counts.summary(s).regions.get(region_id),
             tuple(radar.region_coverage(s, region_id)),
+            triggers.raised(s, services.clock.now()).get(region_id),
             tuple(queries.list_refusals(s, region_id)),
         )
 
@@ -110,6 +120,7 @@ def marks(view: RegionView) -> str:
         (view.removed, "[dim]removed[/]"),
         (view.region.paused and not view.removed, "[warn]paused[/]"),
         (view.region.simulated, "[drill]drill[/]"),
+        (view.raised is not None, "[warn]polls raised[/]"),
     ]
     return " ".join(word for applies, word in words if applies)
 
@@ -163,15 +174,18 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
     """Print everything about one region."""
     region, summary = view.region, view.summary
     console.print(f"[name]{plain(region.name)}[/] {marks(view)}".rstrip())
-    every = f"every {length(region.poll_every)}"
+    every = words(region, length(region.poll_every))
     channels = plain(", ".join(told(settings, region)))
     console.print(
         details(
             [
                 ("id", region.id),
                 ("since", f"{minute(region.watch_from)} UTC, {every}, priority {region.priority}"),
+                ("raised", _raised(view.raised)),
                 ("where", _where(region)),
+                ("sensors", ", ".join(region.sensors)),
                 ("detectors", f"{', '.join(region.detectors)}; from {area(region.min_area_m2)} on"),
+                ("alerts from", f"{region.alert_from} on"),
                 ("quota", _quota(region, settings)),
                 ("tags", plain(", ".join(region.tags))),
                 ("channels", channels or "[warn]nobody: no channel takes its alerts[/]"),
@@ -192,6 +206,14 @@ def print_one(console: Console, view: RegionView, settings: Settings) -> None:
     members = [poll.source for poll in view.polls if poll.source not in region.sources]
     for source in (*region.sources, *members):
         _print_source(console, view, source)
+
+
+def _raised(event: StoredEvent | None) -> str:
+    """Return what raises the polls of a region, empty where nothing does."""
+    if event is None:
+        return ""
+    until = f"every {length(event.poll_every)} until {minute(event.raised_until)} UTC"
+    return f"[warn]{until}[/] by {plain(event.title)} ({plain(event.trigger)})"
 
 
 def _quota(region: WatchedRegion, settings: Settings) -> str:

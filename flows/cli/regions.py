@@ -66,7 +66,9 @@ def _say_added(change: Change) -> None:
             f"A track warms up until {MINIMUM_LOOKS} of its passes are known; polls fetch earlier "
             "ones. What still warms up: scarpwatch status, with the day."
         )
-        console.print("Next: scarpwatch poll, or scarpwatch serve (start it again if it runs).")
+        console.print(
+            "Next: scarpwatch poll, or scarpwatch serve; one that runs polls it by itself."
+        )
         return
     said = f"changed: {', '.join(change.fields)}" if change.fields else "is as it was"
     console.print(f"Region {name} {said}.")
@@ -114,6 +116,18 @@ def show(region_id: RegionId, as_json: AsJson = False) -> None:
         emit(found.full_document())
     else:
         views.print_one(screen(), found, services.settings)
+
+
+@app.command()
+def export(region_id: RegionId) -> None:
+    """Print the file of a region, to be changed and given to regions add again."""
+    from db import queries
+    from db.engine import transaction
+    from flows.regions import document_of
+
+    with open_world() as services, transaction(services.engine) as s:
+        region = queries.get_region(s, region_id, include_removed=True)
+    emit(document_of(region))
 
 
 @app.command()

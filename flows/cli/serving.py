@@ -76,6 +76,7 @@ def _watched(services: Services) -> list[WatchedRegion]:
 def _run(services: Services, watched: list[WatchedRegion]) -> None:
     """Start Prefect, say where it is, and stay."""
     from flows import deployments
+    from flows.schedules import words
 
     console = screen()
     with deployments.prefect_server(services.settings) as api_url:
@@ -87,7 +88,7 @@ def _run(services: Services, watched: list[WatchedRegion]) -> None:
         )
         tempfile.tempdir = None  # somebody may have asked before TMPDIR was set
         for region in watched:
-            every = length(region.poll_every)
-            console.print(f"[name]{region.id}[/]  every {every}  [dim]{plain(region.name)}[/]")
+            when = words(region, length(region.poll_every))
+            console.print(f"[name]{region.id}[/]  {when}  [dim]{plain(region.name)}[/]")
         console.print(f"Runs and logs: {api_url.removesuffix('/api')}  (Ctrl-C ends)")
         deployments.serve(services)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db import counts, queries, radar
+from db import counts, queries, radar, triggers
 from db.engine import transaction
 from db.records import RegionVersion, TrackCoverage
 from detectors.cycles import Cycle
@@ -21,6 +21,7 @@ from detectors.errors import ConfigurationError
 from detectors.types import WatchedRegion
 from flows import attention, ledger, silence
 from flows.region_changes import differing
+from flows.schedules import minutes, words
 from flows.services import Services
 from flows.web.guards import Problem
 from flows.web.map_page import owed_for
@@ -79,12 +80,15 @@ class RegionPage:
             summary = counts.summary(s).regions.get(region.id)
             versions = queries.region_history(s, region.id)
             warms = ledger.warming(self._services, s, region) if watched else {}
+            raised = triggers.raised(s, self._services.clock.now()).get(region.id)
         return self._pages.answer(
             request, "region.html", region=region, watched=watched, looks=looks, polls=polls,
+            raised=raised,
             expected=expected, summary=summary, tracks=_best_first(coverage),
             map_data=json.dumps(shapely.geometry.mapping(region.geometry.simplify(1e-4))),
             versions=_changes(versions), told=attention.told(self._services.settings, region),
             credits=owed_for([region]), warming=warms,
+            polled=words(region, f"{minutes(region.poll_every)} minutes"),
         )  # fmt: skip
 
     def _expected(self, s: Session, region: WatchedRegion) -> list[Expected]:

@@ -31,7 +31,7 @@ PUBLISHED = {
     "landslides_current", "landslides_confirmed", "landslide_history", "landslide_beliefs",
     "landslide_attributes", "inventory_landslides", "detections", "observability",
     "negative_reports", "landslides_edit",
-    "composites", "ledger",
+    "composites", "ledger", "candidate_triggers",
 }  # fmt: skip
 
 

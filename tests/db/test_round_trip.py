@@ -22,6 +22,7 @@ from detectors.types import (
     Finding,
     Kind,
     Landslide,
+    Level,
     OpticalCheck,
     OrbitState,
     Sensor,
@@ -98,6 +99,15 @@ REGIONS = st.builds(
     paused=st.booleans(),
     simulated=st.booleans(),
     tags=st.lists(WORDS, max_size=3).map(tuple),
+    requests_a_month=st.none() | st.integers(1, 2**63 - 1),
+    bytes_a_month=st.none() | st.integers(1, 2**63 - 1),
+    units_a_month=st.none() | POSITIVE,
+    poll_cron=st.none() | NAMES,
+    windows=st.lists(st.sampled_from(["05/10", "11/02", "04-15/05-31", "02-29"]), max_size=3).map(
+        tuple
+    ),
+    sensors=st.sampled_from([(Sensor.SAR,), (Sensor.OPTICAL,), tuple(Sensor)]),
+    alert_from=st.sampled_from(Level),
 )
 ANY_SENSOR: dict[str, st.SearchStrategy[Any]] = {
     "source": NAMES,

@@ -184,7 +184,7 @@ def test_every_geometry_has_exactly_one_spatial_index(engine) -> None:
                 " WHERE f_table_schema = 'scarpwatch' AND f_table_name <> 'landslides_current'"
             )
         ).all()
-        assert len(columns) == 12
+        assert len(columns) == 13
         for table, column in columns:
             definitions = opened.scalars(
                 text(

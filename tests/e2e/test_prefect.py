@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,51 @@ def test_served_killed_served_again_and_ended(
     assert all(run["auto_scheduled"] for run in serving.runs("COMPLETED"))
     assert serving.runs("FAILED") == []
 
+    # Limits: so many polls at once, one delivery; whoever was killed holds no slot.
+    limits = {
+        name: (one["global_concurrency_limit"], one["concurrency_options"])
+        for entrypoint, one in deployments.items()
+        if (name := entrypoint.rpartition(".")[2]) in {"poll_region", "deliver_alerts"}
+    }
+    assert {name: limit["limit"] for name, (limit, _) in limits.items()} == {
+        "poll_region": 2, "deliver_alerts": 1,
+    }  # fmt: skip
+    assert {name: how["collision_strategy"] for name, (_, how) in limits.items()} == {
+        "poll_region": "ENQUEUE", "deliver_alerts": "CANCEL_NEW",
+    }  # fmt: skip
+
+    # Regions are followed without a restart: changed, added, paused, removed, out of season.
+    def planned() -> dict[str, Any]:
+        (polls,) = (one for one in serving.ask("deployments") if one["name"] == "watched")
+        return {one["slug"]: one["schedule"] for one in polls["schedules"]}
+
+    twice = replace(w.region, id="twice", poll_cron="0 6 * * * Europe/Oslo")
+    with w.open() as s:
+        store.save_region(s, replace(w.region, poll_every=timedelta(seconds=7)))
+        store.save_region(s, twice)
+    wait_until(lambda: set(planned()) == {"slope", "twice"}, 60)
+    assert planned()["slope"]["interval"] == 7
+    assert (planned()["twice"]["cron"], planned()["twice"]["timezone"]) == (
+        "0 6 * * *", "Europe/Oslo",
+    )  # fmt: skip
+    with w.open() as s:
+        store.save_region(s, replace(twice, windows=("06",)))  # the clock stands in winter
+    wait_until(lambda: set(planned()) == {"slope"}, 60)
+    with w.open() as s:
+        store.save_region(s, twice)
+        store.set_paused(s, "slope", paused=True)
+    wait_until(lambda: set(planned()) == {"twice"}, 60)
+    with w.open() as s:
+        store.set_paused(s, "slope", paused=False)
+        store.remove_region(s, "twice")
+    wait_until(lambda: set(planned()) == {"slope"}, 60)
+    done = len(serving.runs("COMPLETED"))
+    wait_until(lambda: len(serving.runs("COMPLETED")) > done, 120)
+    assert serving.process.poll() is None, serving.output.read_text()
+
     # SIGTERM ends everything it started.
     serving.process.send_signal(signal.SIGTERM)
     assert serving.process.wait(120) in {0, 128 + signal.SIGTERM}
     wait_until(lambda: not descended(no_settings), 120)
-    assert "Traceback" not in serving.output.read_text()
+    said = serving.output.read_text()
+    assert "Traceback" not in said, said[said.index("Traceback") - 500 :][:6000]

@@ -10,7 +10,9 @@ from datetime import timedelta
 
 import pytest
 
-from detectors.errors import ConfigurationError
+from db import store
+from db.engine import make_engine
+from detectors.errors import ConfigurationError, DatabaseUnavailable
 from flows.deployments import (
     make_deployments,
     prefect_environment,
@@ -18,7 +20,7 @@ from flows.deployments import (
     stop_group,
     threads_per_run,
 )
-from flows.settings import Settings
+from flows.settings import Settings, TriggerSettings
 
 
 def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
@@ -41,6 +43,16 @@ def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
         "flows.monitor.poll_region", "flows.monitor.detect_sar", "flows.monitor.confirm_optical",
         "flows.monitor.train_models", "flows.monitor.deliver_alerts", "flows.monitor.verify_month",
     ]  # fmt: skip
+
+
+def test_feeds_are_read_where_there_are_any(watch) -> None:
+    quakes = TriggerSettings(kind="earthquakes", url="https://agency.example/feed")
+    w = watch(settings={"triggers": {"quakes": quakes}})
+    *_, feeds = make_deployments(w.services)
+    assert feeds.entrypoint == "flows.monitor.watch_triggers"
+    (every,) = feeds.schedules
+    assert every.schedule.interval == w.services.settings.read_triggers_every
+    assert feeds.concurrency_limit == 1
 
 
 def test_prefect_keeps_to_its_own_folder_and_tells_nobody(no_settings) -> None:
@@ -95,3 +107,25 @@ def test_a_process_and_what_it_started_are_ended(stubborn) -> None:
         assert process.returncode == (-signal.SIGKILL if stubborn else -signal.SIGINT)
         # The child holds the other end of this pipe as long as it lives.
         assert process.stdout.read() == b""
+
+
+def test_a_region_is_polled_by_one_run_at_a_time_and_never_by_a_dead_one(engine, watch) -> None:
+    watch()
+    other = make_engine(engine.url.render_as_string(hide_password=False))
+    with store.polling(engine, "slope") as mine:
+        assert mine
+        with store.polling(other, "slope") as second, store.polling(other, "else") as elsewhere:
+            assert (second, elsewhere) == (False, True)
+    killed = store.polling(other, "slope")
+    assert killed.__enter__()
+    with engine.connect() as opened:
+        opened.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE"
+            " datname = current_database())"
+        )
+    with store.polling(engine, "slope") as taken_over:
+        assert taken_over
+    with pytest.raises(DatabaseUnavailable):
+        killed.__exit__(None, None, None)
+    other.dispose()

@@ -221,7 +221,8 @@ def test_a_login_leads_to_our_own_pages_only(client: httpx.Client, world: Optica
 CORNERS = "9.5, 46.6\n9.6, 46.6\n9.6, 46.7"
 FORM = {
     "name": "Albula", "geometry": CORNERS, "sources": "opera-asf/OPERA_L2_RTC-S1_V1",
-    "detector-sar_log_ratio": "on", "min_area_m2": "9000", "tags": "road, village",
+    "detector-sar_log_ratio": "on", "sensor-sar": "on", "sensor-optical": "on",
+    "min_area_m2": "9000", "tags": "road, village",
 }  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from alembic import context, op
 
 from detectors.errors import ConfigurationError
 
-revision = "0019"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
