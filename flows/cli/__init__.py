@@ -17,6 +17,7 @@ from flows.cli.cap import app as cap_app
 from flows.cli.catalogs import app as catalogs_app
 from flows.cli.composites import app as composites_app
 from flows.cli.database import app as database_app
+from flows.cli.deploying import deploy
 from flows.cli.errors import Commands
 from flows.cli.exclusions import app as exclusions_app
 from flows.cli.exporting import export
@@ -127,6 +128,7 @@ app.add_typer(web_app, name="web", rich_help_panel=READ)
 app.command(rich_help_panel=WATCH)(poll)
 app.command(rich_help_panel=WATCH)(serve)
 app.command(rich_help_panel=WATCH)(review)
+app.command(rich_help_panel=KEEP)(deploy)
 app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(ledger)
 app.command(rich_help_panel=READ)(scene)
