@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db import convert, queries, tables
 from db.engine import named_errors
 from detectors.errors import ConfigurationError
 from detectors.types import Acquisition, WatchedRegion
 from detectors.windows import bounds, inside
+
+#: Twice the ground that is read around a region, up to 60 degrees of latitude.
+NEAR_DEGREES = 0.12
 
 
 def save_region(s: Session, region: WatchedRegion, by: str | None = None) -> None:
@@ -42,6 +45,28 @@ def save_region(s: Session, region: WatchedRegion, by: str | None = None) -> Non
     )
     if known is not None:
         _follow_what_is_watched(s, region)
+
+
+def shares_ground(s: Session, region_id: str, look: Acquisition) -> bool:
+    """Tell whether another region that is watched will be given a look too, near a region's ground.
+
+    Near enough for its blocks, with what is read around them, to meet this one's.
+    """
+    mine, other = aliased(tables.Region), aliased(tables.Region)
+    seen = func.ST_MakeValid(convert.geometry_value(look.footprint))
+    own = func.ST_Intersection(mine.geometry, seen)
+    query = (
+        select(literal(1))
+        .select_from(mine)
+        .join(other, other.id != mine.id)
+        .where(
+            mine.id == region_id, other.removed_at.is_(None), ~other.paused,
+            literal(look.source) == any_(other.sources),
+            func.ST_DWithin(other.geometry, own, NEAR_DEGREES),
+        )
+        .limit(1)
+    )  # fmt: skip
+    return s.scalar(query) is not None
 
 
 def watches(region: WatchedRegion, look: Acquisition) -> bool:

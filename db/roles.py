@@ -94,13 +94,13 @@ def set_login(
         if mighty:
             raise ConfigurationError(f"{login} is a superuser, who sees and may do everything")
         if mighty is None:
-            _run(opened, "CREATE ROLE {} LOGIN", login)
-        _run(opened, "ALTER ROLE {} LOGIN", login)
+            run(opened, "CREATE ROLE {} LOGIN", login)
+        run(opened, "ALTER ROLE {} LOGIN", login)
         if password is not None:
-            _run(opened, "ALTER ROLE {} PASSWORD {}", login, _verifier(opened, login, password))
-        _run(opened, "GRANT {} TO {}", EDITOR if editor else READER, login)
+            run(opened, "ALTER ROLE {} PASSWORD {}", login, verifier(opened, login, password))
+        run(opened, "GRANT {} TO {}", EDITOR if editor else READER, login)
         if not editor and _is_member(opened, login, EDITOR):
-            _run(opened, "REVOKE {} FROM {}", EDITOR, login)
+            run(opened, "REVOKE {} FROM {}", EDITOR, login)
         sees = None if groups is None else sorted(set(groups))
         opened.execute(
             insert(Reader)
@@ -122,7 +122,7 @@ def remove_login(engine: Engine, login: str) -> None:
         ).scalar()
         if known is None:
             raise ConfigurationError(f"{login!r} does not read this database; see: db roles list")
-        _run(opened, "DROP ROLE IF EXISTS {}", login)
+        run(opened, "DROP ROLE IF EXISTS {}", login)
         _guard(opened)
 
 
@@ -145,15 +145,15 @@ def _ensure(opened: Connection) -> None:
         if not _exists(opened, role):
             try:
                 with opened.begin_nested():
-                    _run(opened, "CREATE ROLE {} NOLOGIN", role)
+                    run(opened, "CREATE ROLE {} NOLOGIN", role)
             except DBAPIError as error:
                 if not _exists(opened, role):  # nobody else was a moment faster
                     raise error from None
     if not _is_member(opened, EDITOR, READER):
-        _run(opened, "GRANT {} TO {}", READER, EDITOR)
-    _run(opened, "GRANT USAGE ON SCHEMA analysts TO {}", READER)
-    _run(opened, "GRANT SELECT ON ALL TABLES IN SCHEMA analysts TO {}", READER)
-    _run(opened, "GRANT INSERT, UPDATE, DELETE ON analysts.landslides_edit TO {}", EDITOR)
+        run(opened, "GRANT {} TO {}", READER, EDITOR)
+    run(opened, "GRANT USAGE ON SCHEMA analysts TO {}", READER)
+    run(opened, "GRANT SELECT ON ALL TABLES IN SCHEMA analysts TO {}", READER)
+    run(opened, "GRANT INSERT, UPDATE, DELETE ON analysts.landslides_edit TO {}", EDITOR)
 
 
 def _guard(opened: Connection) -> None:
@@ -169,7 +169,7 @@ def _guard(opened: Connection) -> None:
         "'security_barrier=true' = ANY (reloptions), false)"
     )
     for view in opened.scalars(unlike, {"wanted": limited is not None}).all():
-        _run(
+        run(
             opened,
             f"ALTER VIEW analysts.{{}} SET (security_barrier = {str(limited is not None).lower()})",
             view,
@@ -205,7 +205,8 @@ def _is_member(opened: Connection, role: str, of: str) -> bool:
     return bool(opened.scalar(query, {"role": role, "of": of}))
 
 
-def _verifier(opened: Connection, login: str, password: str) -> sql.Literal:
+def verifier(opened: Connection, login: str, password: str) -> sql.Literal:
+    """Return what the server is told of a password: no log can give it away."""
     driver = _driver(opened)
     made = driver.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
     return sql.Literal(made.decode())
@@ -218,7 +219,7 @@ def _driver(opened: Connection) -> psycopg.Connection[Any]:
     return found
 
 
-def _run(opened: Connection, statement: str, *parts: str | sql.Literal) -> None:
+def run(opened: Connection, statement: str, *parts: str | sql.Literal) -> None:
     """Run a statement that takes no parameters, with its names quoted."""
     quoted = [sql.Identifier(one) if isinstance(one, str) else one for one in parts]
     whole = sql.SQL(statement).format(*quoted).as_string(_driver(opened))

@@ -17,7 +17,7 @@ from detectors.normalise import (
     MAD_TO_SIGMA,
     MAXIMUM_LOOKS,
     MINIMUM_LOOKS,
-    NormalisedStack,
+    Compared,
     per_pixel,
     wide_shift,
 )
@@ -48,7 +48,7 @@ class Darkening:
     """Median shift of the look in the co-polarised band, dB."""
 
 
-def darkening(pre: LookStack, stack: NormalisedStack) -> Darkening:
+def darkening(pre: LookStack, stack: Compared) -> Darkening:
     """Compare the look as read with the median of the newest looks before, band by band.
 
     Args:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,26 @@ class NormalisedStack:
     def wet_scene(self) -> bool:
         """The look as a whole departs from its stack."""
         return self.conditions.wet
+
+
+class Compared(Protocol):
+    """What is still asked of a ``NormalisedStack`` once it was scored."""
+
+    @property
+    def looks(self) -> LookStack:
+        """The post look as it was read."""
+
+    @property
+    def strata(self) -> NDArray[np.int8]:
+        """(polarisation, y, x), stratum of the level, -1 = not judged."""
+
+    @property
+    def judged(self) -> BoolArray:
+        """(y, x), observed now and often enough before, and above the noise."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """What moved the look as a whole."""
 
 
 def _strata(level: FloatArray, judged: BoolArray) -> NDArray[np.int8]:

@@ -31,7 +31,7 @@ from detectors.darkening import (
     level_db,
     scatter_db,
 )
-from detectors.normalise import WET_SHIFT_DB, NormalisedStack
+from detectors.normalise import WET_SHIFT_DB, Compared
 from detectors.radiometry import Power
 from detectors.shoreline import SURROUNDINGS, Setting, setting_of
 from detectors.types import BoolArray, FloatArray, Grid, LookStack, Tier
@@ -99,7 +99,7 @@ class Pond(Outline):
 
 def find_ponding(
     pre: LookStack,
-    stack: NormalisedStack,
+    stack: Compared,
     levels: PondingLevels,
     *,
     inside: BoolArray | None = None,
@@ -157,7 +157,7 @@ def without_water(outlines: Iterable[Outline], ponds: Iterable[Outline]) -> Iter
 
 
 def _weather(
-    dark: Darkening, stack: NormalisedStack, labels: NDArray[np.int32], levels: PondingLevels
+    dark: Darkening, stack: Compared, labels: NDArray[np.int32], levels: PondingLevels
 ) -> Iterator[str]:
     """Yield why nothing of the whole look may be alerted."""
     if stack.conditions.snow or dark.moved_db < -WET_SHIFT_DB:

@@ -23,6 +23,7 @@ import httpx
 
 from detectors.errors import ConfigurationError, TransientError
 from flows.planning import keep_planned, plans, schedule
+from flows.prefect_state import prefect_database
 from flows.services import Services
 from flows.settings import Settings
 from flows.workers import end_with_parent, end_within
@@ -60,8 +61,9 @@ def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "0:01:00",
         # SQLite has one writer at a time; the server's own services wait for one another.
         "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
-        # Neither work pools nor automations are used here.
-        "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": "false",
+        # It tells which workers of a pool are gone.
+        "PREFECT_SERVER_SERVICES_FOREMAN_ENABLED": str(bool(settings.distribution.work_pool)),
+        # No automations are used here.
         "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     }
 
@@ -117,7 +119,9 @@ def starting_prefect(settings: Settings) -> Iterator[Callable[[], str]]:
                 f"port {port} is taken; set SCARPWATCH_PREFECT_PORT to another one, or to 0"
             )
     api_url = f"http://{HOST}:{port}/api"
-    environment = {**os.environ, **prefect_environment(settings, api_url)}
+    environment = {
+        **os.environ, **prefect_environment(settings, api_url), **prefect_database(settings)
+    }  # fmt: skip
     log = settings.home.absolute() / "logs" / "prefect-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:

@@ -28,6 +28,7 @@ from detectors.types import Acquisition, BoolArray, FloatArray, Landslide, LookS
 from flows.catalogs.base import Catalogue
 from flows.imagery import read_pass, stack_looks
 from flows.rasters import Block
+from flows.shelf import Shelf
 
 #: Passes to know of beyond those a stack holds, to replace unreadable ones.
 SPARE_PASSES = 3
@@ -108,6 +109,7 @@ def read_history(
     forgiving: bool,
     changed: Sequence[Changed] = (),
     elevation: FloatArray | None = None,
+    shelf: Shelf | None = None,
 ) -> LookStack:
     """Read the newest passes that can be read; a broken old file must not silence a new look.
 
@@ -122,6 +124,7 @@ def read_history(
         changed: ground that needs older passes.
         elevation: (y, x), metres, NaN = not known; None where there is none. Above the snow line of
             a pass an older one takes its place.
+        shelf: where tiles are that other regions read; None = read the archive.
 
     Returns:
         ``MAXIMUM_LOOKS`` passes, or as many more as show the changed ground before it changed, or
@@ -141,7 +144,7 @@ def read_history(
         if _enough(used, since, snowy=snowy):
             break
         try:
-            looks.append(read_pass(items, polarisations, block.grid, catalogue))
+            looks.append(read_pass(items, polarisations, block.grid, catalogue, shelf))
         except UnreadableRaster:
             left_out.update(item.item_id for item in items)
             continue

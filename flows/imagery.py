@@ -27,6 +27,8 @@ from detectors.types import (
 from flows.catalogs.base import Catalogue, Renderer
 from flows.catalogs.opera import MASK
 from flows.rasters import Block, Stored, check_raster, cut_blocks, open_asset, product_grid, view
+from flows.scene_tiles import known_grid, read_shared
+from flows.shelf import Shelf
 
 GAMMA0 = Stored(("float",), "linear gamma0 in float")
 FLAGS = Stored(("uint8",), "flags of layover and shadow in uint8")
@@ -49,7 +51,10 @@ def group_passes(acquisitions: Sequence[Acquisition]) -> list[list[Acquisition]]
 
 
 def plan_blocks(
-    acquisition: Acquisition, region: WatchedRegion, catalogue: Catalogue
+    acquisition: Acquisition,
+    region: WatchedRegion,
+    catalogue: Catalogue,
+    shelf: Shelf | None = None,
 ) -> Iterator[Block]:
     """Cut the part of a region that a product covers into blocks on the product's own grid.
 
@@ -58,7 +63,9 @@ def plan_blocks(
         UnreadableRaster: the product's header is broken or not usable.
         ImageryUnavailable: the product could not be fetched.
     """
-    whole = product_grid(acquisition, acquisition.polarisations[0], GAMMA0, catalogue)
+    band = acquisition.polarisations[0]
+    whole = known_grid(shelf, acquisition, band, GAMMA0) if shelf else None
+    whole = whole or product_grid(acquisition, band, GAMMA0, catalogue)
     found = False
     for block in cut_blocks(whole, region.geometry):
         found = True
@@ -68,11 +75,16 @@ def plan_blocks(
 
 
 def read_pass(
-    items: Sequence[Acquisition], polarisations: Sequence[str], grid: Grid, catalogue: Catalogue
+    items: Sequence[Acquisition],
+    polarisations: Sequence[str],
+    grid: Grid,
+    catalogue: Catalogue,
+    shelf: Shelf | None = None,
 ) -> FloatArray:
     """Read one pass onto a grid: the first item with data wins, NaN where none has.
 
-    Products of one burst share a grid and are copied; others are resampled bilinearly.
+    Products of one burst share a grid and are copied; others are resampled bilinearly. With a
+    shelf, tiles that another region has read are taken from there.
 
     Returns:
         float32 (polarisation, y, x), linear gamma0.
@@ -88,7 +100,7 @@ def read_pass(
         for band, polarisation in enumerate(polarisations):
             missing = np.isnan(look[band])
             if missing.any():
-                look[band][missing] = _read(item, polarisation, grid, catalogue)[missing]
+                look[band][missing] = _read(item, polarisation, grid, catalogue, shelf)[missing]
     return look
 
 
@@ -105,8 +117,16 @@ def _fill(
         look[missing] = catalogue.render(item, polarisations, grid)[missing]
 
 
-def _read(item: Acquisition, polarisation: str, grid: Grid, catalogue: Catalogue) -> FloatArray:
+def _read(
+    item: Acquisition, polarisation: str, grid: Grid, catalogue: Catalogue, shelf: Shelf | None
+) -> FloatArray:
     """Read one band of one item onto a grid, NaN outside."""
+    if shelf is not None:
+        shared: FloatArray | None = read_shared(
+            shelf, item, polarisation, grid, GAMMA0, catalogue, math.nan, np.float32
+        )
+        if shared is not None:
+            return shared
     with open_asset(item, polarisation, catalogue) as dataset:
         check_raster(dataset, f"{item.item_id} {polarisation}", GAMMA0)
         with view(dataset, grid, math.nan) as seen:
@@ -115,7 +135,7 @@ def _read(item: Acquisition, polarisation: str, grid: Grid, catalogue: Catalogue
 
 
 def read_mask(
-    acquisition: Acquisition, grid: Grid, catalogue: Catalogue
+    acquisition: Acquisition, grid: Grid, catalogue: Catalogue, shelf: Shelf | None = None
 ) -> NDArray[np.uint8] | None:
     """Return what the source itself says could not be seen, None where it says nothing.
 
@@ -138,6 +158,11 @@ def read_mask(
         return codes
     if MASK not in acquisition.assets:
         return None
+    if shelf is not None:
+        flags = read_shared(shelf, acquisition, MASK, grid, FLAGS, catalogue, 255, np.uint8)
+        if flags is not None:
+            shared: NDArray[np.uint8] = _OPERA_FLAGS[flags]
+            return shared
     with open_asset(acquisition, MASK, catalogue) as dataset:
         check_raster(dataset, f"{acquisition.item_id} {MASK}", FLAGS)
         # A flag between two flags is a third one that nobody raised.

@@ -24,7 +24,7 @@ from detectors.conditions import Conditions
 from detectors.drift import ScoreSummary, ScoreTally
 from detectors.errors import NotEnoughLooks, NothingObserved
 from detectors.fusion import look_again, weighed
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, NormalisedStack, normalise
+from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, Compared
 from detectors.observability import Coverage, Tally
 from detectors.ponding import Pond, PondingLevels, find_ponding, without_water
 from detectors.types import (
@@ -46,6 +46,8 @@ from flows.heights import Heights, NoHeights
 from flows.histories import Changed, changed_ground, read_history, without_changes
 from flows.imagery import group_passes, plan_blocks, read_mask, read_pass, stack_looks
 from flows.rasters import Block
+from flows.shared_scores import compare_and_score
+from flows.shelf import Shelf
 
 LEVELS = Levels()
 PONDING = PondingLevels()
@@ -62,7 +64,7 @@ class ScoredBlock:
 
     block: Block
     """Where."""
-    stack: NormalisedStack
+    stack: Compared
     """What was compared."""
     scores: ScoreMap
     """What the detectors say."""
@@ -134,6 +136,7 @@ def scored_blocks(
     tally: Tally | None = None,
     heights: Heights | None = None,
     keeper: Keeper | None = None,
+    shelf: Shelf | None = None,
 ) -> Iterator[ScoredBlock]:
     """Read and score a look block by block.
 
@@ -150,6 +153,7 @@ def scored_blocks(
         tally: counts what could be seen, of blocks without anything to judge as well.
         heights: tell snow from change, and basins from slopes; None without.
         keeper: takes in every block, judged or not; None: nobody.
+        shelf: what other regions read and scored; None: nothing. The outcome is the same.
 
     Raises:
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` readable passes.
@@ -168,25 +172,25 @@ def scored_blocks(
         )
     judged = False
     reason = f"{acquisition.item_id} shows no data inside the region"
-    for block in plan_blocks(acquisition, region, catalogue):
+    for block in plan_blocks(acquisition, region, catalogue, shelf):
         answering = block.core & block.inside
-        gamma0 = read_pass([acquisition], polarisations, block.grid, catalogue)
+        gamma0 = read_pass([acquisition], polarisations, block.grid, catalogue, shelf)
         if not np.isfinite(gamma0).all(axis=0)[block.inside].any():
             tally.add_blind(block.grid, answering, None)
             if keeper is not None:
                 keeper.blind(block, None)
             continue
         post = stack_looks([gamma0], [[acquisition]], polarisations, block.grid)
-        unseen = read_mask(acquisition, block.grid, catalogue)
+        unseen = read_mask(acquisition, block.grid, catalogue, shelf)
         changed = changed_ground(known, passes, block)
         elevation, careful = heights.on(block.grid)
         pre = read_history(
             passes, polarisations, block, catalogue, left_out,
-            forgiving=forgiving, changed=changed, elevation=elevation,
+            forgiving=forgiving, changed=changed, elevation=elevation, shelf=shelf,
         )  # fmt: skip
         clean = without_changes(pre, changed)
         try:
-            stack = normalise(clean, post, unseen, elevation)
+            stack, scores = compare_and_score(clean, post, unseen, elevation, detectors, shelf)
         except NothingObserved as error:
             reason = str(error)
             tally.add_blind(block.grid, answering, error.unseen)
@@ -194,7 +198,6 @@ def scored_blocks(
                 keeper.blind(block, error.unseen)
             continue
         judged = True
-        scores = registry.judge(stack, detectors)
         tally.add(scores.observability, answering)
         made = ScoredBlock(block, stack, scores, pre, post, clean, changed, elevation, careful)
         if keeper is not None:
@@ -216,6 +219,7 @@ def judge(
     heights: Heights | None = None,
     keeper: Keeper | None = None,
     peers: Collection[tuple[str, str]] = (),
+    shelf: Shelf | None = None,
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
 
@@ -234,6 +238,7 @@ def judge(
     for scored in scored_blocks(
         region, acquisition, earlier, catalogue, left_out,
         forgiving=forgiving, known=known, tally=tally, heights=heights, keeper=keeper,
+        shelf=shelf,
     ):  # fmt: skip
         at_work()
         advice |= {scored.careful} if scored.careful else set()

@@ -29,6 +29,7 @@ from detectors.errors import CatalogueUnavailable, TransientError
 from flows import (
     confirming,
     delivering,
+    handing_out,
     kept,
     ledger,
     measuring,
@@ -74,6 +75,14 @@ def detect_task(region_id: str) -> dict[str, int]:
             services, region_id, services.settings.looks_a_run, give_way=True
         )
     return dict(Counter(outcome.state for outcome in outcomes))
+
+
+@task(name="judge", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
+def judge_task(region_id: str) -> str | None:
+    """Judge the next due look of a region; return what became of it, None where none was due."""
+    with open_services(settings.load()) as services:
+        outcomes = steps.detect_due(services, region_id, limit=1)
+    return outcomes[0].state if outcomes else None
 
 
 @task(name="confirm", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
@@ -143,12 +152,18 @@ def go_on(region_id: str) -> None:
 @flow(name="detect-sar", flow_run_name="detect-sar {region_id}")
 def detect_sar(region_id: str) -> dict[str, int]:
     """Judge every due look of a region."""
+    where = settings.load().distribution
+    if where.runner == "dask":
+        return handing_out.judge_each(where, judge_task, region_id)
     return detect_task(region_id)
 
 
 @flow(name="confirm-optical", flow_run_name="confirm-optical {region_id}")
 def confirm_optical(region_id: str) -> dict[str, int]:
     """Confirm or refute what is suspected, and search clear looks for what nobody suspected."""
+    where = settings.load().distribution
+    if where.runner == "dask":
+        return handing_out.check_region(where, confirm_task, region_id)
     return confirm_task(region_id)
 
 

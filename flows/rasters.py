@@ -203,8 +203,9 @@ def cut_blocks(whole: Grid, region: BaseGeometry) -> Iterator[Block]:
     bottom = min(whole.height, math.ceil(wanted.row_off + wanted.height))
     right = min(whole.width, math.ceil(wanted.col_off + wanted.width))
     cut = _part(whole, Window(left, top, right - left, bottom - top))
-    for row, row_end in _cuts(top, bottom):
-        for column, column_end in _cuts(left, right):
+    origin_row, origin_column = round(transform.f / transform.e), round(transform.c / transform.a)
+    for row, row_end in _cuts(top, bottom, origin_row):
+        for column, column_end in _cuts(left, right, origin_column):
             y0, y1 = max(top, row - HALO_PIXELS), min(bottom, row_end + HALO_PIXELS)
             x0, x1 = max(left, column - HALO_PIXELS), min(right, column_end + HALO_PIXELS)
             window = Window(x0, y0, x1 - x0, y1 - y0)
@@ -225,11 +226,27 @@ def _part(whole: Grid, window: Window) -> Grid:
     return Grid(whole.epsg, transform, int(window.height), int(window.width))
 
 
-def _cuts(start: int, end: int) -> list[tuple[int, int]]:
-    """Cut a range into pieces of equal size, none over ``BLOCK_PIXELS``."""
-    pieces = max(1, math.ceil((end - start) / BLOCK_PIXELS))
-    edges = np.linspace(start, end, pieces + 1).round().astype(int).tolist()
-    return list(itertools.pairwise(edges))
+def _cuts(start: int, end: int, origin: int) -> list[tuple[int, int]]:
+    """Cut a range into pieces, none over ``BLOCK_PIXELS``, where the world is cut.
+
+    Lines lie at whole multiples of ``BLOCK_PIXELS`` from the origin of the map projection, so that
+    overlapping regions have blocks in common. No piece is under an eighth of a block: the last line
+    before an end that is too near gives way, and what is then too long is halved. A range that one
+    block holds is not cut.
+
+    Args:
+        start: first pixel of the product.
+        end: behind the last one.
+        origin: number of the product's pixel 0, counted from the origin of the projection.
+    """
+    if end - start <= BLOCK_PIXELS:
+        return [(start, end)]
+    first = -(-(start + origin) // BLOCK_PIXELS) * BLOCK_PIXELS - origin
+    near = BLOCK_PIXELS // 8
+    lines = [n for n in range(first, end, BLOCK_PIXELS) if start + near <= n <= end - near]
+    edges = [start, *lines, end]
+    halves = [(a + b) // 2 for a, b in itertools.pairwise(edges) if b - a > BLOCK_PIXELS]
+    return list(itertools.pairwise(sorted([*edges, *halves])))
 
 
 def view(

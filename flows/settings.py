@@ -39,6 +39,7 @@ from detectors.errors import ConfigurationError
 from detectors.events import Severity as Severe
 from detectors.types import Kind, Tier
 from flows.catalogs.base import CatalogueSettings
+from flows.distribution import DistributionSettings
 
 if TYPE_CHECKING:
     from alerts.cap import Profile
@@ -349,12 +350,18 @@ class Settings(BaseSettings):
     keep_composites_days: int = Field(default=365, ge=0)
     """Days that composites and score maps of looks without a landslide stay on disk; those with one
     stay for good. 0 = none are written."""
+    share_mb: int = Field(default=2000, ge=0)
+    """Most that tiles and scores which overlapping regions share may weigh, MB; 0 = none do."""
+    share_for: timedelta = timedelta(days=2)
+    """How long they stay after they were last used."""
     deliver_every: timedelta = timedelta(minutes=1)
     """Interval at which undelivered messages are tried again."""
     prefect_port: int = Field(default=4200, ge=0, le=65535)
     """Loopback port of the Prefect server and its pages that ``serve`` starts; 0 = a free one."""
     runs_at_once: int = Field(default=2, ge=1)
     """Flow runs that ``serve`` lets run side by side."""
+    distribution: DistributionSettings = DistributionSettings()
+    """Work on other machines; nothing of it is needed on one."""
     inference_backend: Literal["auto", "eager", "onnx", "openvino"] = "auto"
     """What runs the networks of the optical ensemble; auto: what was measured to be the fastest."""
 
@@ -367,6 +374,11 @@ class Settings(BaseSettings):
     def composites(self) -> Path:
         """Folder of the composites and score maps that are kept."""
         return self.home / "composites"
+
+    @property
+    def shared(self) -> Path:
+        """Folder of what overlapping regions share."""
+        return self.home / "shared"
 
     @field_validator("channels")
     @classmethod

@@ -39,6 +39,7 @@ from flows.costs import charging
 from flows.leases import LONGEST_WAIT, backoff, bury_the_dead
 from flows.quota import put_off
 from flows.services import Services
+from flows.sharing import shelf_for
 from flows.storing import known_changes, store_judgement
 
 if TYPE_CHECKING:
@@ -315,6 +316,7 @@ def judge_acquisition(
         )
         known = known_changes(s, region, acquisition)
         peers = platforms.peers(services, s, region, platforms.track_of(acquisition))
+        shelf = shelf_for(services, s, region, acquisition)
     with ExitStack() as stack:
         keeper = None
         if keep and services.settings.keep_composites_days:
@@ -323,7 +325,7 @@ def judge_acquisition(
         judgement = judge(
             region, acquisition, earlier, services.catalogue_of(acquisition),
             forgiving=forgiving, at_work=at_work, known=known, heights=services.heights,
-            keeper=keeper, peers=peers,
+            keeper=keeper, peers=peers, shelf=shelf,
         )  # fmt: skip
         if keeper is None:
             return judgement

@@ -19,6 +19,7 @@ from flows.cli.cap import app as cap_app
 from flows.cli.catalogs import app as catalogs_app
 from flows.cli.composites import app as composites_app
 from flows.cli.database import app as database_app
+from flows.cli.deploying import deploy
 from flows.cli.errors import Commands
 from flows.cli.exclusions import app as exclusions_app
 from flows.cli.exporting import export
@@ -134,6 +135,7 @@ app.command(rich_help_panel=WATCH)(review)
 app.command(rich_help_panel=WATCH)(backfill)
 # A box may begin with a minus, which is no option.
 app.command(rich_help_panel=WATCH, context_settings={"ignore_unknown_options": True})(activate)
+app.command(rich_help_panel=KEEP)(deploy)
 app.command(rich_help_panel=READ)(status)
 app.command(rich_help_panel=READ)(ledger)
 app.command(rich_help_panel=READ)(triggers)

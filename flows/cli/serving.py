@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,7 +29,8 @@ def serve(
     """Poll every region on its schedule, judge, deliver, until Ctrl-C.
 
     Prefect's pages, on this machine only, show every run and its log. Work that was cut off is
-    taken up again at the next start.
+    taken up again at the next start. Where `work_pool` is set, the workers of that pool run the
+    flows, and only Prefect's server is kept here.
     """
     # A plain end would leave the Prefect server behind.
     signal.signal(signal.SIGTERM, _leave)
@@ -91,4 +93,14 @@ def _run(services: Services, watched: list[WatchedRegion]) -> None:
             when = words(region, length(region.poll_every))
             console.print(f"[name]{region.id}[/]  {when}  [dim]{plain(region.name)}[/]")
         console.print(f"Runs and logs: {api_url.removesuffix('/api')}  (Ctrl-C ends)")
-        deployments.serve(services)
+        distribution = services.settings.distribution
+        if distribution.work_pool is None:
+            deployments.serve(services)
+            return
+        from flows import pools
+
+        made = pools.deploy(services, distribution.work_pool, distribution.pool_type)
+        console.print(f"Runs are started by: prefect worker start --pool {made.pool}")
+        with suppress(KeyboardInterrupt):
+            while True:
+                signal.pause()

@@ -32,6 +32,7 @@ from flows.deployments import (
     starting_prefect,
     stop_group,
 )
+from flows.distribution import DistributionSettings
 from flows.drill import Drill, make_drill_archive
 from flows.drill_optical import make_optical_archive
 from flows.services import Services
@@ -107,7 +108,8 @@ def stage(
         stack.enter_context(_alone(settings.home.absolute(), play.name))
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
-        own = settings.model_copy(update={"home": home, "prefect_port": free_port()})
+        alone = {"prefect_port": free_port(), "distribution": DistributionSettings()}
+        own = settings.model_copy(update={"home": home, **alone})
         # It takes longest to come up, and the other core has time for what comes next.
         prefect = stack.enter_context(starting_prefect(own)) if play.pages else None
         tell("writing the drill's looks")

@@ -1,11 +1,13 @@
-"""``scarpwatch serve``: a real Prefect server runs the flows on the regions' schedules."""
+"""``scarpwatch serve``: a real Prefect server on PostgreSQL, and a real Dask cluster."""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from sqlalchemy.engine import URL
 
 from db import store
+from flows.deployments import free_port
 from tests.optical_world import debris_over, ground, tile
 from tests.series import DAYS, EPSG, OUTLINE
 from tests.watching import Watch
@@ -25,6 +30,9 @@ SHOWN = datetime(2023, 11, 22, tzinfo=UTC)
 LAST = "2023-12-03"
 #: The optical look that confirms it.
 AFTER = datetime(2023, 11, 26, 18, tzinfo=UTC)
+
+#: What a scheduler and its workers would otherwise import in the midst of their work.
+PRELOAD = ("--preload", "flows.monitor")
 
 
 @dataclass
@@ -70,6 +78,52 @@ def serve(tmp_path: Path) -> Iterator[Any]:
         process.wait()
 
 
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Any]:
+    """Starts a Dask scheduler and two workers of one thread, each a process of its own."""
+    started: list[subprocess.Popen[bytes]] = []
+    log = tmp_path / "dask.log"
+
+    def begin(environment: dict[str, str], *words: str) -> int:
+        command = [sys.executable, "-m", "dask", *words, "--no-dashboard", *PRELOAD]
+        with log.open("ab") as sink:
+            started.append(
+                subprocess.Popen(
+                    command, env=environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL,
+                    cwd=tmp_path,
+                )
+            )  # fmt: skip
+        return started[-1].pid
+
+    def start(environment: dict[str, str]) -> tuple[str, set[int]]:
+        port = free_port()
+        begin(environment, "scheduler", "--host", "127.0.0.1", "--port", str(port))
+        address = f"tcp://127.0.0.1:{port}"
+        one = ("--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
+        return address, {begin(environment, "worker", address, *one) for _ in range(2)}
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def kept_by_prefect(url: URL, database: str, table: str) -> int:
+    """Count the rows of a table of another database of the same server."""
+    whole = url.set(drivername="postgresql", database=database)
+    with psycopg.connect(whole.render_as_string(hide_password=False)) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def owners(w: Watch) -> list[dict[str, Any]]:
+    """Return who holds which look, and how often it was taken."""
+    found = w.sql(
+        "SELECT item_id, state, owner, attempts FROM looks JOIN acquisitions a ON a.id ="
+        " acquisition_id"
+    )
+    return [dict(row._mapping) for row in found]
+
+
 def see(w: Watch, folder: Path) -> None:
     """Let optical looks of forest become known, and one after the landslide that shows debris."""
     grid, debris = debris_over(OUTLINE, EPSG)
@@ -100,12 +154,15 @@ def descended(home: Path) -> dict[int, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # loaded machines take their time; waits end when it is done
-def test_served_killed_served_again_and_ended(
-    watch, operate, receiver, serve, no_settings, wait_until, tmp_path
+def test_served_killed_served_again_on_a_cluster_and_ended(
+    served, files, operate, receiver, serve, dask, no_settings, wait_until, tmp_path
 ) -> None:
-    w = watch(poll_every=timedelta(seconds=5))
+    w = served(poll_every=timedelta(seconds=5))
     operator = operate(w, {"duty": receiver.url}, prefect_port=0, deliver_every="PT10S")
+    beside = f"prefect_{uuid.uuid4().hex[:12]}"
+    operator.environment["SCARPWATCH_DISTRIBUTION__PREFECT_DATABASE"] = beside
     w.reach(SHOWN)
+    others = set(descended(no_settings))
     serving = serve(operator.environment)
 
     # On its schedule: poll, judge, tell.
@@ -116,15 +173,39 @@ def test_served_killed_served_again_and_ended(
     assert [w.states()[date] for date in DAYS[6:9]] == 3 * ["processed"]
     wait_until(lambda: w.rows()["deliveries"][0]["state"] == "delivered", 120)
 
-    # Killed, it leaves no server behind; started again, it goes on where it was.
-    assert len(descended(no_settings)) >= 2
+    # Prefect's own state lies in PostgreSQL, in a database that its role alone may enter.
+    url = w.services.engine.url
+    assert kept_by_prefect(url, beside, "flow_run") > 0
+    assert not list((no_settings / "prefect").rglob("*.db"))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        kept_by_prefect(url.set(username=beside), str(url.database), "scarpwatch.looks")
+
+    # Killed, it leaves no server behind; started again, it goes on where it was, on a cluster now.
+    assert len(set(descended(no_settings)) - others) >= 2
     serving.process.send_signal(signal.SIGKILL)
     serving.process.wait()
-    wait_until(lambda: not descended(no_settings), 120)
+    wait_until(lambda: not set(descended(no_settings)) - others, 120)
     w.reach()
     see(w, tmp_path)
+    files.rules({"match": w.item(LAST), "hold": True})
+    address, workers = dask(operator.environment)
+    others = set(descended(no_settings))
+    operator.environment |= {
+        "SCARPWATCH_DISTRIBUTION__RUNNER": "dask", "SCARPWATCH_DISTRIBUTION__DASK_ADDRESS": address,
+    }  # fmt: skip
     serving = serve(operator.environment)
+
+    # One of two workers dies at a look: the other one takes it over, and nothing is done twice.
+    wait_until(lambda: any(w.item(LAST) in asked for asked in files.seen()), 400)
+    (owner,) = {row["owner"] for row in owners(w) if row["state"] == "processing"}
+    died = int(owner.split("/")[1])
+    assert died in workers
+    os.kill(died, signal.SIGKILL)
+    files.release()
     wait_until(lambda: w.states().get(LAST) == "processed", 240)
+    attempts = {row["item_id"]: row["attempts"] for row in owners(w)}
+    assert attempts[w.item(LAST)] == 2
+    assert set(attempts.values()) <= {0, 1, 2}
     wait_until(lambda: len(receiver.received()) == 3, 240)
     kinds = [one["body"]["kind"] for one in receiver.received()]
     assert kinds == ["suspected", "updated", "confirmed"]
@@ -147,6 +228,12 @@ def test_served_killed_served_again_and_ended(
     assert serving.runs("COMPLETED", "confirm-optical")
     assert all(run["auto_scheduled"] for run in serving.runs("COMPLETED"))
     assert serving.runs("FAILED") == []
+
+    # What both workers found is there once.
+    found = w.sql(
+        "SELECT count(*), count(DISTINCT (acquisition_id, polygon::text)) FROM detections"
+    )
+    assert found[0][0] == found[0][1] > 0
 
     # Limits: so many polls at once, one delivery; whoever was killed holds no slot.
     limits = {
@@ -193,6 +280,6 @@ def test_served_killed_served_again_and_ended(
     # SIGTERM ends everything it started.
     serving.process.send_signal(signal.SIGTERM)
     assert serving.process.wait(120) in {0, 128 + signal.SIGTERM}
-    wait_until(lambda: not descended(no_settings), 120)
+    wait_until(lambda: not set(descended(no_settings)) - others, 120)
     said = serving.output.read_text()
     assert "Traceback" not in said, said[said.index("Traceback") - 500 :][:6000]

@@ -208,7 +208,7 @@ def test_a_search_keeps_its_lease_from_block_to_block(watch_optically, monkeypat
 
     monkeypatch.setattr(store, "extend_look", slowly)
     world.confirm(4)
-    assert len(blocks) == 9 + 1, "nine blocks, and one question to the ensemble"
+    assert len(blocks) == 12 + 1, "twelve blocks, and one question to the ensemble"
     assert blocks == sorted(blocks)
     assert min(blocks) > datetime.now(UTC)
 
