@@ -194,8 +194,11 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
         ),
         # A week of mornings, so that a machine that was off on the 1st is not left out.
         RunnerDeployment.from_flow(
-            monitor.verify_month, "monthly", schedules=[Cron("0 6 1-7 * *", "UTC")],
-            concurrency_limit=_at_most(1, waiting=False), **common
+            monitor.verify_month,
+            "monthly",
+            schedules=[Cron("0 6 1-7 * *", "UTC")],
+            concurrency_limit=_at_most(1, waiting=False),
+            **common,
         ),
         *_reading_triggers(services, common),
     ]
