@@ -13,10 +13,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import tables
+from db.base import Base
 from db.passes import track_name
-from db.tables import HeldAlert, LookBias, PlatformDecision
+from db.tables import HeldAlert, LookBias, OpticalBias, PlatformDecision
 from detectors.bias import Bias
-from detectors.types import Landslide, Sensor
+from detectors.types import Acquisition, Landslide, Sensor
+
+#: Of what, and columns of median and spread, in the table of each sensor.
+_NAMES = {
+    Sensor.SAR: ("polarisation", "median_db", "spread_db"),
+    Sensor.OPTICAL: ("band", "median", "spread"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class SeenPlatform:
     """One look, who took it, and how far it departs on stable ground."""
 
     track: str
-    """As ``db.passes.track_name`` says it."""
+    """As ``ground_name`` says it."""
     platform: str
     """Satellite."""
     processing_version: str
@@ -32,7 +39,9 @@ class SeenPlatform:
     sensed_at: datetime
     """When it was taken, UTC."""
     biases: Mapping[str, Bias]
-    """By polarisation; empty where it was not judged or not compared."""
+    """By polarisation, or by band; empty where it was not judged or not compared."""
+    sensor: Sensor = Sensor.SAR
+    """Radar or optical."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +82,33 @@ class Held:
     """Of that look, empty where the item does not tell."""
 
 
+def ground_name(
+    sensor: str, relative_orbit: int | None, orbit_state: str | None, tile: str | None
+) -> str:
+    """Return the name of what looks are compared on: a track, or an optical tile of any orbit."""
+    orbit = relative_orbit if sensor == Sensor.SAR else None
+    return track_name(sensor, orbit, orbit_state, tile)
+
+
 def record_biases(
-    s: Session, region_id: str, acquisition_id: uuid.UUID, biases: Mapping[str, Bias]
+    s: Session, region_id: str, look: Acquisition, biases: Mapping[str, Bias]
 ) -> None:
     """Store how far a look departs on stable ground; judged again, it speaks anew."""
+    optical = look.sensor is Sensor.OPTICAL
+    table: type[Base] = OpticalBias if optical else LookBias
+    part, *names = _NAMES[look.sensor]
     rows = [
-        {
-            "region_id": region_id, "acquisition_id": acquisition_id, "polarisation": name,
-            "median_db": one.median_db, "spread_db": one.spread_db, "pixels": one.pixels,
-        }
+        {"region_id": region_id, "acquisition_id": look.id, part: name, "pixels": one.pixels}
+        | dict(zip(names, (one.median, one.spread), strict=True))
         for name, one in sorted(biases.items())
-    ]  # fmt: skip
+    ]
     if not rows:
         return
-    statement = insert(LookBias)
-    told = {
-        name: getattr(statement.excluded, name) for name in ("median_db", "spread_db", "pixels")
-    }
+    statement = insert(table)
+    told = {name: getattr(statement.excluded, name) for name in (*names, "pixels")}
     s.execute(
         statement.on_conflict_do_update(
-            index_elements=["region_id", "acquisition_id", "polarisation"],
+            index_elements=["region_id", "acquisition_id", part],
             set_={**told, "recorded_at": func.clock_timestamp()},
         ),
         rows,
@@ -102,7 +118,7 @@ def record_biases(
 def seen_platforms(
     s: Session, region_id: str, sources: Collection[str], until: datetime
 ) -> list[SeenPlatform]:
-    """Return who took each radar look of a region, oldest first.
+    """Return who took each look of a region, oldest first.
 
     Args:
         s: Session.
@@ -114,26 +130,28 @@ def seen_platforms(
     query = (
         select(
             seen.id, seen.relative_orbit, seen.orbit_state, seen.platform,
-            seen.processing_version, seen.sensed_at,
+            seen.processing_version, seen.sensed_at, seen.sensor, seen.tile,
         )
         .join(look, look.acquisition_id == seen.id)
         .where(
-            look.region_id == region_id, seen.source.in_(sources),
-            seen.sensor == Sensor.SAR.value, seen.published_at <= until,
+            look.region_id == region_id, seen.source.in_(sources), seen.published_at <= until,
         )
         .order_by(seen.sensed_at, seen.item_id)
     )  # fmt: skip
-    bias = LookBias
-    columns = (bias.acquisition_id, bias.polarisation, bias.median_db, bias.spread_db, bias.pixels)
     measured: defaultdict[uuid.UUID, dict[str, Bias]] = defaultdict(dict)
-    for acquisition, name, *told in s.execute(select(*columns).where(bias.region_id == region_id)):
-        measured[acquisition][name] = Bias(*told)
+    for bias, sensor in ((LookBias, Sensor.SAR), (OpticalBias, Sensor.OPTICAL)):
+        columns = [getattr(bias, n) for n in ("acquisition_id", *_NAMES[sensor], "pixels")]
+        for acquisition, name, *told in s.execute(
+            select(*columns).where(bias.region_id == region_id)
+        ):
+            measured[acquisition][name] = Bias(*told)
     return [
         SeenPlatform(
-            track_name(Sensor.SAR, orbit, direction, None), platform, version or "", sensed,
-            measured.get(acquisition, {}),
+            ground_name(sensor, orbit, direction, tile), platform, version or "", sensed,
+            measured.get(acquisition, {}), Sensor(sensor),
         )
-        for acquisition, orbit, direction, platform, version, sensed in s.execute(query)
+        for acquisition, orbit, direction, platform, version, sensed, sensor, tile
+        in s.execute(query)
     ]  # fmt: skip
 
 
@@ -196,7 +214,7 @@ def held_alerts(s: Session, region_id: str) -> list[Held]:
     for landslide_id, look in s.execute(query):
         found[landslide_id] = Held(
             landslide_id, look.id,
-            track_name(look.sensor, look.relative_orbit, look.orbit_state, look.tile),
+            ground_name(look.sensor, look.relative_orbit, look.orbit_state, look.tile),
             look.platform, look.processing_version or "",
         )  # fmt: skip
     return list(found.values())

@@ -50,12 +50,12 @@ LARGEST_SPREAD = 1.35
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """How far something departs from known platforms in one polarisation."""
+    """How far something departs from known platforms in one polarisation, or band."""
 
-    median_db: float
-    """Median of the log ratio over stable ground, dB."""
-    spread_db: float
-    """Its spread: 1.4826 x median absolute deviation, dB."""
+    median: float
+    """Median over stable ground: of the log ratio, dB; optical: of the difference, reflectance."""
+    spread: float
+    """Its spread: 1.4826 x median absolute deviation, in the same unit."""
     pixels: int
     """Pixels it was measured on."""
 
@@ -116,7 +116,22 @@ class MeasuredPass:
     sensed_at: datetime
     """When it was taken, UTC."""
     biases: Mapping[str, Bias]
-    """By polarisation."""
+    """By polarisation, or by band."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far apart newcomer and known platforms may lie."""
+
+    offset: float
+    """Largest difference of medians that passes."""
+    spread: float
+    """Largest spread that passes, in units of the known platforms' own."""
+    told: str
+    """How a difference is told, with its unit."""
+
+
+RADAR = Bounds(LARGEST_OFFSET_DB, LARGEST_SPREAD, "{:+.2f} dB")
 
 
 class Verdict(enum.StrEnum):
@@ -138,24 +153,29 @@ class Comparison:
     """What it comes to."""
     passes: int
     """Passes of the newcomer that were compared."""
-    offset_db: float | None
-    """Difference of medians in the worst polarisation, dB; None before the first pass."""
+    offset: float | None
+    """Difference of medians in the worst polarisation, dB, or band, reflectance; None before the
+    first pass."""
     spread: float | None
     """Spread in units of the known platforms', the worst; None where theirs is not known."""
+    bounds: Bounds = RADAR
+    """What it was held against."""
 
     @property
     def words(self) -> str:
         """Return it in words."""
-        if self.offset_db is None:
+        if self.offset is None:
             return f"none of {FEWEST_PASSES} passes compared yet"
         wider = "" if self.spread is None else f", spread {self.spread:.2f} of theirs"
         passes = f"{self.passes} pass{'' if self.passes == 1 else 'es'}"
         if self.verdict is Verdict.CHECKING:
             passes = f"{self.passes} of {FEWEST_PASSES} passes"
-        return f"{self.offset_db:+.2f} dB on stable ground over {passes}{wider}"
+        return f"{self.bounds.told.format(self.offset)} on stable ground over {passes}{wider}"
 
 
-def compare(newcomer: Sequence[MeasuredPass], known: Sequence[MeasuredPass]) -> Comparison:
+def compare(
+    newcomer: Sequence[MeasuredPass], known: Sequence[MeasuredPass], bounds: Bounds = RADAR
+) -> Comparison:
     """Hold the passes of a newcomer against those of known platforms.
 
     Once it has passed it stays so, whatever the weather does to later passes: what was known at the
@@ -164,33 +184,36 @@ def compare(newcomer: Sequence[MeasuredPass], known: Sequence[MeasuredPass]) -> 
     Args:
         newcomer: its passes, in any order.
         known: theirs; only those sensed before a pass count for it.
+        bounds: what passes.
     """
     mine = sorted(newcomer, key=lambda one: one.sensed_at)
-    told = Comparison(Verdict.CHECKING, 0, None, None)
+    told = Comparison(Verdict.CHECKING, 0, None, None, bounds)
     for number in range(1, len(mine) + 1):
         recent = mine[max(0, number - MOST_PASSES) : number]
         before = [one for one in known if one.sensed_at < recent[-1].sensed_at]
         theirs = sorted(before, key=lambda one: one.sensed_at)[-KNOWN_PASSES:]
-        told = _held_against(recent, theirs)
+        told = _held_against(recent, theirs, bounds)
         if told.verdict is Verdict.PASSED:
             break
     return told
 
 
-def _held_against(mine: Sequence[MeasuredPass], theirs: Sequence[MeasuredPass]) -> Comparison:
+def _held_against(
+    mine: Sequence[MeasuredPass], theirs: Sequence[MeasuredPass], bounds: Bounds
+) -> Comparison:
     offsets, spreads = [0.0], []
     for name in sorted({name for one in mine for name in one.biases}):
         ours = [one.biases[name] for one in mine if name in one.biases]
         others = [one.biases[name] for one in theirs if name in one.biases]
-        usual = median(one.median_db for one in others) if len(others) >= FEWEST_PASSES else 0.0
-        offsets.append(median(one.median_db for one in ours) - usual)
+        usual = median(one.median for one in others) if len(others) >= FEWEST_PASSES else 0.0
+        offsets.append(median(one.median for one in ours) - usual)
         if len(others) >= FEWEST_PASSES:
-            width = max(median(one.spread_db for one in others), 1e-6)
-            spreads.append(median(one.spread_db for one in ours) / width)
+            width = max(median(one.spread for one in others), 1e-6)
+            spreads.append(median(one.spread for one in ours) / width)
     offset, spread = max(offsets, key=abs), max(spreads, default=None)
-    fits = abs(offset) <= LARGEST_OFFSET_DB and (spread is None or spread <= LARGEST_SPREAD)
+    fits = abs(offset) <= bounds.offset and (spread is None or spread <= bounds.spread)
     if len(mine) < FEWEST_PASSES:
         verdict = Verdict.CHECKING
     else:
         verdict = Verdict.PASSED if fits else Verdict.FAILED
-    return Comparison(verdict, len(mine), offset, spread)
+    return Comparison(verdict, len(mine), offset, spread, bounds)

@@ -40,6 +40,7 @@ from detectors.types import (
     WatchedRegion,
 )
 from detectors.verdicts import OPEN
+from flows import platforms
 from flows.believing import Books, last_look, waits_of
 from flows.costs import charging
 from flows.kept import stac_id, store_in
@@ -66,7 +67,7 @@ class CheckOutcome:
     item_id: str
     """Optical look; empty where the time ran out."""
     finding: str
-    """What the look says, or ``deferred``, ``given up``, ``expired``, ``closed``."""
+    """What the look says, or ``deferred``, ``held``, ``given up``, ``expired``, ``closed``."""
     state: str
     """State of the landslide now."""
     reason: str
@@ -94,16 +95,27 @@ def confirmations_due(services: Services, region_id: str) -> bool:
     """Tell whether there is anything to confirm, so that an idle poll need not load a model."""
     if looks_due(services, region_id, Sensor.OPTICAL):
         return True
-    with transaction(services.engine) as s:
-        optically = Sensor.OPTICAL in queries.get_region(s, region_id).sensors
-    window = services.settings.optical_window
+    window, after = services.settings.optical_window, services.settings.close_after
     with transaction(services.engine) as s:
         now = services.clock.now()
-        waiting = optically and optical.optical_pending(
-            s, region_id, now, datetime.now(UTC), window, limit=1
-        )
-        after = services.settings.close_after
+        region = queries.get_region(s, region_id)
+        waiting = Sensor.OPTICAL in region.sensors and _counting(services, s, region, window)
         return bool(waiting or queries.overdue_landslides(s, region_id, now, window, after))
+
+
+def _counting(services: Services, s: Session, region: WatchedRegion, window: timedelta) -> bool:
+    """Tell whether a pair waits whose look counts."""
+    held, now = platforms.held(services, s, region), services.clock.now()
+    limit: int | None = PAIRS_AT_ONCE
+    while True:
+        pending = optical.optical_pending(
+            s, region.id, now, datetime.now(UTC), window, limit=limit
+        )  # fmt: skip
+        if any(held(look) is None for _, look in pending):
+            return True
+        if limit is None or len(pending) < limit:
+            return False
+        limit = None
 
 
 def confirm_due(
@@ -123,14 +135,24 @@ def confirm_due(
     checks = _check_all(services, region_id)
     looks: list[LookOutcome] = []
     begun = time.monotonic()
+    held = _held_names(services, region_id)
     while found := detect_due(services, region_id, limit=1, sensor=Sensor.OPTICAL):
         looks += found
         if found[0].detections:
             checks += _check_all(services, region_id)
         if survey_for and time.monotonic() - begun >= survey_for.total_seconds():
             break
+    if held != _held_names(services, region_id):
+        checks += _check_all(services, region_id)  # a platform has passed: its looks count now
     checks += _expire_all(services, region_id)
     return ConfirmOutcome(tuple(checks), tuple(looks))
+
+
+def _held_names(services: Services, region_id: str) -> set[tuple[str, str]]:
+    """Return the platforms of a region that do not count, by track and name."""
+    with transaction(services.engine) as s:
+        found = platforms.states(services, s, queries.get_region(s, region_id))
+    return {(one.track, one.name) for one in found if not one.may_alert}
 
 
 def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
@@ -148,6 +170,7 @@ def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
                 s, region_id, services.clock.now(), datetime.now(UTC),
                 services.settings.optical_window, limit=len(waiting) + PAIRS_AT_ONCE,
             )  # fmt: skip
+            held = platforms.held(services, s, region)
         fresh = [pair for pair in pending if (pair[0].id, pair[1].id) not in waiting]
         if not fresh:
             return outcomes
@@ -156,8 +179,13 @@ def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
             # A verdict closes the landslide's other pairs.
             if landslide.id in decided:
                 continue
-            outcome = _attempt(services, region, landslide, look)
-            if outcome.finding == "deferred":
+            reason = held(look)
+            if reason is None:
+                outcome = _attempt(services, region, landslide, look)
+            else:
+                state = landslide.state.value
+                outcome = CheckOutcome(str(landslide.id), look.item_id, "held", state, reason, 0)
+            if outcome.finding in ("deferred", "held"):
                 waiting.add((landslide.id, look.id))
             elif outcome.state not in OPEN:
                 decided.add(landslide.id)
@@ -244,10 +272,14 @@ def around(
             )
             for since, until in spans
         )  # fmt: skip
+        held = platforms.held(services, s, region)
     real = not landslide.simulated
-    return [a for a in before if not (real and a.simulated)], [
-        a for a in after if not (real and a.simulated)
-    ]
+
+    def counts(one: Acquisition) -> bool:
+        """Tell whether a look may stand beside the one that is judged."""
+        return not (real and one.simulated) and (held(one) is None or one.id == look.id)
+
+    return list(filter(counts, before)), list(filter(counts, after))
 
 
 def _store(

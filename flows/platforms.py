@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from db import platforms
-from db.passes import track_name
 from db.platforms import Decision, SeenPlatform
-from detectors.bias import Bias, Comparison, MeasuredPass, Verdict, compare
+from detectors.bias import RADAR, Bias, Comparison, MeasuredPass, Verdict, compare
 from detectors.normalise import MINIMUM_LOOKS
+from detectors.optical_bias import OPTICAL
 from detectors.types import SAME_PASS, Acquisition, Sensor, WatchedRegion
 from flows.services import Services
 
@@ -49,7 +49,7 @@ class PlatformState:
     region_id: str
     """Watched region."""
     track: str
-    """As ``db.passes.track_name`` says it."""
+    """Radar: the track; optical: the tile."""
     platform: str
     """Satellite."""
     processing_version: str
@@ -64,6 +64,8 @@ class PlatformState:
     """What comparing says; None for those that are known from the beginning."""
     decision: Decision | None
     """What a person decided, None where nobody did."""
+    sensor: Sensor = Sensor.SAR
+    """Radar or optical."""
 
     @property
     def may_alert(self) -> bool:
@@ -106,9 +108,7 @@ def states(services: Services, s: Session, region: WatchedRegion) -> list[Platfo
 def state_of(
     services: Services, s: Session, region: WatchedRegion, look: Acquisition
 ) -> PlatformState | None:
-    """Return how the platform of a radar look stands; None for an optical one."""
-    if look.sensor is not Sensor.SAR:
-        return None
+    """Return how the platform of a look stands; None where the region does not know it."""
     track, key = track_of(look), (look.platform, look.processing_version or "")
     for state in states(services, s, region):
         if state.track == track and (state.platform, state.processing_version) == key:
@@ -128,9 +128,24 @@ def peers(
 
 
 def track_of(look: Acquisition) -> str:
-    """Return the name of a look's track."""
+    """Return the name of what a look is compared on: its track, or its tile."""
     orbit = look.orbit_state.value if look.orbit_state else None
-    return track_name(look.sensor, look.relative_orbit, orbit, look.tile)
+    return platforms.ground_name(look.sensor, look.relative_orbit, orbit, look.tile)
+
+
+def held(
+    services: Services, s: Session, region: WatchedRegion
+) -> Callable[[Acquisition], str | None]:
+    """Return what tells why a look does not count yet; None where it does.
+
+    Of optical looks, which decide: one that does not count is asked once its platform has passed.
+    """
+    why = {
+        (one.track, one.platform, one.processing_version): one.advisory
+        for one in states(services, s, region)
+        if not one.may_alert and one.sensor is Sensor.OPTICAL
+    }
+    return lambda look: why.get((track_of(look), look.platform, look.processing_version or ""))
 
 
 def _of_track(
@@ -154,13 +169,16 @@ def _of_track(
             of_key = [o for o in items if (o.platform, o.processing_version) == key]
             mine[key].append(of_key)
     found = []
+    bounds = RADAR if looks[0].sensor is Sensor.SAR else OPTICAL
     for key, taken in sorted(mine.items()):
         decision = _decided(key, region.id, track, decisions)
-        comparison = None if _is_known(taken[0][0], at_home) else compare(_measured(taken), known)
+        comparison = (
+            None if _is_known(taken[0][0], at_home) else compare(_measured(taken), known, bounds)
+        )
         found.append(
             PlatformState(
                 region.id, track, *key, _standing(comparison, decision), len(taken),
-                taken[0][0].sensed_at, comparison, decision,
+                taken[0][0].sensed_at, comparison, decision, looks[0].sensor,
             )
         )  # fmt: skip
     return found
@@ -234,7 +252,7 @@ def _measured(passes: Iterable[Sequence[SeenPlatform]]) -> list[MeasuredPass]:
 def _together(parts: Sequence[Bias]) -> Bias:
     total = sum(one.pixels for one in parts)
     return Bias(
-        sum(one.median_db * one.pixels for one in parts) / total,
-        sum(one.spread_db * one.pixels for one in parts) / total,
+        sum(one.median * one.pixels for one in parts) / total,
+        sum(one.spread * one.pixels for one in parts) / total,
         total,
     )

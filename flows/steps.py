@@ -350,9 +350,13 @@ def _survey(
             until=look.sensed_at - SAME_PASS, published_until=services.clock.now(),
             sources=region.sources,
         )  # fmt: skip
+        standing = platforms.state_of(services, s, region, look)
+        track = platforms.track_of(look)
+        known = standing is None or standing.may_alert
+        peers = set() if known else platforms.peers(services, s, region, track)
     return survey(
         region, look, before, services.catalogue_of,
-        forgiving=forgiving, at_work=at_work, asked=services.asked(ENSEMBLE),
+        forgiving=forgiving, at_work=at_work, asked=services.asked(ENSEMBLE), peers=peers,
     )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def work_in(
     """Store a judgement in the caller's transaction; see ``store_judgement``."""
     look = claimed.acquisition
     store.lock_region(s, region.id)
-    platforms.record_biases(s, region.id, look.id, judgement.biases)
+    platforms.record_biases(s, region.id, look, judgement.biases)
     if judgement.said is not None:
         verification.record_scores(s, region.id, look.id, judgement.said)
     store.store_detections(s, judgement.detections)

@@ -6,7 +6,8 @@ windows around lost vegetation: most looks of most regions have none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -15,6 +16,7 @@ from detectors.compositing import pair
 from detectors.ensemble import EnsembleMap
 from detectors.errors import NothingObserved
 from detectors.observability import Tally
+from detectors.optical_bias import OpticalTally
 from detectors.optical_search import Find, search
 from detectors.registry import configuration_hash
 from detectors.types import (
@@ -24,6 +26,7 @@ from detectors.types import (
     Detection,
     FloatArray,
     Observability,
+    OpticalLook,
     Sensor,
     Tier,
     Unseen,
@@ -58,6 +61,7 @@ def survey(
     forgiving: bool = False,
     at_work: Callable[[], None] = lambda: None,
     asked: Asked = SHIPPED,
+    peers: Collection[tuple[str, str]] = (),
 ) -> Judgement:
     """Return what one optical look shows that nothing was known of.
 
@@ -70,6 +74,8 @@ def survey(
         at_work: called before each block and each question to the ensemble, which take seconds; may
             raise to end the work.
         asked: the ensemble.
+        peers: platforms, with processing version, that the look is compared with on stable ground;
+            none where its own is known, since that takes reading more looks.
 
     Raises:
         NotEnoughLooks: no look before.
@@ -85,7 +91,10 @@ def survey(
         return asked.predict(picture, ORIENTATIONS)
 
     finds: list[Detection] = []
-    tally = Tally()
+    tally, bias = Tally(), OpticalTally()
+    of_peers = {
+        one.item_id for one in before if (one.platform, one.processing_version or "") in peers
+    }
     for block in plan_optical_blocks(look, region, catalogue_of(look)):
         at_work()
         answering = block.core & block.inside
@@ -95,7 +104,12 @@ def survey(
             tally.add(Observability(block.grid, now.unseen), answering)
             continue
         earlier = readable(preferred, block.grid, catalogue_of, forgiving=forgiving)
-        pre, post = pair(islice(earlier, PRE_LOOKS), [now])
+        bias.begin(now, answering)
+        shown = _shown(islice(earlier, PRE_LOOKS), bias, of_peers)
+        pre, post = pair(shown, [now])
+        if of_peers:
+            deque(shown, maxlen=0)  # a pair takes what one look needs; comparing takes them all
+        bias.end()
         fresh = clear & (pre.looks == 0)
         codes = np.where(fresh, np.uint8(Unseen.TOO_FEW_LOOKS), now.unseen)
         tally.add(Observability(block.grid, codes), answering)
@@ -104,7 +118,17 @@ def survey(
         finds += [_detection(region, look, before, pre, find, version) for find in found]
     if not tally.coverage.share_seen:
         raise NothingObserved(f"{look.item_id}: no pixel of the region could be compared")
-    return Judgement(tuple(finds), tally.coverage, None, ())
+    return Judgement(tuple(finds), tally.coverage, None, (), biases=bias.biases())
+
+
+def _shown(
+    looks: Iterable[OpticalLook], bias: OpticalTally, of_peers: set[str]
+) -> Iterator[OpticalLook]:
+    """Pass earlier looks on, and show those of known platforms to the tally."""
+    for look in looks:
+        if of_peers.issuperset(look.item_ids):
+            bias.saw(look)
+        yield look
 
 
 def _detection(

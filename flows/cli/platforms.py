@@ -25,11 +25,11 @@ Version = Annotated[
 
 @app.callback(invoke_without_command=True)
 def platforms(context: typer.Context, region: OnlyRegion = None, as_json: AsJson = False) -> None:
-    """List the radar satellites of each track: known, passed, checking, failed, approved, rejected.
+    """List satellites by track and tile: known, passed, checking, failed, approved, rejected.
 
     One that was not there when a region began, or a new processing version, is first compared with
     the known ones on stable ground, over three passes or more. Until then its looks are judged and
-    stored, and their alerts are held.
+    stored, and their alerts are held; optical ones confirm and refute nothing.
     """
     if context.invoked_subcommand is not None:
         return

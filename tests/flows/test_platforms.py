@@ -100,7 +100,7 @@ def test_a_decibel_is_caught_and_a_person_decides(served, loud_series) -> None:
     assert (alerts(w), held(w)) == ([], 1)
     with w.open() as s:
         (newcomer,) = (o for o in states(w.services, s, w.region) if o.platform == "sentinel-1d")
-    assert newcomer.comparison.offset_db == pytest.approx(1, abs=0.5)
+    assert newcomer.comparison.offset == pytest.approx(1, abs=0.5)
 
     for wrong in (
         {"platform": "sentinel-1x"},

@@ -22,7 +22,7 @@ KNOWN = """
 INSERT INTO scarpwatch.platform_decisions
     (platform, processing_version, region_id, track, decision, reason, decided_by)
 SELECT DISTINCT seen.platform, coalesce(seen.processing_version, ''), look.region_id,
-    coalesce(seen.tile, 'optical') || coalesce('-' || lpad(seen.relative_orbit::text, 3, '0'), ''),
+    coalesce(seen.tile, 'optical'),
     'approved', 'judged looks before optical platforms were checked', 'scarpwatch db upgrade'
 FROM scarpwatch.looks AS look
 JOIN scarpwatch.acquisitions AS seen ON seen.id = look.acquisition_id
