@@ -220,19 +220,19 @@ def watch_triggers() -> dict[str, int]:
 
 
 @flow(name="poll-region", flow_run_name="poll-region {region_id}")
-def poll_region(region_id: str) -> dict[str, int] | State[None]:
+def poll_region(region_id: str) -> dict[str, int]:
     """Poll a region, judge what is due, send what is to be said.
 
     Radar comes first and its alerts leave before optical looks are judged. A catalogue that fails
     does not keep earlier work from being finished, but the run ends as failed, for people to see.
-    A run that finds another one of its region under way is cancelled: that one does its work.
+    A run that finds another one of its region under way ends at once: that one does its work.
     At the end it is asked whether a look is missing; ``deliver-alerts`` sends what comes of it.
     """
     expire_late_runs({"region_id": region_id})
     with open_services(settings.load()) as services:
         with store.polling(services.engine, region_id) as mine:
             if not mine:
-                return Cancelled(message="a run of the region is under way")
+                return {"under way": 1}
             done = _poll(region_id)
         if done.get("processed") and steps.looks_due(services, region_id):
             go_on(region_id)
