@@ -221,6 +221,7 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
         "flows.monitor.confirm_optical": "on-demand",
         "flows.monitor.train_models": "on-demand",
         "flows.monitor.deliver_alerts": "undelivered",
+        "flows.monitor.verify_month": "monthly",
     }
     (schedule,) = deployments["flows.monitor.poll_region"]["schedules"]
     assert (schedule["schedule"]["interval"], schedule["parameters"]) == (5, {"region_id": "slope"})
@@ -276,6 +277,13 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     done = len(serving.runs("COMPLETED"))
     wait_until(lambda: len(serving.runs("COMPLETED")) > done, 120)
     assert serving.process.poll() is None, serving.output.read_text()
+
+    # The month's verification, as it will run on the first mornings of the next one.
+    monthly = deployments["flows.monitor.verify_month"]["id"]
+    httpx.post(f"{serving.api}/deployments/{monthly}/create_flow_run", json={}).raise_for_status()
+    page = no_settings / "verification" / "slope" / "2023-11.html"
+    wait_until(page.exists, 120)
+    assert "SIMULATED" in page.read_text()
 
     # SIGTERM ends everything it started.
     serving.process.send_signal(signal.SIGTERM)
