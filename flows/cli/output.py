@@ -90,11 +90,9 @@ def minute(moment: datetime | None, never: str = "never") -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" if moment else never
 
 
-def ago(moment: datetime | None) -> str:
-    """Return how long ago a moment was, in its largest unit."""
-    if moment is None:
-        return "never"
-    return f"{length(datetime.now(UTC) - moment)} ago"
+def ago(moment: datetime | None, now: datetime) -> str:
+    """Return how long before ``now`` a moment was, in its largest unit."""
+    return "never" if moment is None else f"{length(now - moment)} ago"
 
 
 def length(span: timedelta) -> str:

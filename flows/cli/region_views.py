@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -47,6 +48,8 @@ class RegionView:
     """What is watched."""
     removed: bool
     """No longer watched."""
+    read_at: datetime
+    """When this was so, by the clock that polls go by."""
     polls: tuple[PollRecord, ...]
     """One for each source that was polled."""
     summary: RegionSummary | None
@@ -75,17 +78,19 @@ class RegionView:
 
 def load(services: Services, *, everything: bool) -> list[RegionView]:
     """Read the regions that are watched, or every one there ever was."""
+    now = services.clock.now()
     with transaction(services.engine) as s:
         watched = {region.id for region in queries.list_regions(s)}
         regions = queries.list_regions(s, include_removed=everything)
         polls = queries.list_polls(s)
         summary = counts.summary(s)
         coverage = radar.region_coverage(s)
-        raised = triggers.raised(s, services.clock.now())
+        raised = triggers.raised(s, now)
     return [
         RegionView(
             region,
             region.id not in watched,
+            now,
             tuple(poll for poll in polls if poll.region_id == region.id),
             summary.regions.get(region.id),
             tuple(track for track in coverage if track.region_id == region.id),
@@ -101,15 +106,17 @@ def load_one(services: Services, region_id: str) -> RegionView:
     Raises:
         ConfigurationError: there never was such a region.
     """
+    now = services.clock.now()
     with transaction(services.engine) as s:
         region = queries.get_region(s, region_id, include_removed=True)
         return RegionView(
             region,
             region.id not in {one.id for one in queries.list_regions(s)},
+            now,
             tuple(queries.list_polls(s, region_id)),
             counts.summary(s).regions.get(region_id),
             tuple(radar.region_coverage(s, region_id)),
-            triggers.raised(s, services.clock.now()).get(region_id),
+            triggers.raised(s, now).get(region_id),
             tuple(queries.list_refusals(s, region_id)),
         )
 
@@ -125,11 +132,15 @@ def marks(view: RegionView) -> str:
     return " ".join(word for applies, word in words if applies)
 
 
+def _ago(poll: PollRecord, view: RegionView) -> str:
+    return ago(poll.polled_at, view.read_at)
+
+
 def _last_poll(view: RegionView) -> str:
     if not view.polls:
         return "[dim]never[/]"
     last = max(poll.polled_at for poll in view.polls)
-    lines = [minute(last), f"[dim]{ago(last)}[/]"]
+    lines = [minute(last), f"[dim]{ago(last, view.read_at)}[/]"]
     failures = sum(poll.failures for poll in view.polls)
     return "\n".join([*lines, f"[fail]failed {failures} x[/]"] if failures else lines)
 
@@ -279,7 +290,7 @@ def _print_source(console: Console, view: RegionView, source: str) -> None:
         console.print(
             details(
                 [
-                    ("polled", f"{minute(poll.polled_at)} UTC, {ago(poll.polled_at)}"),
+                    ("polled", f"{minute(poll.polled_at)} UTC, {_ago(poll, view)}"),
                     ("read up to", "" if member else read_to),
                     ("stands in", "as a member of a mirrored source" if member else ""),
                     ("failed", f"[fail]{poll.failures} x[/], last: {plain(poll.error)}"

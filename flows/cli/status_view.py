@@ -192,7 +192,7 @@ def _polled(view: RegionView, now: datetime) -> str:
     """Return when a region was last polled, in the colour of its punctuality."""
     if not view.polls:
         return "[warn]never[/]"
-    said = ago(max(poll.polled_at for poll in view.polls))
+    said = ago(max(poll.polled_at for poll in view.polls), now)
     if any(poll.error for poll in view.polls):
         return f"[fail]{said}, failed[/]"
     return f"[warn]{said}[/]" if overdue(view.region, view.polls, now) else said

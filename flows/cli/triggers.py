@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,20 +50,20 @@ def triggers(
     elif unread := sorted(set(named) - {feed.trigger for feed in feeds}):
         console.print(f"Not read yet: {plain(', '.join(unread))}. Next: scarpwatch triggers --read")
     for feed in feeds:
-        console.print(_feed(feed))
+        console.print(_feed(feed, now))
     if events:
         console.print(_events(events))
     elif feeds:
         console.print("No event in 30 days was strong enough.")
 
 
-def _feed(feed: FeedState) -> str:
+def _feed(feed: FeedState, now: datetime) -> str:
     name = f"[name]{plain(feed.trigger)}[/]"
     if feed.error is not None:
-        since = f"; read last {ago(feed.succeeded_at)}" if feed.succeeded_at else ""
+        since = f"; read last {ago(feed.succeeded_at, now)}" if feed.succeeded_at else ""
         return f"{name}  [fail]failed {feed.failures} x: {plain(feed.error)}[/]{since}"
     left_out = f", {len(feed.left_out)} entries left out" if feed.left_out else ""
-    return f"{name}  read {ago(feed.read_at)}{left_out}"
+    return f"{name}  read {ago(feed.read_at, now)}{left_out}"
 
 
 def _events(events: list[StoredEvent]) -> Table:
