@@ -40,7 +40,7 @@ def add_notices(
         for name in sorted(set(subscribers))
     ]
     if rows:
-        s.execute(insert(Notice).on_conflict_do_nothing(), rows)
+        s.execute(insert(Notice).values(rows).on_conflict_do_nothing())
 
 
 def concerned(s: Session, landslide_id: uuid.UUID) -> set[str]:

@@ -24,6 +24,8 @@ HEADERS = {
 }
 #: Largest body of a request, bytes: a reason is a few sentences.
 LARGEST_BODY = 20_000
+#: Fields of a form; that of a region has two dozen.
+MOST_FIELDS = 60
 
 
 class Problem(Exception):

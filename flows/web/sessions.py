@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flows.web.accounts import Accounts, Role
-from flows.web.guards import LARGEST_BODY, Failures, Problem
+from flows.web.guards import LARGEST_BODY, MOST_FIELDS, Failures, Problem
 
 COOKIE = "scarpwatch-session"
 LASTS_S = 8 * 3600.0
@@ -125,7 +125,9 @@ class Sessions:
             if len(raw) > largest:
                 raise Problem(413, "That is too long", f"A form holds {largest // 1000} kB.")
         try:
-            given = dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=20))
+            given = dict(
+                parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+            )
         except ValueError:
             given = {"": "\x00"}
         # No text of the database holds a zero byte.

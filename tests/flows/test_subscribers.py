@@ -97,7 +97,12 @@ class Office:
 
 @pytest.fixture
 def office(engine: Engine, tmp_path: Path, no_settings: Path) -> Callable[..., Office]:
-    def make(*subscribers: Subscriber, region: Any = None, **channels: Any) -> Office:
+    def make(
+        *subscribers: Subscriber,
+        region: Any = None,
+        alert_within: timedelta = 36_500 * DAY,  # the looks are of 2023
+        **channels: Any,
+    ) -> Office:
         names = {"pager": False, "chief": False, "open": False, "drill": True} | channels
         made = tuple(
             Channel(name, SecretStr((tmp_path / f"{name}.jsonl").as_uri()), exercise)
@@ -108,7 +113,7 @@ def office(engine: Engine, tmp_path: Path, no_settings: Path) -> Callable[..., O
             store.save_region(s, region)
         services = Services(
             # Drawing takes seconds: the tests of the pictures ask for them.
-            Settings(home=no_settings, picture_timeout_s=0),
+            Settings(home=no_settings, picture_timeout_s=0, alert_within=alert_within),
             engine,
             SystemClock(),
             made,
@@ -193,6 +198,22 @@ def test_quiet_hours_hold_all_but_the_worst(office) -> None:
     assert w.told("pager") == ["confirmed 6.0 ha"]
     w.at(datetime(2026, 3, 3, 6, 1, tzinfo=UTC))
     assert w.told("pager")[1:] == ["digest suspected 5.0 ha"]
+
+
+def test_what_old_looks_show_is_for_the_digest(office) -> None:
+    w = office(duty(), alert_within=60 * DAY)
+    w.found(50_000.0, 20_000.0)
+    now = datetime.now(UTC)
+    w.at(now)
+    assert w.told("pager") == []
+    with transaction(w.engine) as s:
+        alerts = [record.alert.id for record in outbox.list_alerts(s)]
+        heard = [notice for known in notices.notices_of(s, alerts).values() for notice in known]
+    assert {(notice.state, notice.reason) for notice in heard} == {
+        ("kept", f"found in a look of {w.make.acquisition().sensed_at:%Y-%m-%d}, judged late")
+    }
+    w.at(now + 2 * DAY)
+    assert w.told("pager") == ["digest suspected 5.0 ha+suspected 2.0 ha"]
 
 
 def test_areas_kinds_and_tags_choose(office) -> None:

@@ -99,8 +99,8 @@ def upgrade() -> None:
         " platforms.",
     )  # fmt: skip
     _sorts(
-        "'digest', 'bulletin', 'silence', 'all-clear', 'quota', 'verification'",
-        "digest, bulletin, silence, all-clear, quota or verification.",
+        "'digest', 'summary', 'bulletin', 'silence', 'all-clear', 'quota', 'verification'",
+        "digest, summary, bulletin, silence, all-clear, quota or verification.",
     )
     op.execute(KNOWN)
 
@@ -117,7 +117,7 @@ def downgrade() -> None:
     """Undo.
 
     Raises:
-        ConfigurationError: operators were told of a verification, which 0014 cannot hold.
+        ConfigurationError: operators were told of a verification, which 0015 cannot hold.
     """
     if context.get_revision_argument() is not None:
         told = sa.text(f"SELECT count(*) FROM {SCHEMA}.bulletins WHERE sort = 'verification'")
@@ -129,8 +129,8 @@ def downgrade() -> None:
     # Going down to base nothing is asked, since every table goes: they take another word so long.
     op.execute(f"UPDATE {SCHEMA}.bulletins SET sort = 'bulletin' WHERE sort = 'verification'")
     _sorts(
-        "'digest', 'bulletin', 'silence', 'all-clear', 'quota'",
-        "digest, bulletin, silence, all-clear or quota.",
+        "'digest', 'summary', 'bulletin', 'silence', 'all-clear', 'quota'",
+        "digest, summary, bulletin, silence, all-clear or quota.",
     )
     op.drop_table("optical_biases", schema=SCHEMA)
     op.drop_table("look_scores", schema=SCHEMA)
