@@ -13,7 +13,7 @@ ONLY ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo drill test coverage check audit fuzz check-data bench-sar bench-models lock notices clean
+.PHONY: help setup demo drill test long coverage check audit fuzz check-data bench-sar bench-models lock notices clean
 
 help:  ## List the targets
 	@echo 'Scarpwatch: make TARGET'
@@ -29,11 +29,16 @@ demo: setup  ## Run the main job on real Sentinel-1 data, from polling to the al
 drill: setup  ## Exercise every state of a landslide, told to real receivers, through two kills
 	@$(BIN)/scarpwatch drill
 
+WHICH = not data and not long
+
 test: setup  ## Run the tests
 	@sh infra/browser.sh
 	@# One process more than there are cores: many tests wait for servers, timeouts and kills.
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not data' $(COVERAGE) \
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m '$(WHICH)' $(COVERAGE) \
 	  -n "$$(($$(nproc) + 1))" --maxprocesses 4 --dist loadfile
+
+long: WHICH = long and not data
+long: test  ## The tests that are too long for every day: more kills, more models, a replay
 
 coverage: COVERAGE = --cov --cov-report=term
 coverage: test  ## The same with branch coverage, which takes half as long again

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.series import DAYS
 
 
+@pytest.mark.long
 def test_a_landslide_that_was_polled_is_dated(
     served: Any, operate: Any, receiver: Any, tmp_path: Path
 ) -> None:

@@ -107,7 +107,9 @@ def test_between_send_and_receipt(
     assert stored_rows(w.services.engine) == undisturbed()
 
 
-@pytest.mark.parametrize(("date", "layer"), [(DAYS[6], "VV"), (FIRST, "VH")])
+@pytest.mark.parametrize(
+    ("date", "layer"), [(DAYS[6], "VV"), pytest.param(FIRST, "VH", marks=pytest.mark.long)]
+)
 def test_in_the_middle_of_a_scene(
     served, files, operate, receiver, undisturbed, wait_until, date, layer
 ) -> None:
@@ -150,6 +152,7 @@ def test_two_workers_share_the_work(served, files, operate, receiver, undisturbe
     assert stored_rows(w.services.engine) == undisturbed()
 
 
+@pytest.mark.long
 def test_the_database_killed_while_a_scene_is_judged(
     served, mortal_cluster, files, operate, receiver, undisturbed, wait_until
 ) -> None:
@@ -177,6 +180,7 @@ def test_the_database_killed_while_a_scene_is_judged(
     engine.dispose()
 
 
+@pytest.mark.long
 def test_in_the_middle_of_a_backfill(
     served, watch, files, operate, receiver, wait_until, make_database, template, url_of
 ) -> None:

@@ -147,11 +147,12 @@ def suspected(
     spare.dispose()
 
 
-@pytest.fixture(params=[State.CONFIRMED, State.REFUTED])
+@pytest.fixture(params=[State.CONFIRMED, pytest.param(State.REFUTED, marks=pytest.mark.long)])
 def scene(request: pytest.FixtureRequest, suspected: Callable[..., Scene]) -> Scene:
     return suspected(request.param)
 
 
+@pytest.mark.long
 def test_after_reading_before_storing(suspected, receiver, wait_until) -> None:
     scene = suspected(State.REFUTED)
     with held(scene.engine, "region"):
@@ -177,6 +178,7 @@ def test_inside_the_transaction(scene, receiver, wait_until) -> None:
     scene.assert_settled()
 
 
+@pytest.mark.long
 def test_after_the_verdict_before_the_message(suspected, files, receiver, wait_until) -> None:
     scene = suspected(State.CONFIRMED)
     # The worker is kept busy by the look after the one that decided.
@@ -195,6 +197,7 @@ def test_after_the_verdict_before_the_message(suspected, files, receiver, wait_u
     scene.assert_settled()
 
 
+@pytest.mark.long
 def test_between_send_and_receipt(suspected, receiver, slow_receiver, wait_until) -> None:
     scene = suspected(State.CONFIRMED, slow_receiver.url)
     worker = scene.start()
@@ -210,7 +213,10 @@ def test_between_send_and_receipt(suspected, receiver, slow_receiver, wait_until
     scene.assert_settled()
 
 
-@pytest.mark.parametrize("clear", [True, False], ids=["clear", "cloudy"])
+@pytest.mark.parametrize(
+    "clear",
+    [pytest.param(True, id="clear", marks=pytest.mark.long), pytest.param(False, id="cloudy")],
+)
 def test_two_workers_have_judged_the_same_pair(suspected, receiver, wait_until, clear) -> None:
     scene = suspected(State.CONFIRMED, clear=clear)
     with held(scene.engine, "region"):

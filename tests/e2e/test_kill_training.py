@@ -17,7 +17,7 @@ from tests.learning import inventory, typed
 MEMBER = "PSPNet-dice-0.01"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigkill_changes_nothing(tmp_path: Path) -> None:
     images, masks = inventory(tmp_path, [*range(1, 25), *range(151, 157)])
     command = [

@@ -150,7 +150,7 @@ def settings() -> Iterator[Settings]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_simulated_archive_replays(settings: Settings, single: SimulationReport) -> None:
     happened = single.events[0].happened_at
     archive = open_archive(single.radar.path)

@@ -226,7 +226,12 @@ with open_services(settings.load()) as services:
 
 
 @pytest.mark.parametrize(
-    "ends", [{}, {"instead": "degrees.tif"}, {"status": 404}], ids=["judged", "failed", "due"]
+    "ends",
+    [
+        pytest.param({}, id="judged"),
+        pytest.param({"instead": "degrees.tif"}, id="failed", marks=pytest.mark.long),
+        pytest.param({"status": 404}, id="due", marks=pytest.mark.long),
+    ],
 )
 def test_a_slow_worker_goes_on_after_losing_a_look(polled, files, stac, ends) -> None:
     """A second worker takes over while the first one waits for pixels; both see their work out."""

@@ -34,6 +34,10 @@ class Tiny(nn.Module):
         return self.one(x)
 
 
+#: One of each architecture; the others are for ``make long``.
+SAMPLE = {"linknet-resnet", "random Unet"}
+
+
 def architectures() -> list[str]:
     """What is shipped: the members by name, and each architecture with random weights."""
     members = ensemble.load(NAME).model.members
@@ -57,7 +61,10 @@ def exported(what: str) -> tuple[nn.Module, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", architectures())
+@pytest.mark.parametrize(
+    "what",
+    [pytest.param(one, marks=[] if one in SAMPLE else pytest.mark.long) for one in architectures()],
+)
 def test_every_back_end_says_what_the_network_says(what: str) -> None:
     network, graph = exported(what)
     own = backends.eager(network, exact=True)
