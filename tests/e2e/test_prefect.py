@@ -281,7 +281,7 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     # The month's verification, as it will run on the first mornings of the next one.
     monthly = deployments["flows.monitor.verify_month"]["id"]
     httpx.post(f"{serving.api}/deployments/{monthly}/create_flow_run", json={}).raise_for_status()
-    page = no_settings / "verification" / "slope" / "2023-11.html"
+    page = no_settings / "verification" / "slope" / "2023-12.html"
     wait_until(page.exists, 120)
     assert "SIMULATED" in page.read_text()
 
