@@ -200,13 +200,19 @@ def detect_due(
             )
         if claimed is None:
             break
-        outcomes.append(_work(services, region, claimed))
+        outcomes.append(judge_claimed(services, region, claimed))
         log.info("look", region=region_id, **asdict(outcomes[-1]))
     return outcomes
 
 
-def _work(services: Services, region: WatchedRegion, claimed: ClaimedLook) -> LookOutcome:
-    """Judge one claimed look; one that was taken over meanwhile is the other worker's."""
+def judge_claimed(services: Services, region: WatchedRegion, claimed: ClaimedLook) -> LookOutcome:
+    """Judge a look that this worker holds, and store what comes out.
+
+    One that was taken over meanwhile is the other worker's.
+
+    Raises:
+        DatabaseUnavailable: as ``detect_due``.
+    """
     try:
         return _attempt(services, region, claimed)
     except LeaseLost:
@@ -378,13 +384,4 @@ def rejudge(services: Services, region_id: str, item_id: str) -> LookOutcome:
         )  # fmt: skip
     if claimed is None:
         raise ConfigurationError(f"{item_id} is being judged by another worker just now")
-    return _work(services, region, claimed)
-
-
-def judge_claimed(services: Services, region: WatchedRegion, claimed: ClaimedLook) -> LookOutcome:
-    """Judge a look that this worker holds, and store what comes out.
-
-    Raises:
-        DatabaseUnavailable: as ``detect_due``.
-    """
-    return _work(services, region, claimed)
+    return judge_claimed(services, region, claimed)
