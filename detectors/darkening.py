@@ -13,16 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from detectors.normalise import (
-    MAD_TO_SIGMA,
-    MAXIMUM_LOOKS,
-    MINIMUM_LOOKS,
-    Compared,
-    per_pixel,
-    wide_shift,
-)
+from detectors.medians import MAD_TO_SIGMA
+from detectors.normalise import MAXIMUM_LOOKS, Compared, per_pixel, wide_shift
 from detectors.radiometry import Decibel, Power, to_db
-from detectors.types import BoolArray, FloatArray, LookStack
+from detectors.types import MINIMUM_LOOKS, BoolArray, FloatArray, LookStack
 from detectors.vectorize import EIGHT_NEIGHBOURS
 
 _BLOCK = np.ones((2, 2), dtype=bool)

@@ -4,8 +4,8 @@ Landslides are rare, so nearly all that a detector says is about ground that sta
 are in units of that ground's own spread: where they grow while nothing happens, false alarms
 follow, and where they shrink, landslides are missed.
 
-*One look* (``ScoreTally``): quantiles of the absolute scores over stable ground, the steadiest
-tenth of the pixels that can be judged (``detectors.bias``), without what is known to have changed.
+*One look* (``radar_bias.ScoreTally``): quantiles of the absolute scores over stable ground, the
+steadiest tenth of the pixels that can be judged, without what is known to have changed.
 
 *A month* (``drift``): the median of its looks' 90 % quantiles against that of the looks before,
 track by track. Rain moves single looks; what a month's median moves by is held against the spread
@@ -19,14 +19,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-
-from detectors.bias import FEWEST_PIXELS, MOST_PIXELS, STEADIEST
-from detectors.normalise import MAD_TO_SIGMA
-from detectors.types import BoolArray, FloatArray
+from detectors.medians import MAD_TO_SIGMA
 
 #: Looks of a month, and looks before it, that a comparison takes at least.
 FEWEST, REFERENCE = 2, 6
@@ -46,35 +42,6 @@ class ScoreSummary:
     """99 in 100 lie below."""
     pixels: int
     """Pixels it was measured on."""
-
-
-@dataclass(slots=True)
-class ScoreTally:
-    """Adds up one look, block by block."""
-
-    _scores: list[FloatArray] = field(default_factory=list)
-
-    def add(self, score: FloatArray, stable: BoolArray | None) -> None:
-        """Add a block.
-
-        Args:
-            score: float32 (y, x), sigma, NaN = not judged.
-            stable: (y, x), stable ground; None where nobody can tell.
-        """
-        if stable is not None:
-            said = np.abs(score[stable & np.isfinite(score)])
-            if said.size:
-                self._scores.append(said[:: -(-said.size // MOST_PIXELS)].astype(np.float32))
-
-    def summary(self) -> ScoreSummary | None:
-        """Return what was measured; None where there was too little stable ground."""
-        if not self._scores:
-            return None
-        said = np.concatenate(self._scores)
-        if said.size < FEWEST_PIXELS * STEADIEST:
-            return None
-        middle, high, highest = np.quantile(said, (0.5, 0.9, 0.99))
-        return ScoreSummary(float(middle), float(high), float(highest), int(said.size))
 
 
 class Trend(enum.StrEnum):

@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detectors.levels import Levels, evidence_of
 from detectors.types import (
     SAME_PASS,
     BoolArray,
@@ -44,7 +45,6 @@ from detectors.types import (
     State,
     Tier,
 )
-from detectors.vectorize import Levels, evidence_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ import numpy as np
 
 from detectors.types import BoolArray, FloatArray
 
+#: Median absolute deviation to standard deviation of a normal distribution.
+MAD_TO_SIGMA = 1.4826
 #: Pixels at a time: thirty looks of them fit into a megabyte of cache.
 _PIECE = 8_192
 _SIGN = np.uint32(1 << 31)

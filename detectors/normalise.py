@@ -18,15 +18,20 @@ from numpy.typing import NDArray
 
 from detectors.conditions import Conditions, conditions
 from detectors.errors import IncomparableLooks, NotEnoughLooks, NothingObserved
-from detectors.medians import median_of_looks
+from detectors.medians import MAD_TO_SIGMA, median_of_looks
 from detectors.radiometry import Power, average_db, despeckle_db, to_db
 from detectors.snow import snow_lines, under_snow
-from detectors.types import BoolArray, FloatArray, LookStack, Unseen, ensure_comparable
+from detectors.types import (
+    MINIMUM_LOOKS,
+    BoolArray,
+    FloatArray,
+    LookStack,
+    Unseen,
+    ensure_comparable,
+)
 
 #: Strata of the pre-event level, per polarisation (SCIENCE: quartiles).
 STRATA = 4
-#: Fewest looks a pixel must have been seen in before a new one can be judged.
-MINIMUM_LOOKS = 6
 #: Most looks a pre stack holds, newest kept.
 MAXIMUM_LOOKS = 10
 #: Cross-polarised level at which Sentinel-1 records little but its own noise: open water and smooth
@@ -36,8 +41,6 @@ NOISE_LEVEL_DB = -24.0
 WET_SHIFT_DB = 1.0
 #: How much heavier than normal a scene's tail may count (see ``standardise``).
 TAIL_LIMIT = 1.75
-#: Median absolute deviation to standard deviation of a normal distribution.
-MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.compositing import ndvi
 from detectors.ensemble import EnsembleMap
+from detectors.medians import MAD_TO_SIGMA
 from detectors.projections import to_projected
 from detectors.types import BoolArray, Composite, Finding, FloatArray, Grid, Unseen
 from detectors.vectorize import EIGHT_NEIGHBOURS, trace
@@ -32,8 +33,6 @@ _PICTURE = ("red", "green", "blue")
 _WINDOW = 128
 #: Ground around a patch or outline that the ensemble sees, pixels.
 _MARGIN = 32
-#: Scale from a median absolute deviation to the sigma of a normal distribution.
-_MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def vegetation_change(
         return None
     quiet = difference[alike]
     shift = float(np.median(quiet))
-    sigma = max(_MAD_TO_SIGMA * float(np.median(np.abs(quiet - shift))), rule.noise_floor)
+    sigma = max(MAD_TO_SIGMA * float(np.median(np.abs(quiet - shift))), rule.noise_floor)
     relative = (difference - shift).astype(np.float32)
     # Water reflects more green than near infrared; soil and rock do not.
     green, nir = (post.reflectance[post.bands.index(name)] for name in ("green", "nir"))

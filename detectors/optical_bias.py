@@ -1,15 +1,12 @@
 """Does an optical platform, or a processing baseline, say what the others say? Pure.
 
-What ``detectors.bias`` asks of radar, asked of reflectance: the difference of a clear look from the
+What ``radar_bias`` asks of radar, asked of reflectance: the difference of a clear look from the
 median of earlier clear looks of known platforms, on the steadiest tenth of the pixels that at least
 ``FEWEST_PEERS`` of them show, by band. Roofs, rock and evergreens stay in it; fields do not.
 
-``OPTICAL`` bounds the difference of medians to 0.03 in every band. The one clear look at hand that
-has three before it (Belgium, winter farmland, ``tests/data/test_stable_ground.py``) lies 0.013 off
-in the worst: one look, so that the bound is set between twice that and a third of what has to be
-caught, the offset of baseline 04.00 applied twice or not at all, 0.1. A spread is not bounded,
-since haze widens it. NDVI is held against its surroundings, so that less would change no verdict.
-Only newcomers are compared, since that takes reading a dozen earlier looks.
+``bias.OPTICAL`` bounds the difference of medians. NDVI is held against its surroundings, so that
+less would change no verdict. Only newcomers are compared, since that takes reading a dozen earlier
+looks.
 """
 
 from __future__ import annotations
@@ -20,11 +17,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bias import FEWEST_PEERS, FEWEST_PIXELS, STEADIEST, Bias, Bounds
-from detectors.normalise import MAD_TO_SIGMA
+from detectors.bias import Bias
+from detectors.medians import MAD_TO_SIGMA
+from detectors.radar_bias import FEWEST_PEERS, FEWEST_PIXELS, STEADIEST
 from detectors.types import BoolArray, FloatArray, OpticalLook, Unseen
 
-OPTICAL = Bounds(0.03, float("inf"), "{:+.3f} reflectance")
 #: Pixels that one block gives at most before the steadiest are chosen.
 MOST_SAMPLED = 20_000
 

@@ -15,6 +15,7 @@ from shapely.geometry import Polygon
 
 from detectors.compositing import ndvi
 from detectors.ensemble import EnsembleMap
+from detectors.levels import Levels, evidence_of
 from detectors.optical import (
     OpticalRule,
     field_like,
@@ -24,7 +25,7 @@ from detectors.optical import (
     widened,
 )
 from detectors.types import BoolArray, Composite, FloatArray
-from detectors.vectorize import EIGHT_NEIGHBOURS, Levels, evidence_of, middle, trace
+from detectors.vectorize import EIGHT_NEIGHBOURS, middle, trace
 
 #: NDVI from which ground counts as vegetated when the quiet ground of a block is looked for.
 VEGETATED = 0.3

@@ -31,11 +31,12 @@ from detectors.darkening import (
     level_db,
     scatter_db,
 )
+from detectors.levels import evidence_of
 from detectors.normalise import WET_SHIFT_DB, Compared
 from detectors.radiometry import Power
 from detectors.shoreline import SURROUNDINGS, Setting, setting_of
 from detectors.types import BoolArray, FloatArray, Grid, LookStack, Tier
-from detectors.vectorize import EIGHT_NEIGHBOURS, Outline, evidence_of, middle, trace
+from detectors.vectorize import EIGHT_NEIGHBOURS, Outline, middle, trace
 
 #: Name that findings carry where others carry a detector's.
 NAME = "ponding"

@@ -19,7 +19,7 @@ from detectors.errors import ConfigurationError
 from detectors.normalise import NormalisedStack
 from detectors.sar_disturbance import SarDisturbance
 from detectors.sar_log_ratio import SarLogRatio
-from detectors.types import FloatArray, Observability, ScoreMap
+from detectors.types import MINIMUM_LOOKS, FloatArray, Observability, ScoreMap
 
 
 class SarDetector(Protocol):
@@ -53,7 +53,7 @@ _DETECTORS: Mapping[str, Callable[[], Any]] = {
 #: What is done to looks before any detector sees them; part of every configuration hash.
 PREPARATION: Mapping[str, float] = {
     "strata": normalise.STRATA,
-    "minimum_looks": normalise.MINIMUM_LOOKS,
+    "minimum_looks": MINIMUM_LOOKS,
     "maximum_looks": normalise.MAXIMUM_LOOKS,
     "noise_level_db": normalise.NOISE_LEVEL_DB,
     "tail_limit": normalise.TAIL_LIMIT,

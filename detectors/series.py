@@ -25,7 +25,7 @@ from typing import ClassVar
 import numpy as np
 
 from detectors.errors import InvalidSeries
-from detectors.normalise import MAD_TO_SIGMA
+from detectors.medians import MAD_TO_SIGMA
 from detectors.radiometry import POWER_FLOOR
 from detectors.seasons import Values, days, harmonics
 from detectors.types import FloatArray, require_utc

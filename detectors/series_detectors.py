@@ -15,13 +15,14 @@ from typing import Any, ClassVar, Protocol, cast
 import numpy as np
 
 from detectors.errors import ConfigurationError
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS
+from detectors.normalise import MAXIMUM_LOOKS
 from detectors.prediction import predict
 from detectors.radiometry import Power, db_to_logit, fill_nearest, to_db
 from detectors.sar_disturbance import SarDisturbance, load_model
 from detectors.sar_log_ratio import SarLogRatio
 from detectors.seasons import Values
 from detectors.series import MINIMUM_SEEN, Series, SeriesStep
+from detectors.types import MINIMUM_LOOKS
 
 
 class SeriesDetector(Protocol):

@@ -22,7 +22,7 @@ import numpy as np
 from scipy import linalg, special
 
 from detectors.errors import NotEnoughLooks
-from detectors.normalise import MAD_TO_SIGMA
+from detectors.medians import MAD_TO_SIGMA
 from detectors.seasons import Values, days, harmonics
 from detectors.types import SAME_PASS, require_utc
 

@@ -32,6 +32,8 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:scarpwatch")
 #: Looks closer than this are of one pass: a pass takes seconds, the same track comes after days,
 #: and the other direction is half a day away.
 SAME_PASS = timedelta(hours=6)
+#: Fewest looks of a track that a place must have been seen in before a new one can be judged.
+MINIMUM_LOOKS = 6
 
 
 def derive_id(*parts: object) -> uuid.UUID:

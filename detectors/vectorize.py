@@ -1,14 +1,10 @@
 """From a score map to outlines: hysteresis, sieve, polygons, evidence.
 
-A landslide is a patch, not a pixel. The evidence of a patch is the mean of its scores times the
-root of its size in 30 m pixels: for independent pixels that would be the significance of their sum
-(Stouffer), and on real quiet series it separates planted landslides from clutter far better than
-the highest score does (bench/data.md).
+A landslide is a patch, not a pixel.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,37 +15,11 @@ from scipy import ndimage
 from shapely.geometry import Polygon, shape
 from shapely.validation import make_valid
 
+from detectors.levels import Levels, evidence_of
 from detectors.projections import to_lonlat
-from detectors.types import BoolArray, FloatArray, Grid, ScoreMap, Tier
+from detectors.types import BoolArray, Grid, ScoreMap, Tier
 
-#: Pixel area at which evidence was calibrated (OPERA RTC-S1).
-REFERENCE_PIXEL_M2 = 900.0
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """Thresholds from scores to tiers; every change is a change of who is alerted."""
-
-    grow: float = 2.25
-    """A patch is made of pixels whose absolute score exceeds this, sigma."""
-    seed: float = 3.25
-    """A patch needs at least one pixel over this, sigma."""
-    ceiling: float = 4.0
-    """What one pixel can contribute to evidence, sigma: a corner reflector is no landslide."""
-    least_mean: float = 3.0
-    """Least mean of a patch, each pixel cut at the ceiling, sigma: half-dried ground makes patches
-    that are large and weak."""
-    watch: float = 12.8
-    """Evidence from which a patch is stored."""
-    watch_incomplete: float = 20.0
-    """The same for looks of one polarisation: on the quiet series one such patch reaches it."""
-    likely: float = 13.3
-    """Evidence from which a patch is alerted."""
-    likely_area_m2: float = 10_000.0
-    """Smallest patch that is alerted, m2."""
-    minimum_pixels: int = 6
-    """No sensor resolves less, whatever the region asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +98,6 @@ def outlines(
             change_db=float(scores.change_db[window][patch].mean()),
             tier=Tier.LIKELY if alerting else Tier.WATCH,
         )
-
-
-def evidence_of(strength: FloatArray, area_m2: float, ceiling: float) -> float:
-    """Return the evidence of a patch: its mean score, each cut, times the root of its size.
-
-    Args:
-        strength: absolute scores of its pixels, sigma.
-        area_m2: its area, m2.
-        ceiling: what one pixel can contribute, sigma.
-    """
-    mean = float(np.minimum(strength, ceiling).mean())
-    return mean * math.sqrt(area_m2 / REFERENCE_PIXEL_M2)
 
 
 def middle(patch: BoolArray) -> tuple[int, int]:

@@ -30,11 +30,12 @@ from db.engine import transaction
 from detectors.errors import NothingObserved, ScarpwatchError
 from detectors.look_geometry import viewing_on
 from detectors.medians import median_of_looks
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, normalise
+from detectors.normalise import MAXIMUM_LOOKS, normalise
 from detectors.ponding import PondingLevels
 from detectors.projections import to_projected
 from detectors.radiometry import Power, to_db
 from detectors.types import (
+    MINIMUM_LOOKS,
     SAME_PASS,
     Acquisition,
     Alert,

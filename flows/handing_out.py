@@ -8,9 +8,11 @@ Dask believes.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from detectors.errors import ConfigurationError, TransientError
@@ -52,7 +54,10 @@ def cluster(distribution: DistributionSettings) -> Iterator[Ask]:
 
 
 def judge_each(
-    distribution: DistributionSettings, one_look: Task[..., Any], region_id: str
+    distribution: DistributionSettings,
+    one_look: Task[..., Any],
+    region_id: str,
+    judge_for: timedelta,
 ) -> dict[str, int]:
     """Have the due looks of a region judged one after the other, each wherever there is room.
 
@@ -63,14 +68,18 @@ def judge_each(
         distribution: where.
         one_look: judges one due look; returns what became of it, None where none was due.
         region_id: watched region.
+        judge_for: no further look is begun after so long, since other regions want their turn.
 
     Returns:
         How many looks ended in which state.
     """
     ended: Counter[str] = Counter()
+    until = time.monotonic() + judge_for.total_seconds()
     with cluster(distribution) as ask:
         while (state := ask(one_look, region_id)) is not None:
             ended[state] += 1
+            if time.monotonic() >= until:
+                break
     return dict(ended)
 
 

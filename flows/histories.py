@@ -21,10 +21,10 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import ImageryUnavailable, QuotaSpent, UnreadableRaster
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS
+from detectors.normalise import MAXIMUM_LOOKS
 from detectors.projections import to_lonlat, to_projected
 from detectors.snow import snow_lines
-from detectors.types import Acquisition, BoolArray, FloatArray, Landslide, LookStack
+from detectors.types import MINIMUM_LOOKS, Acquisition, BoolArray, FloatArray, Landslide, LookStack
 from flows.catalogs.base import Catalogue
 from flows.imagery import read_pass, stack_looks
 from flows.rasters import Block

@@ -19,15 +19,18 @@ from numpy.typing import NDArray
 
 from db.records import CompositeRecord
 from detectors import ponding, registry
-from detectors.bias import Bias, BiasTally
+from detectors.bias import Bias
 from detectors.conditions import Conditions
-from detectors.drift import ScoreSummary, ScoreTally
+from detectors.drift import ScoreSummary
 from detectors.errors import NotEnoughLooks, NothingObserved
 from detectors.fusion import look_again, weighed
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, Compared
+from detectors.levels import Levels
+from detectors.normalise import MAXIMUM_LOOKS, Compared
 from detectors.observability import Coverage, Tally
 from detectors.ponding import Pond, PondingLevels, find_ponding, without_water
+from detectors.radar_bias import BiasTally, ScoreTally
 from detectors.types import (
+    MINIMUM_LOOKS,
     SAME_PASS,
     Acquisition,
     Detection,
@@ -40,7 +43,7 @@ from detectors.types import (
     Tier,
     WatchedRegion,
 )
-from detectors.vectorize import Levels, Outline, middle, outlines
+from detectors.vectorize import Outline, middle, outlines
 from flows.catalogs.base import Catalogue
 from flows.heights import Heights, NoHeights
 from flows.histories import Changed, changed_ground, read_history, without_changes

@@ -14,8 +14,7 @@ from db import passes, queries, store
 from db.engine import transaction
 from db.ledger import replace_ledger
 from detectors.ledger import ExpectedPass, KnownLook, Reading, WarmingUp, ledger, warming_up
-from detectors.normalise import MINIMUM_LOOKS
-from detectors.types import Sensor, WatchedRegion
+from detectors.types import MINIMUM_LOOKS, Sensor, WatchedRegion
 from flows.schedules import in_season
 from flows.services import Services
 from flows.silence import REMEMBERED

@@ -71,9 +71,7 @@ def poll_task(region_id: str) -> int:
 def detect_task(region_id: str) -> dict[str, int]:
     """Judge what is due in a region; return how many looks ended in which state."""
     with open_services(settings.load()) as services:
-        outcomes = steps.detect_due(
-            services, region_id, services.settings.looks_a_run, give_way=True
-        )
+        outcomes = steps.detect_due(services, region_id, judge_for=services.settings.judge_for)
     return dict(Counter(outcome.state for outcome in outcomes))
 
 
@@ -152,9 +150,9 @@ def go_on(region_id: str) -> None:
 @flow(name="detect-sar", flow_run_name="detect-sar {region_id}")
 def detect_sar(region_id: str) -> dict[str, int]:
     """Judge every due look of a region."""
-    where = settings.load().distribution
-    if where.runner == "dask":
-        return handing_out.judge_each(where, judge_task, region_id)
+    ours = settings.load()
+    if ours.distribution.runner == "dask":
+        return handing_out.judge_each(ours.distribution, judge_task, region_id, ours.judge_for)
     return detect_task(region_id)
 
 

@@ -15,10 +15,8 @@ from sqlalchemy.orm import Session
 
 from db import platforms
 from db.platforms import Decision, SeenPlatform
-from detectors.bias import RADAR, Bias, Comparison, MeasuredPass, Verdict, compare
-from detectors.normalise import MINIMUM_LOOKS
-from detectors.optical_bias import OPTICAL
-from detectors.types import SAME_PASS, Acquisition, Sensor, WatchedRegion
+from detectors.bias import OPTICAL, RADAR, Bias, Comparison, MeasuredPass, Verdict, compare
+from detectors.types import MINIMUM_LOOKS, SAME_PASS, Acquisition, Sensor, WatchedRegion
 from flows.services import Services
 
 

@@ -324,8 +324,8 @@ class Settings(BaseSettings):
     """How long one worker may hold a look, without a sign of life, before another takes over."""
     look_attempts: int = Field(default=8, ge=1)
     """Tries of one look before it is parked as failed."""
-    looks_a_run: int = Field(default=20, ge=1)
-    """Looks of a region that one run of ``serve`` judges before it lets others go on."""
+    judge_for: timedelta = Field(default=timedelta(minutes=5), gt=timedelta(0))
+    """How long one run of ``serve`` judges radar looks of a region before it lets others go on."""
     backlog: int = Field(default=10, ge=1)
     """More due looks of a region than this are judged newest first."""
     alert_within: timedelta = Field(default=timedelta(days=60), gt=timedelta(0))

@@ -6,6 +6,7 @@ The state of the work lives in PostGIS; Prefect, the command line and replays on
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -170,21 +171,29 @@ def detect_due(
     limit: int | None = None,
     sensor: Sensor = Sensor.SAR,
     *,
-    give_way: bool = False,
+    judge_for: timedelta | None = None,
 ) -> list[LookOutcome]:
     """Judge every due look of a region by itself, oldest first, and store what comes out.
 
     While more looks are due than the setting ``backlog`` says, the newest goes first: what happened
-    yesterday is worth more than what happened in the month nobody was there. With ``give_way`` no
-    second look is begun while looks wait of a region that goes first.
+    yesterday is worth more than what happened in the month nobody was there.
 
     An optical look is searched for what no radar look has suspected; what it says about known
     landslides is for ``flows.confirming``.
+
+    Args:
+        services: what the step reaches the world through.
+        region_id: watched region.
+        limit: most looks.
+        sensor: whose looks.
+        judge_for: take turns with other regions: after so long no further look is begun, and no
+            second one while looks wait of a region that goes first; None works all of them off.
 
     Raises:
         DatabaseUnavailable: what was stored stays; the look at hand is taken up again later.
     """
     outcomes: list[LookOutcome] = []
+    begun = time.monotonic()
     bury_the_dead(services)
     while limit is None or len(outcomes) < limit:
         # Asked before each look: one may spend what is left of the month.
@@ -192,8 +201,10 @@ def detect_due(
             break
         with transaction(services.engine) as s:
             region, now = queries.get_region(s, region_id), datetime.now(UTC)
-            if give_way and outcomes and backlog.more_urgent(s, region, now, sensor):
-                break
+            if judge_for is not None and outcomes:
+                spent = time.monotonic() - begun >= judge_for.total_seconds()
+                if spent or backlog.more_urgent(s, region, now, sensor):
+                    break
             newest = backlog.waiting(s, region_id, now, sensor) > services.settings.backlog
             claimed = store.claim_look(
                 s, region_id, now, services.owner, services.settings.lease, sensor, newest=newest

@@ -15,12 +15,13 @@ from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from detectors import registry
+from detectors.levels import Levels
 from detectors.normalise import MAXIMUM_LOOKS, normalise
 from detectors.projections import to_projected
 from detectors.radiometry import POWER_CEILING
 from detectors.sar_disturbance import load_model
 from detectors.types import Grid, LookStack, ScoreMap, WatchedRegion
-from detectors.vectorize import EIGHT_NEIGHBOURS, Levels, Outline, outlines
+from detectors.vectorize import EIGHT_NEIGHBOURS, Outline, outlines
 from flows.judging import LEVELS
 
 #: What a region is judged by where its file says nothing else.

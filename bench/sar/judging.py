@@ -18,12 +18,13 @@ from scipy import ndimage
 
 from detectors import normalise as normalising
 from detectors import registry
+from detectors.levels import REFERENCE_PIXEL_M2, Levels
 from detectors.normalise import MAXIMUM_LOOKS, NormalisedStack, normalise
 from detectors.prediction import predict
 from detectors.radiometry import POWER_CEILING, fill_nearest, to_db
 from detectors.sar_disturbance import load_model
 from detectors.types import LookStack
-from detectors.vectorize import EIGHT_NEIGHBOURS, REFERENCE_PIXEL_M2, Levels, patches
+from detectors.vectorize import EIGHT_NEIGHBOURS, patches
 from tests.judged import DETECTORS, PEER_LEVELS
 
 #: The published metric: stride of ``compute_transformer_zscore``.

@@ -42,13 +42,13 @@ from bench.sar.page import page
 from bench.sar.planting import CONTRASTS_DB, SIZES, planted_look
 from bench.sar.report import TARGET_DB, TARGET_PIXELS, size_name, strata
 from detectors.look_geometry import viewing
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS
+from detectors.normalise import MAXIMUM_LOOKS
 from detectors.radiometry import to_db
 from detectors.simulation.land import LandCover
 from detectors.simulation.parameters import Parameters, load_parameters
 from detectors.simulation.scene import simulate
 from detectors.training import raster_recipes
-from detectors.types import Grid, LookStack, OrbitState, Unseen
+from detectors.types import MINIMUM_LOOKS, Grid, LookStack, OrbitState, Unseen
 from flows import raster_maps, raster_training
 from flows.places import Source
 from flows.raster_maps import RasterModel

@@ -19,12 +19,12 @@ from bench.sar.judging import Peer, judge, peer_judge, remembering
 from bench.sar.planting import OBSERVABLE, Truth, planted_look
 from detectors.errors import NothingObserved
 from detectors.look_geometry import viewing
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS
+from detectors.normalise import MAXIMUM_LOOKS
 from detectors.simulation.land import LandCover
 from detectors.simulation.parameters import Parameters
 from detectors.simulation.scene import Scene, SceneTrack, simulate
 from detectors.simulation.slides import covered
-from detectors.types import LookStack, OrbitState, Unseen
+from detectors.types import MINIMUM_LOOKS, LookStack, OrbitState, Unseen
 from tests.scenes import read_series, take
 
 #: Looks before anything happens: as many as are ever compared with, and three that are judged.

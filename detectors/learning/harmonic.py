@@ -19,7 +19,7 @@ from datetime import datetime
 import numpy as np
 
 from detectors.errors import InvalidSeries, NotEnoughLooks
-from detectors.normalise import MAD_TO_SIGMA
+from detectors.medians import MAD_TO_SIGMA
 from detectors.seasons import YEAR, Values, days, harmonics
 
 NAME = "time-series"

@@ -54,7 +54,7 @@ def add(
 
 
 def _say_added(change: Change) -> None:
-    from detectors.normalise import MINIMUM_LOOKS
+    from detectors.types import MINIMUM_LOOKS
 
     console, region = screen(), change.region
     name = f"[name]{region.id}[/] ({plain(region.name)})"

@@ -18,10 +18,9 @@ from skimage.filters import threshold_otsu
 
 from detectors.darkening import Darkening, dark_patches, last_dry
 from detectors.errors import NothingObserved
+from detectors.medians import MAD_TO_SIGMA
 from detectors.normalise import (
-    MAD_TO_SIGMA,
     MAXIMUM_LOOKS,
-    MINIMUM_LOOKS,
     NormalisedStack,
     normalise,
     per_pixel,
@@ -30,7 +29,7 @@ from detectors.normalise import (
 from detectors.ponding import Pond, PondingLevels, find_ponding
 from detectors.projections import to_projected
 from detectors.radiometry import Decibel, Power, to_db, to_power
-from detectors.types import LookStack, Tier
+from detectors.types import MINIMUM_LOOKS, LookStack, Tier
 from tests.data.conftest import Record
 from tests.judged import overlap
 from tests.ponds import BREEZE, CALM, WIND, drown, transplant, valley

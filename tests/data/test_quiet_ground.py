@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.errors import NothingObserved
-from detectors.normalise import MINIMUM_LOOKS
-from detectors.types import Tier
+from detectors.types import MINIMUM_LOOKS, Tier
 from flows.judging import LEVELS
 from tests.data.conftest import Record
 from tests.judged import (

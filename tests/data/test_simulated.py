@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from shapely.geometry.base import BaseGeometry
 
-from detectors.normalise import MINIMUM_LOOKS
 from detectors.projections import to_projected
 from detectors.simulate import Roughening
-from detectors.types import Grid, LookStack
+from detectors.types import MINIMUM_LOOKS, Grid, LookStack
 from tests.data.conftest import Record
 from tests.judged import (
     ANY_EVIDENCE,

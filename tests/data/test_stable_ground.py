@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors.bias import FEWEST_PEERS, BiasTally
-from detectors.drift import REFERENCE, SMALLEST, SPREADS, ScoreSummary, ScoreTally, Trend, drift
+from detectors.bias import OPTICAL
+from detectors.drift import REFERENCE, SMALLEST, SPREADS, ScoreSummary, Trend, drift
 from detectors.errors import NothingObserved
-from detectors.normalise import MINIMUM_LOOKS, normalise
-from detectors.optical_bias import OPTICAL, OpticalTally
+from detectors.normalise import normalise
+from detectors.optical_bias import OpticalTally
+from detectors.radar_bias import FEWEST_PEERS, BiasTally, ScoreTally
 from detectors.registry import judge
-from detectors.types import Unseen
+from detectors.types import MINIMUM_LOOKS, Unseen
 from tests import gfmap
 from tests.data.conftest import Record
 from tests.judged import DETECTORS

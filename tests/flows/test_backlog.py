@@ -15,6 +15,7 @@ from db.engine import make_engine, transaction
 from detectors.bulletins import Sort
 from detectors.types import Sensor
 from flows import steps
+from flows.steps import LookOutcome
 from flows.summaries import summarise
 from tests.series import DAYS
 from tests.watching import Watch
@@ -89,12 +90,18 @@ def test_a_region_lets_the_urgent_go_first_and_never_takes_more_than_its_share(w
         assert not backlog.more_urgent(s, urgent.region, now, Sensor.SAR)
         assert not backlog.more_urgent(s, w.region, now, Sensor.OPTICAL)
         assert backlog.waiting(s, "slow", now, Sensor.SAR) == len(LAST)
+
+    def turn(region_id: str, judge_for: timedelta = timedelta(hours=1)) -> list[LookOutcome]:
+        return steps.detect_due(w.services, region_id, 3, judge_for=judge_for)
+
     # In turns: one look of the one, the share of the other, until both are done.
-    assert len(steps.detect_due(w.services, "slow", 3, give_way=True)) == 1
-    assert len(steps.detect_due(w.services, "urgent", 3, give_way=True)) == 3
-    assert len(steps.detect_due(w.services, "slow", 3, give_way=True)) == 1
-    assert len(steps.detect_due(w.services, "urgent", 3, give_way=True)) == 1
-    assert len(steps.detect_due(w.services, "slow", 3, give_way=True)) == 2
+    assert len(turn("slow")) == 1
+    assert len(turn("urgent")) == 3
+    assert len(turn("slow")) == 1
+    assert len(turn("urgent")) == 1
+    # Alone it has its time.
+    assert len(turn("slow", timedelta.resolution)) == 1
+    assert len(turn("slow")) == 1
 
 
 def test_what_old_looks_show_is_told_in_one_summary(watch, tmp_path) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from detectors.levels import Levels
 from detectors.projections import to_lonlat, to_projected
 from detectors.types import Grid, Observability, ScoreMap
-from detectors.vectorize import Levels, outlines
+from detectors.vectorize import outlines
 
 EVERY_PATCH = Levels(watch=0.0, minimum_pixels=1)
 

@@ -26,13 +26,14 @@ from bench.sar.figures import (
 )  # fmt: skip
 from bench.sar.judging import SHIPPED, Peer, found, judge, peer_judge
 from detectors import registry
+from detectors.levels import Levels
 from detectors.look_geometry import viewing
 from detectors.normalise import normalise
 from detectors.radiometry import to_db
 from detectors.simulation.land import LandCover
 from detectors.simulation.parameters import load_parameters
 from detectors.types import OrbitState
-from detectors.vectorize import Levels, outlines
+from detectors.vectorize import outlines
 from tests.judged import DETECTORS, REGION, peer_distance, peer_looks
 from tests.scenes import SHIPPED as COGS
 from tests.scenes import STEEP, crop, made_series, read_series, split

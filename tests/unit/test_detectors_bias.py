@@ -11,14 +11,14 @@ import rasterio
 
 from detectors.bias import (
     FEWEST_PASSES,
-    LARGEST_OFFSET_DB,
+    RADAR,
     Bias,
-    BiasTally,
     Comparison,
     MeasuredPass,
     Verdict,
     compare,
 )
+from detectors.radar_bias import BiasTally
 from flows.archive.manifest import open_archive
 from tests.series import SHIPPED
 
@@ -127,7 +127,7 @@ def test_one_wet_day_is_forgiven_and_what_passed_stays_so() -> None:
     assert compare(wet_first, []).verdict is Verdict.PASSED
     later = [*wet_first, *(at(day, 2.0) for day in (36, 48, 60, 72))]
     assert compare(later[::-1], []).verdict is Verdict.PASSED
-    failed = [at(day, LARGEST_OFFSET_DB + 0.1) for day in (0, 12, 24)]
+    failed = [at(day, RADAR.offset + 0.1) for day in (0, 12, 24)]
     assert compare(failed, []).verdict is Verdict.FAILED
     assert compare([*failed, at(36, 0), at(48, 0), at(60, 0)], []).verdict is Verdict.PASSED
 

@@ -9,9 +9,9 @@ import pytest
 
 from detectors import registry
 from detectors.errors import ConfigurationError
-from detectors.normalise import MAXIMUM_LOOKS, MINIMUM_LOOKS, NormalisedStack, normalise
+from detectors.normalise import MAXIMUM_LOOKS, NormalisedStack, normalise
 from detectors.registry import SarDetector
-from detectors.types import LookStack
+from detectors.types import MINIMUM_LOOKS, LookStack
 from tests.scenes import (
     SHIPPED,
     STEEP,

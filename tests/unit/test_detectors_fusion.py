@@ -11,6 +11,7 @@ import pytest
 from shapely.geometry import MultiPolygon, box
 
 from detectors.fusion import look_again, merged, sighting, vote, weigh
+from detectors.levels import Levels
 from detectors.tracking import kept_out, track
 from detectors.types import (
     Detection,
@@ -26,7 +27,6 @@ from detectors.types import (
     Unseen,
     derive_id,
 )
-from detectors.vectorize import Levels
 from tests.scenes import make_grid
 
 FIRST = datetime(2024, 1, 10, 2, 0, tzinfo=UTC)

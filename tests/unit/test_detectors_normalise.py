@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 
 from detectors.errors import IncomparableLooks, NotEnoughLooks, NothingObserved
-from detectors.normalise import (
-    MAXIMUM_LOOKS,
-    MINIMUM_LOOKS,
-    STRATA,
-    TAIL_LIMIT,
-    normalise,
-    standardise,
-)
-from detectors.types import LookStack
+from detectors.normalise import MAXIMUM_LOOKS, STRATA, TAIL_LIMIT, normalise, standardise
+from detectors.types import MINIMUM_LOOKS, LookStack
 from tests.scenes import made_series, make_grid, split, stack_of, take, times_db
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detectors import normalise as normalising
-from detectors import radiometry, registry
+from detectors import radiometry, registry, types
 from detectors.errors import ConfigurationError
 from detectors.normalise import NormalisedStack, normalise
 from detectors.sar_disturbance import SarDisturbance, load_model, weights_version
@@ -126,7 +126,7 @@ def test_configuration_hash_changes_with_every_parameter(dual: NormalisedStack) 
 @pytest.mark.parametrize(
     ("module", "constant"),
     [
-        (normalising, "STRATA"), (normalising, "MINIMUM_LOOKS"), (normalising, "MAXIMUM_LOOKS"),
+        (normalising, "STRATA"), (types, "MINIMUM_LOOKS"), (normalising, "MAXIMUM_LOOKS"),
         (normalising, "NOISE_LEVEL_DB"), (normalising, "TAIL_LIMIT"),
         (radiometry, "TV_REGULARISATION"), (radiometry, "POWER_FLOOR"),
         (radiometry, "POWER_CEILING"),

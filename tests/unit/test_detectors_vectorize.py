@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from shapely.geometry import Point, Polygon, box
 
+from detectors.levels import Levels
 from detectors.projections import to_lonlat, to_projected
 from detectors.types import Grid, Observability, ScoreMap, Tier
-from detectors.vectorize import Levels, Outline, outlines, patches
+from detectors.vectorize import Outline, outlines, patches
 from tests.scenes import make_grid
 
 LEVELS = Levels()

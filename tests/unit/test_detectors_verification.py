@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.drift import FEWEST, REFERENCE, ScoreSummary, ScoreTally, Trend, drift
+from detectors.drift import FEWEST, REFERENCE, ScoreSummary, Trend, drift
+from detectors.radar_bias import ScoreTally
 from detectors.verification import FalseRate, Share, Spans
 
 

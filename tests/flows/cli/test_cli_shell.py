@@ -92,6 +92,11 @@ def test_reading_needs_neither_prefect_nor_torch(
     assert not HEAVY & set(done.stderr.split())
 
 
+def test_a_poll_that_finds_nothing_loads_no_numerical_library() -> None:
+    loaded = python("import flows.monitor, sys; print(*sys.modules)").stdout.split()
+    assert not {"scipy", "skimage", "rasterio", "torch", "numba", "pandas"} & set(loaded)
+
+
 @pytest.mark.parametrize(
     ("error", "status", "advice"),
     [
