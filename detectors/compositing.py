@@ -125,14 +125,14 @@ class _Running:
             return
         green = _greenness(look)
         fresh = taken & (self.count == 0) & (green > _NO_NDVI)
-        self.first[fresh] = green[fresh]
+        np.copyto(self.first, green, where=fresh)
         self.count += taken
         name = (look.sensed_at, look.item_ids)
         # The older look wins a tie, so that the order of equals changes nothing.
         older = np.array([name < other for other in self.used] + [False])[self.date]
         better = taken & ((green > self.best) | ((green == self.best) & older))
-        self.reflectance[:, better] = look.reflectance[:, better]
-        self.best[better] = green[better]
+        np.copyto(self.reflectance, look.reflectance, where=better)
+        np.copyto(self.best, green, where=better)
         self.date[better] = len(self.used)
         self.used.append(name)
 

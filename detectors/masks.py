@@ -99,9 +99,11 @@ def widen(
         pixels: how far.
         smallest: connected pixels that are widened at least.
     """
+    if pixels < 1 or not where.any():
+        return
     labels, _ = ndimage.label(where, structure=np.ones((3, 3)))
     where = where & (np.bincount(labels.ravel()) >= smallest)[labels]
-    if pixels < 1 or not where.any():
+    if not where.any():
         return
     near = ndimage.distance_transform_edt(~where) <= pixels
     unseen[near & np.isin(unseen, (Unseen.SEEN, Unseen.WATER))] = code

@@ -26,7 +26,15 @@ from detectors.types import (
 )
 from flows.catalogs.base import Catalogue, Renderer
 from flows.catalogs.opera import MASK
-from flows.rasters import Block, Stored, check_raster, cut_blocks, open_asset, product_grid, view
+from flows.rasters import (
+    Block,
+    Stored,
+    check_raster,
+    cut_blocks,
+    open_asset,
+    product_grid,
+    read_onto,
+)
 from flows.scene_tiles import known_grid, read_shared
 from flows.shelf import Shelf
 
@@ -129,8 +137,7 @@ def _read(
             return shared
     with open_asset(item, polarisation, catalogue) as dataset:
         check_raster(dataset, f"{item.item_id} {polarisation}", GAMMA0)
-        with view(dataset, grid, math.nan) as seen:
-            band: FloatArray = seen.read(1, out_dtype="float32")
+        band: FloatArray = read_onto(dataset, grid, math.nan, np.float32)
     return band
 
 
@@ -166,8 +173,9 @@ def read_mask(
     with open_asset(acquisition, MASK, catalogue) as dataset:
         check_raster(dataset, f"{acquisition.item_id} {MASK}", FLAGS)
         # A flag between two flags is a third one that nobody raised.
-        with view(dataset, grid, 255, nearest=True) as seen:
-            found: NDArray[np.uint8] = _OPERA_FLAGS[seen.read(1)]
+        found: NDArray[np.uint8] = _OPERA_FLAGS[
+            read_onto(dataset, grid, 255, np.uint8, nearest=True)
+        ]
     return found
 
 

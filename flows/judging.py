@@ -48,7 +48,7 @@ from flows.catalogs.base import Catalogue
 from flows.heights import Heights, NoHeights
 from flows.histories import Changed, changed_ground, read_history, without_changes
 from flows.imagery import group_passes, plan_blocks, read_mask, read_pass, stack_looks
-from flows.rasters import Block
+from flows.rasters import Block, keeping_open
 from flows.shared_scores import compare_and_score
 from flows.shelf import Shelf
 
@@ -210,6 +210,7 @@ def scored_blocks(
         raise NothingObserved(reason)
 
 
+@keeping_open()
 def judge(
     region: WatchedRegion,
     acquisition: Acquisition,

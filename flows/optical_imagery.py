@@ -133,6 +133,9 @@ def read_optical(
             break
         used.append(item.item_id)
         seen, codes = read_item(item, names, grid, catalogue)
+        if len(used) == 1:
+            reflectance, unseen = seen, codes
+            continue
         new = missing & (codes != Unseen.NO_DATA)
         unseen[new] = codes[new]
         reflectance[:, new] = seen[:, new]

@@ -14,7 +14,7 @@ from detectors.errors import UnreadableRaster
 from detectors.reflectance import OFFSET, SCALE, VISIBLE, has_offset, settle
 from detectors.types import Acquisition, BoolArray, FloatArray, Grid, Unseen
 from flows.catalogs.base import Catalogue, Renderer
-from flows.rasters import Stored, check_raster, open_asset, view
+from flows.rasters import Stored, check_raster, open_asset, read_onto
 
 #: What a change of vegetation and a picture are made of, by STAC common name.
 BANDS = ("blue", "green", "red", "nir")
@@ -23,8 +23,8 @@ DILATE_M = 60.0
 #: What the files of bands and masks must hold.
 NUMBERS = Stored(("uint8", "uint16", "int16"), "reflectance in whole numbers")
 _CLASSES = Stored(("uint8", "uint16", "int16"), "a mask in whole numbers")
-#: Percentile that stands for dark ground, and the pixels it takes to say so.
-_DARK, _ENOUGH = 5.0, 100
+#: Percentile that stands for dark ground, and the pixels it takes to say so, and it takes at most.
+_DARK, _ENOUGH, _PLENTY = 5.0, 100, 20_000
 _NO_CLASS, _NO_PERCENTAGE = 0, 255
 
 log = structlog.get_logger()
@@ -108,8 +108,7 @@ def _read_asset(item: Acquisition, name: str, grid: Grid, catalogue: Catalogue) 
         check_raster(dataset, f"{item.item_id} {name}", NUMBERS if is_band else _CLASSES)
         nodata = dataset.nodata if dataset.nodata is not None else _NO_CLASS
         most = np.iinfo(dataset.dtypes[0]).max
-        with view(dataset, grid, nodata, nearest=not is_band) as seen:
-            layer: FloatArray = seen.read(1, out_dtype="float32")
+        layer: FloatArray = read_onto(dataset, grid, nodata, np.float32, nearest=not is_band)
     layer[layer == nodata] = np.nan
     if is_band:
         layer[layer >= most] = np.inf
@@ -130,16 +129,22 @@ def _offsets(
     scale = {band: item.scale.get(band, SCALE) for band in bands}
     dark, green_dark = (
         {
-            band: float(np.percentile(numbers[number][where], _DARK))
+            band: float(np.percentile(numbers[number].ravel()[where], _DARK))
             for number, band in enumerate(bands)
-            if band in VISIBLE and int(where.sum()) >= _ENOUGH
+            if band in VISIBLE and where.size >= _ENOUGH
         }
-        for where in (seen, seen & vegetation)
+        for where in (_spread(seen), _spread(seen & vegetation))
     )
     settled = settle(dark, green_dark, scale, stated, baseline)
     if settled != stated:
         log.warning("offset overruled by the pixels", item=item.item_id, stated=stated, by=settled)
     return settled
+
+
+def _spread(where: BoolArray) -> NDArray[np.intp]:
+    """Return flat indices of such pixels, spread over all of them where there are plenty."""
+    found = np.flatnonzero(where)
+    return found[:: max(1, found.size // _PLENTY)]
 
 
 def _hide_shadow(item: Acquisition, nir: FloatArray, codes: NDArray[np.uint8], grid: Grid) -> None:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
+from numpy.typing import DTypeLike, NDArray
 from rasterio import features
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
@@ -48,8 +52,17 @@ HTTP_OPTIONS = {
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "1",
     "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
+    # Bytes of unpacked tiles; a twentieth of the machine's memory unless told.
+    "GDAL_CACHEMAX": 256 * 2**20,
     **GDAL_COUNTS,
 }
+
+#: How long a raster may stay open, s: signed addresses run out, and sooner or later all are stale.
+STAYS_OPEN_S = 60.0
+
+
+#: Kinds of masks that say no more than the pixels do.
+_PLAIN = ([MaskFlags.all_valid], [MaskFlags.nodata])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,47 @@ class Stored:
     """In words, for the refusal of others."""
 
 
+@dataclass(slots=True)
+class _Kept:
+    """Rasters that stay open, with the time they were opened."""
+
+    rasters: dict[str, tuple[rasterio.DatasetReader, float]] = field(default_factory=dict)
+
+    def get(self, href: str) -> rasterio.DatasetReader | None:
+        """Return a raster that is open and fresh."""
+        dataset, since = self.rasters.get(href, (None, 0.0))
+        if dataset is not None and time.monotonic() - since > STAYS_OPEN_S:
+            self.close(href)
+            return None
+        return dataset
+
+    def close(self, href: str) -> None:
+        """Close one, if it is open."""
+        dataset, _ = self.rasters.pop(href, (None, 0.0))
+        if dataset is not None:
+            dataset.close()
+
+
+_KEPT: ContextVar[_Kept | None] = ContextVar("rasters that stay open", default=None)
+
+
+@contextmanager
+def keeping_open() -> Iterator[None]:
+    """Let what is read in here stay open until the end, or for ``STAYS_OPEN_S``.
+
+    The blocks of a look have tiles in common, which are then fetched and unpacked once; GDAL holds
+    them, ``GDAL_CACHEMAX`` at most.
+    """
+    kept = _Kept()
+    before = _KEPT.set(kept)
+    try:
+        yield
+    finally:
+        _KEPT.reset(before)
+        for href in list(kept.rasters):
+            kept.close(href)
+
+
 @contextmanager
 def open_asset(
     acquisition: Acquisition, asset: str, catalogue: Catalogue
@@ -98,8 +152,9 @@ def open_asset(
 def open_href(href: str, where: str, catalogue: Catalogue) -> Iterator[rasterio.DatasetReader]:
     """Open what lies at an href, signing just before; GDAL's failures become ours.
 
-    A refusal (403) may mean a signature that ran out, or a host that does not answer HEAD: both
-    get one more try. HEAD comes first because GDAL would begin to fetch the whole file instead.
+    Within ``keeping_open`` it may be open already. A refusal (403) may mean a signature that ran
+    out, or a host that does not answer HEAD: both get one more try. HEAD comes first because GDAL
+    would begin to fetch the whole file instead.
 
     Args:
         href: unsigned.
@@ -109,21 +164,40 @@ def open_href(href: str, where: str, catalogue: Catalogue) -> Iterator[rasterio.
     options = {**HTTP_OPTIONS, **catalogue.gdal_environment()}
     try:
         with rasterio.Env(**options):
-            for renew in (False, True):
-                rasterio.env.setenv(CPL_VSIL_CURL_USE_HEAD=not renew)
-                try:
-                    signed = catalogue.sign(href, renew=renew)
-                    # Unlike ``rasterio.open``, the reader itself takes more than one driver.
-                    dataset = DatasetReader(signed, driver=list(REMOTE_DRIVERS))
-                    break
-                except RasterioIOError as error:
-                    if renew or "403" not in str(error):
-                        raise
-            with dataset:
-                check_raster_size(dataset, where)
+            kept = _KEPT.get()
+            if kept is None:
+                with _opened(href, where, catalogue) as dataset:
+                    yield dataset
+                return
+            dataset = kept.get(href) or _opened(href, where, catalogue)
+            kept.rasters.setdefault(href, (dataset, time.monotonic()))
+            try:
                 yield dataset
+            except BaseException:
+                kept.close(href)  # whatever is wrong with it, the next one shall open it anew
+                raise
     except RasterioError as error:
         raise named(error, where, remote="://" in href) from error
+
+
+def _opened(href: str, where: str, catalogue: Catalogue) -> rasterio.DatasetReader:
+    """Return what lies at an href, opened and looked at."""
+    for renew in (False, True):
+        rasterio.env.setenv(CPL_VSIL_CURL_USE_HEAD=not renew)
+        try:
+            signed = catalogue.sign(href, renew=renew)
+            # Unlike ``rasterio.open``, the reader itself takes more than one driver.
+            dataset = DatasetReader(signed, driver=list(REMOTE_DRIVERS))
+            break
+        except RasterioIOError as error:
+            if renew or "403" not in str(error):
+                raise
+    try:
+        check_raster_size(dataset, where)
+    except BaseException:
+        dataset.close()
+        raise
+    return dataset
 
 
 def named(error: RasterioError, where: str, *, remote: bool) -> Exception:
@@ -249,15 +323,29 @@ def _cuts(start: int, end: int, origin: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(sorted([*edges, *halves])))
 
 
-def view(
-    dataset: rasterio.DatasetReader, grid: Grid, nodata: float, *, nearest: bool = False
-) -> WarpedVRT:
-    """Return a dataset as it looks on a grid, to be read window by window or at once.
+def read_onto(
+    dataset: rasterio.DatasetReader,
+    grid: Grid,
+    nodata: float,
+    dtype: DTypeLike,
+    *,
+    nearest: bool = False,
+) -> NDArray[Any]:
+    """Return the first band as it looks on a grid.
 
     Pixels of the same raster are copied; others are resampled, bilinearly unless told otherwise.
+
+    Args:
+        dataset: to read.
+        grid: where.
+        nodata: what stands where it has no data.
+        dtype: of the result.
+        nearest: never make a value between two others.
     """
     aligned = dataset.crs.to_epsg() == grid.epsg and same_pixels(dataset.transform, grid.transform)
-    return WarpedVRT(
+    if aligned and dataset.mask_flag_enums[0] in _PLAIN:
+        return _copied(dataset, grid, nodata, dtype)
+    with WarpedVRT(
         dataset,
         crs=f"EPSG:{grid.epsg}",
         transform=grid.transform,
@@ -265,7 +353,28 @@ def view(
         width=grid.width,
         nodata=nodata,
         resampling=Resampling.nearest if aligned or nearest else Resampling.bilinear,
-    )
+    ) as seen:
+        warped: NDArray[Any] = seen.read(1, out_dtype=dtype)
+    return warped
+
+
+def _copied(
+    dataset: rasterio.DatasetReader, grid: Grid, nodata: float, dtype: DTypeLike
+) -> NDArray[Any]:
+    """Return the pixels of the same raster, which need no warping."""
+    found = np.full(grid.shape, nodata, dtype=dtype)
+    column, row = (round(v) for v in ~dataset.transform @ (grid.transform.c, grid.transform.f))
+    top, left = max(row, 0), max(column, 0)
+    bottom = min(row + grid.height, dataset.height)
+    right = min(column + grid.width, dataset.width)
+    if bottom <= top or right <= left:
+        return found
+    window = Window(left, top, right - left, bottom - top)
+    values = dataset.read(1, window=window, out_dtype=dtype)
+    if dataset.nodata is not None and not math.isnan(dataset.nodata):
+        values[values == dataset.nodata] = nodata
+    found[top - row : bottom - row, left - column : right - column] = values
+    return found
 
 
 def same_pixels(one: Affine, other: Affine) -> bool:

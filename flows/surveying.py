@@ -45,6 +45,7 @@ from flows.examining import (
 from flows.inferring import Asked
 from flows.judging import Judgement
 from flows.optical_imagery import plan_optical_blocks
+from flows.rasters import keeping_open
 
 DETECTOR = "optical_change+landslide-rgb"
 #: Turns of a picture that are averaged: a verdict takes eight, a search that a second look has to
@@ -52,6 +53,7 @@ DETECTOR = "optical_change+landslide-rgb"
 ORIENTATIONS = 1
 
 
+@keeping_open()
 def survey(
     region: WatchedRegion,
     look: Acquisition,

@@ -26,7 +26,7 @@ from detectors import registry
 from detectors.types import Acquisition, WatchedRegion
 from flows import scene_tiles, steps
 from flows.imagery import GAMMA0, stack_looks
-from flows.rasters import BLOCK_PIXELS, _cuts, view
+from flows.rasters import BLOCK_PIXELS, _cuts, read_onto
 from flows.scene_tiles import read_shared
 from flows.shared_scores import compare_and_score
 from flows.shelf import Shelf, digest
@@ -154,8 +154,8 @@ def test_any_window_by_tiles_is_what_is_read_at_once(
     item, path = product(nodata)
     shelf = Shelf(tmp_path_factory.mktemp("shelf"), 10_000_000, DAY)
     wanted_grid = grid(*size, *at)
-    with rasterio.open(path) as dataset, view(dataset, wanted_grid, math.nan) as seen:
-        wanted = seen.read(1, out_dtype="float32")
+    with rasterio.open(path) as dataset:
+        wanted = read_onto(dataset, wanted_grid, math.nan, np.float32)
     with mock_side(side):
         for _ in range(2):
             told = read_shared(
