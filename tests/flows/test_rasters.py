@@ -64,7 +64,7 @@ def test_pixels_of_the_same_raster_are_what_the_warper_says(
     with rasterio.open(stored[name]) as dataset:
         nodata, dtype = (255, "uint8") if "bytes" in name else (np.nan, "float32")
         if "whole" in name:
-            nodata = 0
+            nodata = 0 if name.endswith("0") else 65_535  # else the warper makes ones of zeros
         np.testing.assert_array_equal(
             read_onto(dataset, where, nodata, dtype), warped(dataset, where, nodata, dtype)
         )
