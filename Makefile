@@ -33,6 +33,7 @@ WHICH = not data and not long
 
 test: setup  ## Run the tests
 	@sh infra/browser.sh
+	@$(BIN)/python infra/stac_schemas.py build/schemas
 	@# One process more than there are cores: many tests wait for servers, timeouts and kills.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m '$(WHICH)' $(COVERAGE) \
 	  -n "$$(($$(nproc) + 1))" --maxprocesses 4 --dist loadfile

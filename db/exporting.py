@@ -8,13 +8,28 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Uuid, column, func, select, table
-from sqlalchemy.orm import Session
+import shapely
+from shapely.geometry.base import BaseGeometry
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Select,
+    Uuid,
+    any_,
+    column,
+    func,
+    literal,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from db import convert, tables
+from db import tables
 from db.selecting import believed, latest_landslides
 from db.tables import LandslideVersion
-from detectors.types import Kind, Landslide, State, Tier
+from detectors.types import Kind, State, Tier
 
 #: Landslides fetched at a time.
 BATCH = 1_000
@@ -94,18 +109,26 @@ class Described:
 class Exported:
     """A landslide as it goes out."""
 
-    landslide: Landslide
-    """What is, or was, believed."""
+    version: Any
+    """What is, or was, believed: a row with ``region_id`` and the columns of ``VERSION``."""
+    geometry: BaseGeometry
+    """Outline, degrees."""
     lineage: Lineage
     """What it came of."""
     described: Described
     """What analysts see beside the outline."""
-    recorded_at: datetime
-    """When we came to believe it, UTC."""
     backfilled: bool = False
     """First seen by a look from before its region was watched."""
 
 
+#: Columns of ``tables.LandslideVersion`` that an export needs, as they are stored. Objects made
+#: of whole rows take four times as long, which counts with a hundred thousand of them.
+VERSION = (
+    "landslide_id", "revision", "state", "tier", "kind", "area_m2", "not_before", "not_after",
+    "detections", "looks", "evidence", "score_max", "source", "change_db", "d_ndvi",
+    "ensemble_score", "verdict_at", "reviewed_by", "cause", "advisory", "simulated", "recorded_at",
+    "valid_from", "merged_into",
+)  # fmt: skip
 _NAMES = tuple(one.name for one in fields(Described))
 #: Of a landslide that the login may not see through the views.
 _UNKNOWN = Described()
@@ -148,24 +171,35 @@ def read_landslides(s: Session, wanted: Wanted) -> Iterator[list[Exported]]:
     region = tables.Region
     watched = dict(s.execute(select(region.id, region.watch_from)).tuples().all())
     for part in _batches(s, wanted):
-        lineage = _lineages(s, [version for version, _ in part], wanted.as_of)
-        described = _described(s, [version.landslide_id for version, _ in part], wanted.as_of)
+        lineage = _lineages(s, part, wanted.as_of)
+        described = _described(s, [version.landslide_id for version in part], wanted.as_of)
+        shapes = shapely.from_wkb([version.outline for version in part])
         yield [
             Exported(
-                convert.to_landslide(version, region_id),
+                version,
+                shape,
                 lineage[version.landslide_id],
                 described.get(version.landslide_id, _UNKNOWN),
-                version.recorded_at,
-                version.not_after < watched[region_id],
+                version.not_after < watched[version.region_id],
             )
-            for version, region_id in part
+            for version, shape in zip(part, shapes, strict=True)
         ]
 
 
 def _batches(s: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
-    options = {"yield_per": BATCH, "populate_existing": True}
-    with s.execute(wanted_query(wanted), execution_options=options) as found:
+    outline = func.ST_AsBinary(LandslideVersion.geometry, type_=LargeBinary).label("outline")
+    query = wanted_query(wanted).with_only_columns(
+        tables.Landslide.region_id, outline, *(getattr(LandslideVersion, name) for name in VERSION)
+    )
+    with s.execute(query, execution_options={"yield_per": BATCH}) as found:
         yield from found.partitions()
+
+
+def _among(
+    one: ColumnElement[uuid.UUID] | InstrumentedAttribute[uuid.UUID], ids: Sequence[uuid.UUID]
+) -> ColumnElement[bool]:
+    """Return whether an id is one of many: as one parameter, not as a thousand."""
+    return one == any_(literal(ids, ARRAY(Uuid())))
 
 
 def _described(
@@ -174,7 +208,7 @@ def _described(
     held: FromClause = _CURRENT
     if as_of is not None:
         held = func.analysts.landslides_as_of(as_of).table_valued(*_COLUMNS, name="held")
-    query = select(*(held.c[one.name] for one in _COLUMNS)).where(held.c["id"].in_(ids))
+    query = select(*(held.c[one.name] for one in _COLUMNS)).where(_among(held.c["id"], ids))
     return {key: Described(*told) for key, *told in s.execute(query)}
 
 
@@ -185,17 +219,17 @@ def land_covers(s: Session) -> Mapping[uuid.UUID, str]:
 
 
 def _lineages(
-    s: Session, versions: Sequence[LandslideVersion], as_of: datetime | None
+    s: Session, versions: Sequence[Any], as_of: datetime | None
 ) -> Mapping[uuid.UUID, Lineage]:
     found, seen, check = tables.Detection, tables.Acquisition, tables.OpticalCheck
-    wanted = {key for version in versions for key in version.detections}
+    wanted = list({key for version in versions for key in version.detections})
     columns = (found.item_ids, found.detector, found.weights_version, found.config_hash)
     detections = {
         row.id: row
         for row in s.execute(
             select(found.id, seen.source, *columns)
             .join(seen, seen.id == found.acquisition_id)
-            .where(found.id.in_(wanted))
+            .where(_among(found.id, wanted))
         )
     }
     checked = (
@@ -204,7 +238,7 @@ def _lineages(
             check.config_hash,
         )
         .join(seen, seen.id == check.acquisition_id)
-        .where(check.landslide_id.in_([version.landslide_id for version in versions]))
+        .where(_among(check.landslide_id, [version.landslide_id for version in versions]))
     )  # fmt: skip
     if as_of is not None:
         checked = checked.where(check.recorded_at <= as_of)
@@ -222,14 +256,14 @@ def _lineages(
 
 def _lineage(detections: Sequence[Any], checks: Sequence[Any]) -> Lineage:
     looks = [*detections, *checks]
-
-    def all_of(values: Iterator[str]) -> tuple[str, ...]:
-        return tuple(sorted({value for value in values if value}))
-
     return Lineage(
-        items=all_of(item for look in looks for item in look.item_ids),
-        sources=all_of(look.source for look in looks),
-        detectors=all_of(name for one in detections for name in one.detector.split("+")),
-        weights=all_of(look.weights_version for look in looks),
-        configs=all_of(look.config_hash for look in looks),
+        items=_all_of({item for look in looks for item in look.item_ids}),
+        sources=_all_of({look.source for look in looks}),
+        detectors=_all_of({name for one in detections for name in one.detector.split("+")}),
+        weights=_all_of({look.weights_version for look in looks}),
+        configs=_all_of({look.config_hash for look in looks}),
     )
+
+
+def _all_of(values: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(filter(None, values)))

@@ -97,6 +97,7 @@ _NOT_REFUTED = " AND ".join(f"\"state\" <> '{state}'" for state in HIDDEN_FROM_L
 _LABEL = f"CASE WHEN {_NOT_REFUTED} THEN {_WHAT} END"
 
 _SEEN = "\"sensor\" || ' ' || format_date(\"sensed_at\", 'yyyy-MM-dd') || '\\n'"
+_SCORES = "\"kind\" = 'score'"
 
 #: From the top of the legend to its bottom.
 LAYERS: tuple[Layer, ...] = (
@@ -154,5 +155,16 @@ LAYERS: tuple[Layer, ...] = (
             Rule("less than 80 %", "\"share_seen\" < 0.8", (204, 121, 167), 0.15),
         ),
         f"{_SEEN} || round(100 * \"share_seen\") || ' % seen'", {}, shown=False,
+    ),
+    Layer(
+        "composites", "Outlines of kept composites", ("id",), "Polygon",
+        # The four layers of an item share their outline: that of its scores stands for all.
+        (
+            Rule("radar", f"{_SCORES} AND \"sensor\" = 'sar'", (86, 180, 233), 0.0),
+            Rule("optical", f"{_SCORES} AND \"sensor\" = 'optical'", (0, 158, 115), 0.0),
+            Rule(SIMULATED.label, f"{_SCORES} AND ({SIMULATED.where})", (0, 0, 0), hatched=True),
+        ),
+        f"CASE WHEN {_SCORES} THEN {_MARK} || {_SEEN} || coalesce(\"detector\", '') END",
+        {}, shown=False,
     ),
 )  # fmt: skip

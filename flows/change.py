@@ -176,6 +176,7 @@ def _description(
         "geometry": None,
         "properties": {
             "datetime": None,
+            "bands": [{"name": name} for name in model.bands],
             "mlm:name": NAME,
             "mlm:architecture": "logistic regression on distances from the usual change",
             "mlm:tasks": ["semantic-segmentation"],

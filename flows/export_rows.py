@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import shapely
 
 from alerts.message import credit
 from alerts.rules import marks
-from db.exporting import Exported
+from db.exporting import Described, Exported
 from db.inventories import InventorySummary, StoredLandslide
 from flows.composites import software
 
@@ -27,6 +29,10 @@ TIME = pa.timestamp("ms", tz="UTC")
 ACTUAL = "actual"
 #: Said where the operator has set no ``licence``.
 UNSTATED = "not stated: ask the operator"
+
+
+_DESCRIBED = tuple(one.name for one in fields(Described))
+_described = attrgetter(*_DESCRIBED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,34 +155,48 @@ MAPPED: tuple[Column, ...] = (
 )
 
 
-def landslide_row(one: Exported, licence: str, *, exercise: bool) -> dict[str, Any]:
-    """Return the row of a landslide, without its geometry."""
-    landslide, lineage = one.landslide, one.lineage
-    return _ends(
-        landslide.geometry, landslide.area_m2, landslide.not_before, landslide.not_after,
-        exercise=exercise, simulated=landslide.simulated,
-    ) | {
-        "id": str(landslide.id),
-        "region": landslide.region_id,
-        "state": landslide.state.value,
-        "tier": landslide.tier.value,
-        "kind": landslide.kind.value,
-        "revision": landslide.revision,
-        "recorded": one.recorded_at,
-        "valid_from": landslide.valid_from,
-        "looks": landslide.looks,
-        "evidence": landslide.evidence,
-        "score_max": landslide.score_max,
-        "sensor": landslide.source.value,
-        "change_db": landslide.change_db,
-        "d_ndvi": landslide.d_ndvi,
-        "ensemble_score": landslide.ensemble_score,
-        "verdict_at": landslide.verdict_at,
-        "reviewer": landslide.reviewed_by,
-        "cause": landslide.cause,
-        "advisory": landslide.advisory,
-        "merged_into": str(landslide.merged_into) if landslide.merged_into else None,
-        **asdict(one.described),
+def landslide_rows(
+    batch: Sequence[Exported], licence: str, *, exercise: bool
+) -> list[dict[str, Any]]:
+    """Return the rows of landslides."""
+    inside = shapely.point_on_surface([one.geometry for one in batch])
+    places = zip(shapely.get_x(inside).tolist(), shapely.get_y(inside).tolist(), strict=True)
+    return [
+        _landslide_row(one, place, licence, exercise=exercise)
+        for one, place in zip(batch, places, strict=True)
+    ]
+
+
+def _landslide_row(
+    one: Exported, place: tuple[float, float], licence: str, *, exercise: bool
+) -> dict[str, Any]:
+    version, lineage = one.version, one.lineage
+    row = _ends(
+        one.geometry, place, version.area_m2, version.not_before, version.not_after,
+        exercise=exercise, simulated=version.simulated,
+    )  # fmt: skip
+    row |= {
+        "id": str(version.landslide_id),
+        "region": version.region_id,
+        "state": version.state,
+        "tier": version.tier,
+        "kind": version.kind,
+        "revision": version.revision,
+        "recorded": version.recorded_at,
+        "valid_from": version.valid_from,
+        "looks": version.looks,
+        "evidence": version.evidence,
+        "score_max": version.score_max,
+        "sensor": version.source,
+        "change_db": version.change_db,
+        "d_ndvi": version.d_ndvi,
+        "ensemble_score": version.ensemble_score,
+        "verdict_at": version.verdict_at,
+        "reviewer": version.reviewed_by,
+        "cause": version.cause,
+        "advisory": version.advisory,
+        "merged_into": str(version.merged_into) if version.merged_into else None,
+        **dict(zip(_DESCRIBED, _described(one.described), strict=True)),
         "found_by": "backfill" if one.backfilled else "watch",
         "detectors": _joined(lineage.detectors),
         "weights": _joined(lineage.weights),
@@ -186,15 +206,16 @@ def landslide_row(one: Exported, licence: str, *, exercise: bool) -> dict[str, A
         "licence": licence,
         "credits": credits_of(one),
         "software": software(),
-    }  # fmt: skip
+    }
+    return row
 
 
 def credits_of(one: Exported) -> str:
     """Return the credits that the looks of a landslide demand."""
-    landslide = one.landslide
-    end = landslide.verdict_at or landslide.not_after
+    version = one.version
+    end = version.verdict_at or version.not_after
     said = dict.fromkeys(
-        credit(landslide.not_before, end, item) for item in one.lineage.items or ("",)
+        credit(version.not_before, end, item) for item in one.lineage.items or ("",)
     )
     # A line that another one continues says nothing of its own.
     return "; ".join(
@@ -207,8 +228,9 @@ def mapped_row(
 ) -> dict[str, Any]:
     """Return the row of a mapped landslide, without its geometry."""
     mapped, about = one.mapped, inventory.inventory
+    inside = mapped.geometry.representative_point()
     return _ends(
-        mapped.geometry, one.area_m2, mapped.not_before, mapped.not_after,
+        mapped.geometry, (inside.x, inside.y), one.area_m2, mapped.not_before, mapped.not_after,
         exercise=exercise, simulated=about.simulated,
     ) | {
         "id": str(one.id),
@@ -232,6 +254,7 @@ def mapped_row(
 
 def _ends(
     shape: Any,
+    place: tuple[float, float],
     area_m2: float | None,
     not_before: datetime | None,
     not_after: datetime | None,
@@ -239,15 +262,14 @@ def _ends(
     exercise: bool,
     simulated: bool,
 ) -> dict[str, Any]:
-    inside = shape.representative_point()
     return {
         "status": marks(exercise=exercise, simulated=simulated) or ACTUAL,
         "simulated": simulated,
         "area_m2": area_m2,
         "not_before": not_before,
         "not_after": not_after,
-        "lon": inside.x,
-        "lat": inside.y,
+        "lon": place[0],
+        "lat": place[1],
         "geometry": shape,
     }
 

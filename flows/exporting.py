@@ -18,7 +18,7 @@ from db.exporting import Wanted
 from detectors.errors import ConfigurationError
 from detectors.types import State
 from flows.export_files import Written, write
-from flows.export_rows import ACTUAL, LANDSLIDE, MAPPED, Terms, landslide_row, mapped_row
+from flows.export_rows import ACTUAL, LANDSLIDE, MAPPED, Terms, landslide_rows, mapped_row
 
 Rows = Iterator[Sequence[Mapping[str, Any]]]
 COPERNICUS = "Contains modified Copernicus Sentinel data"
@@ -73,11 +73,9 @@ def _landslides(
     s: Session, wanted: Wanted, licence: str, step: Callable[[], None], *, exercise: bool
 ) -> Rows:
     for batch in exporting.read_landslides(s, wanted):
-        rows = []
-        for one in batch:
-            rows.append(landslide_row(one, licence, exercise=exercise))
+        yield landslide_rows(batch, licence, exercise=exercise)
+        for _ in batch:
             step()
-        yield rows
 
 
 def export_inventory(

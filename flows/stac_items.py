@@ -20,7 +20,7 @@ from flows.archive.manifest import iso
 from flows.keeping import credits_of
 
 _EXTENSION = "https://stac-extensions.github.io/{}/schema.json"
-COMMON = ("projection/v2.0.0", "raster/v1.1.0", "processing/v1.2.0", "version/v1.2.0",
+COMMON = ("projection/v2.0.0", "raster/v1.1.0", "processing/v1.1.0", "version/v1.2.0",
           "file/v2.1.0", "classification/v2.0.0")  # fmt: skip
 OWN = MappingProxyType({Sensor.SAR: ("sar/v1.0.0", "sat/v1.0.0"), Sensor.OPTICAL: ("eo/v1.1.0",)})
 COLLECTIONS = MappingProxyType({Sensor.SAR: "scarpwatch-sar", Sensor.OPTICAL: "scarpwatch-optical"})

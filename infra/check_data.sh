@@ -15,6 +15,7 @@ SCARPWATCH_FIGURES=$(mktemp)
 export SCARPWATCH_DATA SCARPWATCH_FIGURES
 trap 'rm -f "$output" "$SCARPWATCH_FIGURES"' EXIT
 
+.venv/bin/python infra/stac_schemas.py build/schemas
 status=0
 only=${2:-}
 .venv/bin/python -m pytest -m data --color=no ${only:+-k "$only"} >"$output" 2>&1 || status=$?

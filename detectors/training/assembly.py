@@ -107,6 +107,7 @@ def describe(
         "geometry": None,
         "properties": {
             "datetime": None,
+            "bands": [{"name": name} for name in recipe.bands],
             "license": licence,
             "mlm:name": recipe.name,
             "mlm:architecture": f"mean of {len(members)} encoder-decoder networks",

@@ -107,6 +107,7 @@ def describe(
         "geometry": None,
         "properties": {
             "datetime": None,
+            "bands": [{"name": name} for name in bands],
             "license": licence,
             "mlm:name": recipe.name,
             "mlm:architecture": ", ".join(m.network.architecture for m in members),

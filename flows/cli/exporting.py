@@ -85,6 +85,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write landslides with licence, credits and lineage as a file, whole or not at all."""
+    import gc
     from collections.abc import Callable
 
     from db import exporting as stored
@@ -102,6 +103,8 @@ def export(
     if inventory is not None and (extra := [name for name, value in chosen.items() if value]):
         raise ConfigurationError(f"an inventory goes out whole: leave out {', '.join(extra)}")
     left_out = 0
+    # What was imported stays: it is not looked through for garbage again and again.
+    gc.freeze()
     with open_world() as services, ExitStack() as stack:
 
         def begin(total: int) -> Callable[[], None]:

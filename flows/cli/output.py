@@ -151,10 +151,13 @@ def progress(
     )
 
     console = aside()
+    if hidden or not console.is_terminal:
+        # A bar that nobody sees takes its time all the same: once for each of millions.
+        yield lambda: None
+        return
     with Progress(
         TextColumn(plain(what)), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
         TimeRemainingColumn(), console=console, transient=True,
-        disable=hidden or not console.is_terminal,
     ) as bar:  # fmt: skip
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)

@@ -90,9 +90,12 @@ class LandslidePage:
         return _png(await self._sheets.sheet(landslide, eye))
 
     async def pair(self, request: Request) -> Response:
-        """Answer with what before and after show, JSON."""
-        landslide = await run_in_threadpool(self._asked, request)
-        return JSONResponse((await self._sheets.pair(landslide, _eye(request)))["about"])
+        """Answer with what before and after show, JSON; ``missing``: why there is no picture."""
+        landslide, eye = await run_in_threadpool(self._asked, request), _eye(request)
+        try:
+            return JSONResponse((await self._sheets.pair(landslide, eye))["about"])
+        except Problem as error:
+            return JSONResponse({"missing": error.advice})
 
     async def side(self, request: Request) -> Response:
         """Answer with before or after, PNG."""
@@ -107,20 +110,30 @@ class LandslidePage:
         return _png(await self._sheets.alert(read_id(request.path_params["alert"])))
 
     async def history(self, request: Request) -> Response:
-        """Answer with the history of its own ground; 202 while it is being read."""
+        """Answer with the history of its own ground; 202 while it is being read.
+
+        That it cannot be read, with the archive away for example, is an answer: the bracket and
+        what optical looks say stand there all the same.
+        """
         landslide = await run_in_threadpool(self._asked, request)
         looks = await run_in_threadpool(self._looks, landslide)
-        found = await self._sheets.history(landslide, looks)
-        return await run_in_threadpool(self._history, request, landslide, found)
+        found, missing = None, ""
+        try:
+            found = await self._sheets.history(landslide, looks)
+        except Problem as error:
+            missing = error.advice
+        return await run_in_threadpool(self._history, request, landslide, found, missing)
 
     def _history(
-        self, request: Request, landslide: Landslide, found: tuple[TrackHistory, ...] | None
-    ) -> Response:
+        self, request: Request, landslide: Landslide, found: tuple[TrackHistory, ...] | None,
+        missing: str,
+    ) -> Response:  # fmt: skip
         with transaction(self._services.engine) as s:
             known = dossiers.load(s, landslide.id)
         return self._pages.answer(
-            request, "history.html", 202 if found is None else 200, known=known, one=known.latest,
-            history=found, charts=_charts(known, found), credits=_credits(known),
+            request, "history.html", 202 if found is None and not missing else 200, known=known,
+            one=known.latest, history=found, missing=missing, charts=_charts(known, found),
+            credits=_credits(known),
         )  # fmt: skip
 
     def _looks(self, landslide: Landslide) -> int:

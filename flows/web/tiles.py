@@ -2,10 +2,14 @@
 
 A resolver turns a name into a file of a known folder or of the database; nothing of a request is
 ever a path or an address. Another kind of raster is one more resolver in ``make_tiles``.
+
+A tile has a tag made of the file, of how it is drawn and of the program. Whoever shows the tag gets
+no tile again; the name is looked up all the same, so that what is gone is gone.
 """
 
 # Annotations are real here: FastAPI would look for names inside functions in vain.
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +22,13 @@ from rio_tiler.errors import TileOutsideBounds
 from titiler.core.dependencies import DefaultDependency
 from titiler.core.factory import TilerFactory
 
+from flows.composites import software
+
 #: The one lattice of tiles; nothing of ours is worth a tile below ``DEEPEST``.
 LATTICE, DEEPEST = "WebMercatorQuad", 22
+
+#: How a browser may keep a tile: itself alone, asking again after an hour.
+KEPT = "private, max-age=3600"
 
 #: Red, green, blue and opacity, 0 to 255, by number; what has none is clear.
 Colours = dict[int, tuple[int, int, int, int]]
@@ -43,6 +52,10 @@ class Layer:
 
 #: Returns what lies behind a name, None where there is nothing.
 Resolver = Callable[[str], Layer | None]
+
+
+class _Unchanged(Exception):
+    """Whoever asks has the tile."""
 
 
 class _Tiles(TilerFactory):
@@ -75,6 +88,9 @@ def make_tiles(resolvers: Mapping[str, Resolver]) -> FastAPI:
         found = resolve(name) if resolve else None
         if found is None:
             raise HTTPException(404, "there is no such raster")
+        request.state.tag = _tag(request.url.path, found)
+        if request.state.tag in request.headers.get("if-none-match", ""):
+            raise _Unchanged
         return found
 
     class Bands(DefaultDependency):
@@ -117,7 +133,28 @@ def make_tiles(resolvers: Mapping[str, Resolver]) -> FastAPI:
     )
     app.include_router(factory.router, prefix="/{kind}/{name}")
     app.add_exception_handler(TileOutsideBounds, _empty)
+    app.add_exception_handler(_Unchanged, _unchanged)
+    app.middleware("http")(_tagged)
     return app
+
+
+def _tag(path: str, found: Layer) -> str:
+    """Return the tag of a tile; a weak one, since it may go out compressed."""
+    try:
+        held = found.path.stat()
+    except FileNotFoundError:
+        raise HTTPException(404, "there is no such raster") from None
+    told = (path, found, held.st_size, held.st_mtime_ns, software())
+    return f'W/"{hashlib.sha256(repr(told).encode()).hexdigest()[:32]}"'
+
+
+async def _tagged(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    request.state.tag = None
+    made = await answer(request)
+    if request.state.tag is not None and made.status_code in (200, 204, 304):
+        made.headers["etag"] = request.state.tag
+        made.headers["cache-control"] = KEPT
+    return made
 
 
 def _nothing() -> None:
@@ -130,3 +167,7 @@ def _env() -> dict[str, Any]:
 
 def _empty(request: Request, error: Exception) -> Response:  # noqa: ARG001
     return Response(status_code=204)
+
+
+def _unchanged(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return Response(status_code=304)

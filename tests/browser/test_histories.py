@@ -61,6 +61,25 @@ def test_the_history_is_read_once_and_drawn_for_both_widths(browser: Browser, wo
         assert found == set()
 
 
+def test_what_cannot_be_read_is_said_and_is_no_fault_of_the_page(
+    browser: Browser, world: Any, tmp_path: Path
+) -> None:
+    with transaction(world.services.engine) as s:
+        (landslide,) = queries.list_landslides(s, world.region.id)
+    update = {"picture_timeout_s": 0.0, "home": tmp_path}
+    settings = world.services.settings.model_copy(update=update)
+    services = type(world.services)(settings, world.services.engine, world.services.clock, ())
+    with served_page(services) as page:
+        browser.open(f"{page}/landslides/{landslide.id}")
+        browser.run("document.querySelector('[data-series]').scrollIntoView()")
+        told = "[data-series] .about"
+        browser.wait(lambda: "cannot be read" in browser.text(told), 120)
+        assert "pictures are switched off" in browser.text(told)
+        assert browser.all("[data-series] li")[0].text.startswith("Bracket: after")
+        browser.wait(lambda: browser.text("[data-eye=radar] .about").startswith("No picture"))
+        assert browser.complaints() == []
+
+
 def test_hillshades_are_made_in_the_background_and_shown(
     browser: Browser, watch: Any, tmp_path: Path
 ) -> None:

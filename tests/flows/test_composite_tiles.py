@@ -78,6 +78,26 @@ def test_tiles_draw_what_was_kept(client: httpx.Client, world: OpticalWatch) -> 
     height, width = (side.stop - side.start for side in LAYOVER)
     share = (unseen[..., 3] == 170).sum() / seen.sum()
     assert abs(share - height * width / 160**2) < 0.01
+    _a_browser_keeps_them(client, look, one)
+
+
+def _a_browser_keeps_them(client: httpx.Client, look: dict[str, Any], one: Landslide) -> None:
+    middle = one.geometry.representative_point()
+    at = tms.get("WebMercatorQuad").tile(middle.x, middle.y, 14)
+    before, after = (
+        look[side]["vv"].format(z=at.z, x=at.x, y=at.y) for side in ("before", "after")
+    )
+    first, outside = client.get(before), client.get(before.replace(f"/{at.x}/", f"/{at.x + 99}/"))
+    assert (first.status_code, outside.status_code) == (200, 204)
+    for answer in (first, outside):
+        assert answer.headers.get_list("cache-control") == ["private, max-age=3600"]
+    tag = {"If-None-Match": first.headers["etag"]}
+    again = client.get(before, headers=tag)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    # The same place of another file, or drawn otherwise, is another tile.
+    for address in (after, before.replace(".vv.", ".vvvh.")):
+        assert client.get(address, headers=tag).status_code == 200
 
 
 def test_names_are_looked_up_and_lead_nowhere_else(
@@ -86,7 +106,10 @@ def test_names_are_looked_up_and_lead_nowhere_else(
     (one,) = world.landslides()
     pre, *_ = keep_radar(world, one)
     address = layers(client, one)["before"]["vv"].format(z=14, x=2738, y=6497)
-    assert client.get(address).status_code in (200, 204)
+    there = client.get(address)
+    assert there.status_code in (200, 204)
+    tag = {"If-None-Match": there.headers["etag"]}
+    assert client.get(address, headers=tag).status_code == 304
     name = address.split("/")[3]
     stem, kind, style, digits = name.split(".")
     outside = world.services.settings.composites.parent / "secret.tif"
@@ -99,12 +122,15 @@ def test_names_are_looked_up_and_lead_nowhere_else(
         f"%00.{kind}.{style}.{digits}", f"{stem}'--.{kind}.{style}.{digits}",
     ):  # fmt: skip
         status = 400 if "%00" in wrong else 404
-        assert client.get(address.replace(name, wrong)).status_code == status, wrong
+        refused = client.get(address.replace(name, wrong))
+        assert (refused.status_code, refused.headers["cache-control"]) == (status, "no-store"), (
+            wrong
+        )
     assert client.get(f"{address}?url=/etc/passwd").status_code == 400
     # What no row names is not served, whether its file is there or not.
     with transaction(world.services.engine) as s:
         composites.remove_composites(s, [pre.path])
-    assert client.get(address).status_code == 404
+    assert client.get(address, headers=tag).status_code == 404
     assert "the files of its composites are not there" in client.get(f"/landslides/{one.id}").text
 
 

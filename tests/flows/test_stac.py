@@ -36,6 +36,7 @@ from flows.stac_items import COLLECTIONS, Places, make_collection, make_item
 from tests.begun import Begun
 from tests.records import Make
 from tests.series import DAYS, END, day
+from tests.stac_schemas import stac_faults
 
 SAR, OPTICAL = COLLECTIONS[Sensor.SAR], COLLECTIONS[Sensor.OPTICAL]
 LAST = "2023-12-03"
@@ -70,11 +71,9 @@ def url(kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def valid(document: dict) -> pystac.Item:
-    """Return an item that the schema of STAC takes.
-
-    Those of the extensions are on the internet; their classes in pystac read the fields instead.
-    """
+    """Return an item that the schemas of STAC and of all its extensions take."""
     pystac.Item.from_dict({**document, "stac_extensions": []}).validate()
+    assert stac_faults(document) == []
     return pystac.Item.from_dict(document)
 
 

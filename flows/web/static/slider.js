@@ -12,14 +12,15 @@
   async function about(pair) {
     const told = pair.querySelector(".about");
     const answer = await fetch(pair.dataset.about);
-    if (!answer.ok) {
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const reason = page.querySelector("main p:not(.code)");
-      told.textContent = `No picture: ${reason ? reason.textContent : "unknown reason"}`;
-      pair.querySelector(".sides").hidden = true;
+    const known = answer.ok ? await answer.json() : { missing: "unknown reason" };
+    if (known.missing) {
+      told.textContent = `No picture: ${known.missing}`;
       return;
     }
-    const known = await answer.json();
+    // Asked for now that they are known to be there.
+    const held = pair.querySelector("noscript");
+    const written = new DOMParser().parseFromString(held.textContent, "text/html");
+    held.replaceWith(written.querySelector(".sides"));
     for (const side of ["before", "after"]) {
       const caption = pair.querySelector(`.${side} figcaption`);
       caption.firstChild.textContent = `${side === "before" ? "Before" : "After"}: ${known[side]} `;
