@@ -177,7 +177,7 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     serving = serve(operator.environment)
 
     # On its schedule: poll, judge, tell.
-    wait_until(lambda: serving.process.poll() is not None or receiver.received(), 240)
+    wait_until(lambda: serving.process.poll() is not None or receiver.received(), 400)
     assert serving.process.poll() is None, serving.output.read_text()
     (received,) = receiver.received()
     assert received["exercise"]
