@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import INTERVAL, insert
 from sqlalchemy.orm import Session, aliased
 
 from db import convert, tables
+from db.check_leases import being_checked
 from db.selecting import latest_landslides, rows
 from db.tables import LandslideVersion, OpticalAttempt
 from detectors.types import SAME_PASS, Acquisition, Landslide, OpticalCheck, Sensor
@@ -33,6 +34,7 @@ def optical_pending(
     A pair is pending where the look came to this region, its footprint meets the outline of the
     landslide's latest version, it was sensed no earlier than the landslide was first seen and no
     later than ``window`` after, it left no check, and it is neither parked nor waiting for a retry.
+    Landslides that a worker asks a look about just now are left to it.
     A landslide that an optical look found needs another pass, and a real one is never judged by
     pixels that were made for a drill.
 
@@ -40,7 +42,7 @@ def optical_pending(
         s: Session.
         region_id: Watched region.
         published_until: Published no later than this, so that a replay knows no future.
-        now: Wall clock, aware: what retries wait for.
+        now: Wall clock, aware: what retries and leases wait for.
         window: How long after ``not_after`` a look may still decide.
         limit: At most so many pairs.
 
@@ -78,6 +80,7 @@ def optical_pending(
             .where(check.landslide_id == version.landslide_id, check.acquisition_id == seen.id)
             .exists(),
             or_(attempt.landslide_id.is_(None), attempt.retry_at <= now),
+            ~being_checked(now),
         )
         .order_by(None)
         .order_by(seen.sensed_at, seen.item_id, seen.id, version.landslide_id)

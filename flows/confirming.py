@@ -1,14 +1,15 @@
 """Optical verdicts: every open landslide by every look after it, as soon as its pixels are clear.
 
 Which pairs are open is a question to PostGIS (no check stored yet), so nothing is lost with a
-worker, and two workers at once store one check. Everything may run twice.
+worker. A worker takes a landslide under a lease while it asks a look about it, so that two at once
+do not fetch the same; should they, one check is stored. Everything may run twice.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from alerts.cap import Context
-from db import optical, queries, store
+from db import check_leases, optical, queries, store
 from db.engine import transaction
 from db.records import CompositeRecord
 from detectors.errors import (
@@ -44,7 +45,7 @@ from flows import platforms
 from flows.believing import Books, last_look, waits_of
 from flows.costs import charging
 from flows.kept import stac_id, store_in
-from flows.leases import backoff
+from flows.leases import backoff, bury_the_dead
 from flows.quota import put_off
 from flows.services import Services
 from flows.steps import REACH_BACK, STRICT_ATTEMPTS, LookOutcome, detect_due, looks_due
@@ -53,6 +54,9 @@ if TYPE_CHECKING:
     from flows.examining import Examination
 
 log = structlog.get_logger()
+
+#: Tells why a look does not count yet, None where it does: ``platforms.held``.
+type Held = Callable[[Acquisition], str | None]
 
 #: Open pairs that are asked for at once: with thousands of landslides the question takes a second.
 PAIRS_AT_ONCE = 50
@@ -160,6 +164,7 @@ def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
     outcomes: list[CheckOutcome] = []
     if put_off(services, region_id, Sensor.OPTICAL) is not None:
         return outcomes
+    bury_the_dead(services)
     waiting: set[tuple[uuid.UUID, uuid.UUID]] = set()
     while True:
         with transaction(services.engine) as s:
@@ -180,11 +185,13 @@ def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
             if landslide.id in decided:
                 continue
             reason = held(look)
-            if reason is None:
-                outcome = _attempt(services, region, landslide, look)
-            else:
+            if reason is not None:
                 state = landslide.state.value
                 outcome = CheckOutcome(str(landslide.id), look.item_id, "held", state, reason, 0)
+            elif _claim(services, landslide, look):
+                outcome = _attempt(services, region, landslide, look, held)
+            else:
+                continue  # another worker's, or answered meanwhile: asked for again above
             if outcome.finding in ("deferred", "held"):
                 waiting.add((landslide.id, look.id))
             elif outcome.state not in OPEN:
@@ -193,19 +200,33 @@ def _check_all(services: Services, region_id: str) -> list[CheckOutcome]:
             log.info("optical check", region=region_id, **asdict(outcome))
 
 
+def _claim(services: Services, landslide: Landslide, look: Acquisition) -> bool:
+    """Take a landslide to ask a look about it; False where there is nothing to do just now."""
+    with transaction(services.engine) as s:
+        return check_leases.claim_check(
+            s, landslide, look, datetime.now(UTC), services.owner, services.settings.lease
+        )
+
+
 def _attempt(
-    services: Services, region: WatchedRegion, landslide: Landslide, look: Acquisition
+    services: Services,
+    region: WatchedRegion,
+    landslide: Landslide,
+    look: Acquisition,
+    held: Held | None = None,
 ) -> CheckOutcome:
-    """Judge one pair; whatever goes wrong is named and stored with it."""
+    """Judge one pair that this worker has; whatever goes wrong is named and stored with it."""
     try:
         with charging(services, region.id, look.source, "confirm", look.item_id):
-            seen = examine_pair(services, landslide, look)
+            seen = examine_pair(services, landslide, look, held)
     except (NothingObserved, NotEnoughLooks) as error:
         return _defer(services, landslide, look, str(error), again=False)
     except DatabaseUnavailable:
         raise
     except QuotaSpent as error:
         # Not the look's fault: the pair stays pending, uncounted; asking again costs nothing.
+        with transaction(services.engine) as s:
+            check_leases.release_check(s, landslide.id, services.owner)
         state = landslide.state.value
         return CheckOutcome(str(landslide.id), look.item_id, "deferred", state, str(error), 0)
     except (TransientError, ConfigurationError, InvalidWeights) as error:
@@ -229,10 +250,18 @@ def _keep(
     return keep_examination(services.settings, region, landslide, look, seen)
 
 
-def examine_pair(services: Services, landslide: Landslide, look: Acquisition) -> Examination:
+def examine_pair(
+    services: Services, landslide: Landslide, look: Acquisition, held: Held | None = None
+) -> Examination:
     """Judge one landslide by one look and those around it; nothing is stored.
 
     After some tries it does without the other looks that cannot be fetched.
+
+    Args:
+        services: what the step reaches the world through.
+        landslide: what is looked at.
+        look: the look.
+        held: as for ``around``.
 
     Raises:
         ScarpwatchError: as ``flows.examining.examine``.
@@ -243,7 +272,7 @@ def examine_pair(services: Services, landslide: Landslide, look: Acquisition) ->
     with transaction(services.engine) as s:
         region = queries.get_region(s, landslide.region_id, include_removed=True)
         forgiving = optical.attempts(s, landslide.id, look.id) >= STRICT_ATTEMPTS
-    before, after = around(services, region, landslide, look)
+    before, after = around(services, region, landslide, look, held)
     return examine(
         landslide, look, before, after, services.catalogue_of,
         forgiving=forgiving, asked=services.asked(ENSEMBLE),
@@ -251,11 +280,22 @@ def examine_pair(services: Services, landslide: Landslide, look: Acquisition) ->
 
 
 def around(
-    services: Services, region: WatchedRegion, landslide: Landslide, look: Acquisition
+    services: Services,
+    region: WatchedRegion,
+    landslide: Landslide,
+    look: Acquisition,
+    held: Held | None = None,
 ) -> tuple[list[Acquisition], list[Acquisition]]:
     """Return the optical looks before a landslide, and those after it up to one look.
 
     What found a landslide is no second witness: after an optical find come later passes alone.
+
+    Args:
+        services: what the step reaches the world through.
+        region: watched region.
+        landslide: what is looked at.
+        look: the look.
+        held: tells why looks do not count, where the caller knows (``platforms.held``).
     """
     found_by = SAME_PASS if landslide.source is Sensor.OPTICAL else timedelta(0)
     spans = (
@@ -272,7 +312,8 @@ def around(
             )
             for since, until in spans
         )  # fmt: skip
-        held = platforms.held(services, s, region)
+        if held is None:
+            held = platforms.held(services, s, region)
     real = not landslide.simulated
 
     def counts(one: Acquisition) -> bool:
@@ -293,6 +334,7 @@ def _store(
     alerts = 0
     with transaction(services.engine) as s:
         store.lock_region(s, region.id)
+        check_leases.release_check(s, check.landslide_id, services.owner)
         latest = queries.get_landslide(s, check.landslide_id)
         if latest is None or latest.revision != check.revision:
             # Another outline than was judged: the pair stays open and is judged again.
@@ -318,6 +360,7 @@ def _defer(
         again = again and tries < services.settings.look_attempts
         retry_at = datetime.now(UTC) + backoff(tries) if again else None
         optical.defer_optical_check(s, landslide.id, look.id, reason, retry_at)
+        check_leases.release_check(s, landslide.id, services.owner)
     finding = "deferred" if again else "given up"
     return CheckOutcome(str(landslide.id), look.item_id, finding, landslide.state.value, reason, 0)
 

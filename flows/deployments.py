@@ -22,7 +22,7 @@ from uuid import UUID
 import httpx
 
 from detectors.errors import ConfigurationError, TransientError
-from flows.planning import keep_planned, plans, schedule
+from flows.planning import feed_schedule, keep_planned, plans, reading, schedule
 from flows.prefect_state import prefect_database
 from flows.services import Services
 from flows.settings import Settings
@@ -200,26 +200,15 @@ def make_deployments(services: Services) -> list[RunnerDeployment]:
             concurrency_limit=_at_most(1, waiting=False),
             **common,
         ),
-        *_reading_triggers(services, common),
-    ]
-
-
-def _reading_triggers(services: Services, common: dict[str, Any]) -> list[RunnerDeployment]:
-    """Return the deployment that reads feeds, none where the settings name no feed."""
-    from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Interval
-
-    from flows import monitor
-
-    if not services.settings.triggers:
-        return []
-    return [
+        # Without feeds it waits, until one is named in the settings.
         RunnerDeployment.from_flow(
-            monitor.watch_triggers, "feeds",
-            schedules=[Interval(services.settings.read_triggers_every)],
-            concurrency_limit=_at_most(1, waiting=False), **common,
-        )
-    ]  # fmt: skip
+            monitor.watch_triggers,
+            "feeds",
+            schedules=[feed_schedule(every) for every in reading(services.settings).values()],
+            concurrency_limit=_at_most(1, waiting=False),
+            **common,
+        ),
+    ]
 
 
 def _at_most(limit: int, *, waiting: bool = True) -> ConcurrencyLimitConfig:
@@ -258,7 +247,8 @@ async def _free_slots(deployment_ids: list[UUID]) -> None:
 def serve(services: Services) -> None:
     """Run the flows on their schedules until SIGINT or SIGTERM.
 
-    Regions that are added, changed, paused or removed meanwhile are followed: ``flows.planning``.
+    Regions and feeds that are added, changed, paused or removed meanwhile are followed:
+    ``flows.planning``.
     """
     from prefect.runner import Runner
 
@@ -276,7 +266,7 @@ def serve(services: Services) -> None:
     async def run() -> None:
         ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
         await _free_slots(ids)
-        following = asyncio.create_task(keep_planned(services, ids[0], planned))
+        following = asyncio.create_task(keep_planned(services, ids[0], ids[-1], planned))
         try:
             await runner.start()
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from db import outbox, store
+from db import check_leases, outbox, store
 from db.engine import transaction
 from flows.services import Services
 from flows.workers import is_dead
@@ -24,5 +24,6 @@ def bury_the_dead(services: Services) -> None:
     now = datetime.now(UTC)
     with transaction(services.engine) as s:
         store.release_looks(s, [o for o in store.look_owners(s) if is_dead(o)], now)
+        check_leases.release_checks(s, [o for o in check_leases.check_owners(s) if is_dead(o)])
         dead = [o for o in outbox.delivery_owners(s) if is_dead(o)]
         outbox.release_deliveries(s, dead, now)

@@ -2,13 +2,13 @@
 
 One schedule a region inside one deployment. What is added, changed, paused, removed, in season
 again, or raised by a trigger is planned anew within seconds; what stays the same is left alone, so
-that its next poll is not put off.
+that its next poll is not put off. Feeds are followed as regions are: the settings are read again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from detectors.errors import ScarpwatchError
 from detectors.types import WatchedRegion
 from flows.schedules import in_season, parse_cron
 from flows.services import Services
+from flows.settings import Settings, load
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: Slug of the schedule by which feeds are read, all of them at once.
+FEEDS = "feeds"
+#: When a schedule begins: Prefect's scheduler leaves out what is over when it comes by, which it
+#: does every five seconds, and the next time would be a whole interval later.
+BEGIN = timedelta(seconds=20)
 #: How often it is asked whether something has changed.
 LOOK_AGAIN_SECONDS = 10.0
 
@@ -75,7 +81,7 @@ def _plan(region: WatchedRegion, raised: StoredEvent | None) -> Plan:
 
 
 def schedule(plan: Plan, rank: int = 0) -> Schedule:
-    """Return the schedule of a plan, the first poll at once.
+    """Return the schedule of a plan; of an interval the first poll comes within seconds.
 
     Args:
         plan: how the region is polled.
@@ -87,49 +93,66 @@ def schedule(plan: Plan, rank: int = 0) -> Schedule:
     if plan.cron is not None:
         return Cron(plan.cron, timezone=plan.zone, **common)
     assert plan.every is not None  # noqa: S101
-    begin = datetime.now(UTC) + timedelta(milliseconds=rank)
+    begin = datetime.now(UTC) + BEGIN + timedelta(milliseconds=rank)
     return Interval(plan.every, anchor_date=begin, **common)
 
 
+def reading(settings: Settings) -> dict[str, timedelta]:
+    """Return how often feeds are read, by slug of the schedule; empty where there are none."""
+    return {FEEDS: settings.read_triggers_every} if settings.triggers else {}
+
+
+def feed_schedule(every: timedelta, _rank: int = 0) -> Schedule:
+    """Return the schedule by which feeds are read, the first time within seconds."""
+    from prefect.schedules import Interval
+
+    return Interval(every, anchor_date=datetime.now(UTC) + BEGIN, slug=FEEDS)
+
+
 async def keep_planned(
-    services: Services, deployment_id: UUID, planned: Mapping[str, Plan]
+    services: Services, polls: UUID, feeds: UUID, planned: Mapping[str, Plan]
 ) -> None:
     """Plan anew what changes, until cancelled; what goes wrong is tried again.
 
     Args:
-        services: database and clock.
-        deployment_id: deployment of ``poll-region``.
-        planned: what was planned when it was deployed.
+        services: database and clock, and the settings that feeds were planned by.
+        polls: deployment of ``poll-region``.
+        feeds: deployment of ``read-triggers``.
+        planned: what was planned when regions were deployed.
     """
     from prefect import get_client
 
+    read = reading(services.settings)
     async with get_client() as client:
         while True:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             try:
                 wanted = await asyncio.to_thread(plans, services)
-                await _replan(client, deployment_id, planned, wanted)
+                await _replan(client, polls, planned, wanted, schedule)
+                planned = wanted
+                named = reading(await asyncio.to_thread(load))
+                await _replan(client, feeds, read, named, feed_schedule)
+                read = named
             except (ScarpwatchError, httpx.HTTPError) as error:
                 log.warning("schedules stay as they are", reason=str(error))
-                continue
-            planned = wanted
 
 
-async def _replan(
+async def _replan[T](
     client: PrefectClient,
     deployment_id: UUID,
-    planned: Mapping[str, Plan],
-    wanted: Mapping[str, Plan],
+    planned: Mapping[str, T],
+    wanted: Mapping[str, T],
+    schedule_of: Callable[[T, int], Schedule],
 ) -> None:
-    """Delete what is no longer so and create what is new; may run twice."""
+    """Delete what is no longer so and create what is new, by slug; may run twice."""
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 
     gone = {slug for slug, plan in planned.items() if wanted.get(slug) != plan}
-    new = [plan for slug, plan in wanted.items() if planned.get(slug) != plan]
+    new = {slug: plan for slug, plan in wanted.items() if planned.get(slug) != plan}
     if not (gone or new):
         return
-    replaced = gone | {plan.region_id for plan in new}
+    replaced = gone | set(new)
     for held in await client.read_deployment_schedules(deployment_id):
         if held.slug in replaced:
             await client.delete_deployment_schedule(deployment_id, held.id)
@@ -140,8 +163,8 @@ async def _replan(
             else CronSchedule(cron=str(one.cron), timezone=one.timezone),
             active=True, parameters=one.parameters, slug=one.slug,
         )
-        for one in (schedule(plan, rank) for rank, plan in enumerate(new))
+        for one in (schedule_of(plan, rank) for rank, plan in enumerate(new.values()))
     ]  # fmt: skip
     if made:
         await client.create_deployment_schedules(deployment_id, made)
-    log.info("planned anew", regions=sorted(replaced))
+    log.info("planned anew", schedules=sorted(replaced))

@@ -15,7 +15,7 @@ from db.tables.books import (
     LookBias,
     PlatformDecision,
 )
-from db.tables.checked import OpticalAttempt, OpticalCheck, RadarCheck
+from db.tables.checked import OpticalAttempt, OpticalCheck, OpticalLease, RadarCheck
 from db.tables.drawn import LandslideAttributes, LandslideMeasures, OutlineEdit, Reader
 from db.tables.found import (
     Detection,
@@ -91,6 +91,7 @@ __all__ = [
     "OpticalAttempt",
     "OpticalBias",
     "OpticalCheck",
+    "OpticalLease",
     "OutlineEdit",
     "PlatformDecision",
     "PollState",

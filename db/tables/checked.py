@@ -92,6 +92,24 @@ class OpticalAttempt(Base):
     recorded_at: Mapped[datetime] = recorded("When the last attempt failed.")
 
 
+class OpticalLease(Base):
+    """Which look a worker asks about a landslide just now; gone when it is done."""
+
+    __tablename__ = "optical_leases"
+    __table_args__ = (
+        CheckConstraint("owner <> ''", name="owner"),
+        {"comment": "Landslides that a worker asks an optical look about just now."},
+    )
+    landslide_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Landslide.id), primary_key=True, comment="Landslide."
+    )
+    acquisition_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey(Acquisition.id), comment="The look that is being asked."
+    )
+    owner: Mapped[str] = column("Worker: machine, process and start.")
+    lease_until: Mapped[datetime] = column("Another worker may take over after this.")
+
+
 class RadarCheck(Base):
     """The evidence behind a tier; a look that is judged again speaks anew."""
 

@@ -103,6 +103,18 @@ def test_the_views_hold_what_the_program_believes(world: World, make: Make) -> N
     assert {row["item_id"] for row in found} == {"item-0"}
 
 
+def test_what_a_backfill_found_says_so(world: World) -> None:
+    views = ("landslides_current", "landslide_history", "landslide_beliefs", "detections")
+    asked = [f"SELECT found_by FROM analysts.{view}" for view in views]
+    asked.append("SELECT found_by FROM analysts.landslides_as_of(now())")
+    assert {row["found_by"] for query in asked for row in rows(world.engine, query)} == {"watch"}
+    later = world.landslide.not_after + DAY
+    with world.open() as s:
+        store.save_region(s, replace(world.region, watch_from=later))
+    told = [{row["found_by"] for row in rows(world.engine, query)} for query in asked]
+    assert told == [{"backfill"}] * len(asked)
+
+
 def test_a_negative_report_is_a_look_that_saw_ground_and_found_nothing(
     world: World, make: Make
 ) -> None:

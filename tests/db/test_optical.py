@@ -10,7 +10,7 @@ import pytest
 from shapely.geometry import MultiPolygon, Polygon, box
 from sqlalchemy import text
 
-from db import optical, queries, store
+from db import check_leases, optical, queries, store
 from detectors.errors import PermanentError
 from detectors.types import Finding, Sensor, State
 
@@ -322,3 +322,47 @@ def test_radar_and_optical_looks_are_claimed_apart(world, make, record) -> None:
         assert claimed is not None
         assert claimed.acquisition == look
         assert not store.any_look_due(s, region_id, make.now, Sensor.OPTICAL)
+
+
+def test_one_worker_at_a_time_asks_about_a_landslide(world, make, record, pending) -> None:
+    looks = record(make.optical(5), make.optical(9))
+
+    def claim(look, owner, now=make.now):
+        with world.open() as s:
+            return check_leases.claim_check(s, world.landslide, look, now, owner, LEASE)
+
+    assert claim(looks[0], "one")
+    assert not claim(looks[0], "two")
+    assert not claim(looks[1], "two"), "what the first look says may close the landslide"
+    assert pending() == []
+    later = make.now + LEASE
+    assert len(pending(now=later)) == 2
+    assert claim(looks[0], "two", later), "the lease ran out"
+    with world.open() as s:
+        check_leases.release_check(s, world.landslide.id, "one")
+    assert not claim(looks[0], "one", later), "what was taken over stays with whoever has it"
+    with world.open() as s:
+        assert check_leases.check_owners(s) == {"two"}
+        check_leases.release_checks(s, ["two"])
+    assert len(pending()) == 2
+
+
+def test_nobody_takes_what_is_answered_or_has_to_wait(world, make, record) -> None:
+    told, waits, stale = record(make.optical(5), make.optical(9), make.optical(12))
+
+    def claim(look, landslide=world.landslide):
+        with world.open() as s:
+            return check_leases.claim_check(s, landslide, look, make.now, "one", LEASE)
+
+    with world.open() as s:
+        optical.record_optical_check(s, make.check(world.landslide, told))
+        optical.defer_optical_check(s, world.landslide.id, waits.id, "later", make.now + HOUR)
+    assert not claim(told)
+    assert not claim(waits)
+    with world.open() as s:
+        store.store_landslide(s, replace(world.landslide, revision=2, cause="grown"))
+    assert not claim(stale)
+    with world.open() as s:
+        assert check_leases.check_owners(s) == set()
+        newest = queries.get_landslide(s, world.landslide.id)
+    assert claim(stale, newest)

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from shapely.geometry import mapping
 
 from db import outbox, schema
 from db.engine import make_engine
+from flows.activating import activate
 from flows.backfilling import backfill
 from tests.series import DAYS, WATCH_FROM
 from tests.watching import stored_rows, stored_states
@@ -208,5 +210,80 @@ def test_in_the_middle_of_a_backfill(
     assert stored_rows(w.services.engine) == stored_rows(engine)
     assert len(stored_rows(engine)["landslides"]) == 1
     operator.command("poll")
+    assert receiver.received() == []
+    engine.dispose()
+
+
+def test_two_backfills_side_by_side_share_the_work(
+    served, watch, files, operate, receiver, wait_until, make_database, template, url_of
+) -> None:
+    """Of spans that overlap: every look is judged once, and nobody is told."""
+    since = datetime(2023, 11, 28, tzinfo=UTC)
+    w = served(watch_from=since)
+    operator = operate(w, {"duty": receiver.url})
+    w.reach()
+    files.rules({"match": f"{w.item(DAYS[6])}_VV.tif", "hold": True})
+
+    def begin(*span: str) -> Any:
+        return operator.start("-m", "flows.cli", "backfill", "slope", *span, "--json")
+
+    def polled() -> int:
+        (found,) = w.sql("SELECT coalesce(sum(requests), 0) FROM costs WHERE work = 'poll'")
+        return int(found[0])
+
+    first = begin("--since", WATCH_FROM.date().isoformat())
+    wait_until(lambda: any(w.item(DAYS[6]) in asked for asked in files.seen()))
+    asked = polled()
+    second = begin("--since", DAYS[7], "--until", "2023-11-22")
+    wait_until(lambda: polled() > asked)
+    files.release()
+    said = [json.loads(worker.communicate(timeout=300)[0]) for worker in (first, second)]
+    assert [worker.returncode for worker in (first, second)] == [0, 0]
+    assert [(one["left"], one["complete"]) for one in said] == [(0, True)] * 2
+    assert sum(one["looks"].get("processed", 0) for one in said) == 3
+    assert {look.attempts for look in list(w.looks().values())[6:]} == {1}
+    engine = make_engine(url_of(make_database(template)))
+    once = watch(engine=engine, base_url=files.url, watch_from=since)
+    once.reach()
+    backfill(once.services, "slope", WATCH_FROM)
+    assert stored_rows(w.services.engine) == stored_rows(engine)
+    assert receiver.received() == []
+    engine.dispose()
+
+
+@pytest.mark.long
+def test_in_the_middle_of_an_activation(
+    served, watch, files, operate, receiver, wait_until, make_database, template, url_of, tmp_path
+) -> None:
+    """The same command again goes on: one region, every look once, all files."""
+    now = datetime(2023, 11, 28, tzinfo=UTC)
+    w = served()
+    operator = operate(w, {"duty": receiver.url})
+    w.reach(now)
+    file = tmp_path / "valley.geojson"
+    feature = {
+        "type": "Feature", "geometry": mapping(w.region.geometry),
+        "properties": {"name": "Valley", "detectors": ["sar_log_ratio"],
+                       "sources": list(w.region.sources)},
+    }  # fmt: skip
+    file.write_text(json.dumps(feature))
+    typed = ("activate", str(file), "--since", WATCH_FROM.date().isoformat(), "--out")
+    files.rules({"match": f"{w.item(FIRST)}_VV.tif", "hold": True})
+    worker = operator.start("-m", "flows.cli", *typed, str(tmp_path / "out"))
+    wait_until(lambda: any(w.item(FIRST) in asked for asked in files.seen()))
+    operator.kill(worker)
+    files.release()
+    assert list((tmp_path / "out").iterdir()) == [], "no report of half of it"
+
+    done = operator.command(*typed, str(tmp_path / "out"))
+    assert (done["new_region"], done["complete"]) == (False, True)
+    assert done["looks_judged_now"] == 1
+    assert {one.name for one in (tmp_path / "out").iterdir()} == set(done["files"])
+    engine = make_engine(url_of(make_database(template)))
+    once = watch(engine=engine, base_url=files.url)
+    once.reach(now)
+    activate(once.services, str(file), WATCH_FROM, out=tmp_path / "once")
+    assert stored_rows(w.services.engine) == stored_rows(engine)
+    assert len(stored_rows(engine)["landslides"]) == 1
     assert receiver.received() == []
     engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ with open_services(settings.load()) as services:
     confirming.confirm_due(services, "slope")
     delivering.deliver_due(services)
 """
+#: The checks of known landslides alone; says how many were made.
+CHECKER = """
+from flows import confirming, settings
+from flows.services import open_services
+with open_services(settings.load()) as services:
+    print(len(confirming._check_all(services, "slope")))
+"""
 #: Days of the looks after the radar look, and the day of the last poll.
 FIRST, SECOND, END = 4, 9, 20
 #: A worker loads its model first; a busy machine takes its time, seconds.
@@ -43,6 +51,7 @@ class Scene:
     operator: Any
     landslide: Landslide
     state: State
+    first: str
     second: str
     undisturbed: Callable[[], dict[str, list[Any]]]
 
@@ -55,8 +64,8 @@ class Scene:
     def engine(self) -> Engine:
         return self.world.services.engine
 
-    def start(self) -> Any:
-        return self.operator.start("-c", WORKER)
+    def start(self, work: str = WORKER) -> Any:
+        return self.operator.start("-c", work)
 
     def finish(self) -> None:
         """Let another worker, which is this process, do what is left."""
@@ -114,7 +123,7 @@ def suspected(
     """Makes a landslide that was told of, and two clear looks after it."""
     spare = make_engine(url_of(make_database(template)))
 
-    def make(state: State, url: str = receiver.url, *, clear: bool = True) -> Scene:
+    def make(state: State, url: str = receiver.url, *, clear: bool = True, **keys: Any) -> Scene:
         patches = (DEBRIS,) if state is State.CONFIRMED else ()
         scl = None if clear else clouds(EVERYWHERE)
         # A watch landslide was not told of: then the verdict is the first message.
@@ -140,8 +149,9 @@ def suspected(
             delivering.deliver_due(other.services)
             return other.rows()
 
-        operator = operate(world, {"duty": url})
-        return Scene(world, operator, landslide, state, looks[1].item_id, undisturbed)
+        operator = operate(world, {"duty": url}, **keys)
+        names = [look.item_id for look in looks]
+        return Scene(world, operator, landslide, state, *names, undisturbed)
 
     yield make
     spare.dispose()
@@ -218,7 +228,8 @@ def test_between_send_and_receipt(suspected, receiver, slow_receiver, wait_until
     [pytest.param(True, id="clear", marks=pytest.mark.long), pytest.param(False, id="cloudy")],
 )
 def test_two_workers_have_judged_the_same_pair(suspected, receiver, wait_until, clear) -> None:
-    scene = suspected(State.CONFIRMED, clear=clear)
+    # Leases run out at once: what they are there for has failed.
+    scene = suspected(State.CONFIRMED, clear=clear, lease="PT0S")
     with held(scene.engine, "region"):
         workers = [scene.start() for _ in range(2)]
         wait_until(lambda: waiting(scene.engine) == 2, STARTED)
@@ -234,3 +245,20 @@ def test_two_workers_have_judged_the_same_pair(suspected, receiver, wait_until, 
     assert scene.world.history(scene.landslide) == [scene.landslide]
     assert receiver.received() == []
     assert stored_rows(scene.engine) == scene.undisturbed()
+
+
+def test_of_two_workers_one_fetches(suspected, files, wait_until) -> None:
+    scene = suspected(State.CONFIRMED, clear=False)
+    files.rules({"match": scene.first, "hold": True})
+    first = scene.start(CHECKER)
+    wait_until(lambda: any(scene.first in asked for asked in files.seen()), STARTED)
+    time.sleep(0.5)  # it may ask for several files at once
+    asked = files.seen()
+    out, err = scene.start(CHECKER).communicate(timeout=300)
+    assert (out, err) == ("0\n", ""), "the landslide is the first worker's, whatever the look"
+    assert files.seen() == asked, "not a byte was fetched twice"
+    files.release()
+    out, err = first.communicate(timeout=300)
+    assert (out.splitlines()[-1], err) == ("2", "")
+    assert scene.world.findings(scene.landslide) == [Finding.NOT_SEEN] * 2
+    assert stored_rows(scene.engine)["optical_leases"] == []

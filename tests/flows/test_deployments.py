@@ -27,21 +27,24 @@ def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
     slow = watch(id="slow", poll_every=timedelta(hours=2))
     watch(id="asleep", paused=True)
     watch(id="urgent", priority=1, poll_every=timedelta(minutes=5))
-    polls, detect, confirm, train, deliver, verify = make_deployments(slow.services)
+    polls, detect, confirm, train, deliver, verify, feeds = make_deployments(slow.services)
     told = [(s.parameters, s.schedule.interval, s.slug) for s in polls.schedules]
     assert told == [
         ({"region_id": "urgent"}, timedelta(minutes=5), "urgent"),
         ({"region_id": "slow"}, timedelta(hours=2), "slow"),
     ]
-    assert detect.schedules == confirm.schedules == train.schedules == []
+    assert detect.schedules == confirm.schedules == train.schedules == feeds.schedules == []
     (every,) = deliver.schedules
     assert every.schedule.interval == slow.services.settings.deliver_every
     (mornings,) = verify.schedules
     assert mornings.schedule.cron == "0 6 1-7 * *"
-    entrypoints = [one.entrypoint for one in (polls, detect, confirm, train, deliver, verify)]
+    entrypoints = [
+        one.entrypoint for one in (polls, detect, confirm, train, deliver, verify, feeds)
+    ]
     assert entrypoints == [
         "flows.monitor.poll_region", "flows.monitor.detect_sar", "flows.monitor.confirm_optical",
         "flows.monitor.train_models", "flows.monitor.deliver_alerts", "flows.monitor.verify_month",
+        "flows.monitor.watch_triggers",
     ]  # fmt: skip
 
 
@@ -52,6 +55,7 @@ def test_feeds_are_read_where_there_are_any(watch) -> None:
     assert feeds.entrypoint == "flows.monitor.watch_triggers"
     (every,) = feeds.schedules
     assert every.schedule.interval == w.services.settings.read_triggers_every
+    assert every.slug == "feeds"
     assert feeds.concurrency_limit == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -124,10 +125,25 @@ def read_warnings(url: str) -> Any:
         return warnings(fetcher, Severity.SEVERE)
 
 
-def test_the_reach_grows_with_magnitude_as_the_area_of_landslides_does() -> None:
+#: Area in km2 by magnitude as published: on average, and at most. Average at 5.8 and most at 5.8
+#: before that earthquake: Jibson and Harp (2012, figure of the epicentral region); the rest from
+#: the abstract of Keefer (1984).
+MEAN_KM2 = {5.8: 219}
+MOST_KM2 = {5.8: 1_500, 9.2: 500_000}
+#: The scatter of the relation, in log10 (Keefer and Wilson 1989).
+SCATTER = 0.47
+
+
+def test_the_reach_is_the_radius_of_the_area_that_is_published() -> None:
+    for magnitude, km2 in MEAN_KM2.items():
+        assert round(math.pi * reach_km(magnitude, 1) ** 2) == km2
+    for magnitude, km2 in MOST_KM2.items():
+        assert math.pi * reach_km(magnitude, 1) ** 2 < km2 * 10**SCATTER
+    assert math.pi * reach_km(4.0, 1) ** 2 < 4, "about nothing"
     assert [round(reach_km(m, 3)) for m in (5, 6, 7, 8)] == [10, 32, 100, 315]
-    # Keefer (1984): about 500,000 km2 at magnitude 9.2.
-    assert 3.1416 * reach_km(9.2, 1) ** 2 == pytest.approx(500_000, rel=0.15)
+    # Scattered rocks fell up to 60 km from epicentres of 5.8: beyond what is reached by default.
+    assert reach_km(5.8, 3) == pytest.approx(25, abs=0.5)
+    assert reach_km(5.8, 7.2) == pytest.approx(60, abs=0.5)
 
 
 def test_earthquakes_are_read_and_what_is_broken_is_left_out(pages) -> None:
