@@ -161,7 +161,7 @@ def _check_database(path: Path) -> None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as opened:
             found = opened.execute(asked).fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise HostileFile(f"{path.name}: no database that can be read ({error})") from None
     if found:
         raise HostileFile(f"{path.name}: {found[0]!r} is a program, not a table; export the table")

@@ -112,3 +112,4 @@ def test_what_was_found_once_has_a_name_now(database_url: str) -> None:
     for _ in fuzz(database_url, list(FOUND), 1, outcome):
         pass
     assert outcome.faults == []
+    assert outcome.cases == len(FOUND)
