@@ -13,7 +13,7 @@ ONLY ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo drill test long coverage check audit fuzz check-data bench-sar bench-models lock notices clean
+.PHONY: help setup demo drill test long chaos coverage check audit fuzz check-data bench-sar bench-models lock notices clean
 
 help:  ## List the targets
 	@echo 'Scarpwatch: make TARGET'
@@ -55,9 +55,16 @@ check: setup  ## Style, types, layers, lock, notices, file sizes
 audit: setup  ## Known faults of the locked packages: ADVISORIES=folder or zip; no network
 	@$(BIN)/python infra/audit.py $(ADVISORIES)
 
-fuzz: setup  ## Fire at every listening service: EXAMPLES=500 of each operation
+fuzz: setup  ## Fire at services (EXAMPLES=500 of each operation), hand in spoilt files (CASES=10000)
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),500) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/fuzz \
 	  -o timeout=7200
+
+	@OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m bench.chaos.fuzzing --cases $(or $(CASES),10000) \
+	  --seed $(or $(SEED),1)
+
+chaos: setup  ## Kill and break everything, and ask what is left: KILLS=1000 SERVICES=30 SEED=1
+	@OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m bench.chaos --kills $(or $(KILLS),1000) \
+	  --services $(or $(SERVICES),30) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),240)
 
 check-data: setup  ## Checks on data that may not be shipped: DATA=folder, ONLY=words
 	@sh infra/check_data.sh '$(DATA)' '$(ONLY)'

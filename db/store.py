@@ -101,10 +101,16 @@ def finish_poll(
     )
 
 
-def forget_watermarks(s: Session, region_id: str) -> None:
-    """Let the next poll read everything again: the region grew, or begins earlier than it did."""
+def forget_watermarks(s: Session, region_id: str, source: str | None = None) -> None:
+    """Let the next poll read everything again, of one source or of all.
+
+    The region grew, begins earlier than it did, or was read by a clock that was ahead.
+    """
     row = tables.PollState
-    s.execute(update(row).where(row.region_id == region_id).values(watermark=None))
+    statement = update(row).where(row.region_id == region_id)
+    if source is not None:
+        statement = statement.where(row.source == source)
+    s.execute(statement.values(watermark=None))
 
 
 def record_acquisitions(

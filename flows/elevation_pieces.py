@@ -13,6 +13,7 @@ import rasterio.warp
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from rasterio._err import CPLE_BaseError
 from rasterio.windows import Window
 from scipy import ndimage
 
@@ -49,14 +50,26 @@ def own_grid(dataset: rasterio.DatasetReader, where: str) -> Grid:
     metric = crs.is_projected and crs.linear_units_factor[1] == 1.0 and crs.to_epsg() is not None
     if metric and math.isclose(t.a, -t.e, rel_tol=NEARLY):
         return Grid(int(crs.to_epsg()), t, dataset.height, dataset.width)
+    found, width, height, epsg = _metric(dataset, crs, where)
+    return Grid(epsg, found, height, width)
+
+
+def _metric(dataset: rasterio.DatasetReader, crs: Any, where: str) -> tuple[Affine, int, int, int]:
+    """Return transform, width, height and system of square pixels over the whole file."""
+    t = dataset.transform
     middle = Transformer.from_crs(CRS.from_wkt(crs.to_wkt()), 4326, always_xy=True).transform(
         *(t @ (dataset.width / 2, dataset.height / 2))
     )
+    if not (-360 <= middle[0] <= 360 and -90 <= middle[1] <= 90):
+        raise InvalidElevation(f"{where}: lies nowhere on Earth")
     epsg = (32700 if middle[1] < 0 else 32600) + int((middle[0] + 180) // 6) % 60 + 1
-    found, width, height = rasterio.warp.calculate_default_transform(
-        crs, f"EPSG:{epsg}", dataset.width, dataset.height, *dataset.bounds
-    )
-    return Grid(epsg, found, height, width)
+    try:
+        found, width, height = rasterio.warp.calculate_default_transform(
+            crs, f"EPSG:{epsg}", dataset.width, dataset.height, *dataset.bounds
+        )
+    except CPLE_BaseError as error:  # GDAL's own: rasterio does not wrap what this call says
+        raise InvalidElevation(f"{where}: cannot be brought to metres: {error}") from None
+    return found, width, height, epsg
 
 
 def _horizontal(crs: Any) -> Any:

@@ -138,6 +138,7 @@ def read_vector(path: Path, layer: str | None = None) -> Any:
         DataSourceError, DataLayerError, ValueError: it is damaged, or no vector file.
     """
     import pyogrio
+    from shapely.errors import ShapelyError
 
     source = vector_file(path)
     # Else the document could name a schema on any server, and OGR would fetch it.
@@ -145,7 +146,10 @@ def read_vector(path: Path, layer: str | None = None) -> Any:
     driver = pyogrio.read_info(source, layer=layer)["driver"]
     if driver not in VECTOR_DRIVERS:
         raise HostileFile(f"{path.name}: the format {driver} is not read here; convert it first")
-    return pyogrio.read_dataframe(source, layer=layer)
+    try:
+        return pyogrio.read_dataframe(source, layer=layer)
+    except ShapelyError as error:  # a shape that OGR lets pass and GEOS does not
+        raise ValueError(f"a shape is none: {error}") from None
 
 
 def _check_database(path: Path) -> None:
@@ -157,7 +161,7 @@ def _check_database(path: Path) -> None:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as opened:
             found = opened.execute(asked).fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise HostileFile(f"{path.name}: no database that can be read ({error})") from None
     if found:
         raise HostileFile(f"{path.name}: {found[0]!r} is a program, not a table; export the table")
@@ -313,11 +317,14 @@ def open_raster(path: Path, *, whole: bool = False) -> Iterator[DatasetReader]:
 
 
 def check_raster_size(dataset: DatasetReader, where: str, *, whole: bool = False) -> None:
-    """Refuse a raster whose header claims more than can be read.
+    """Refuse a raster whose header claims more than can be read, or a place that is none.
 
     Raises:
-        HostileFile: too many pixels, too much to read at once, or too large a piece.
+        HostileFile: too many pixels, too much to read at once, too large a piece, or a transform
+            that holds what is no number.
     """
+    if not all(map(math.isfinite, dataset.transform[:6])):
+        raise HostileFile(f"{where}: its place is not given by numbers; georeference it")
     height, width = dataset.shape
     if height * width > MOST_PIXELS:
         raise HostileFile(

@@ -190,6 +190,8 @@ def _frame(path: Path, how: Layout) -> tuple[Any, str]:
         if path.suffix.lower() in _PARQUET:
             return geopandas.read_parquet(parquet_file(path)), path.name
         layers = [str(name) for name, _ in pyogrio.list_layers(vector_file(path))]
+        if not layers:
+            raise InvalidMap(f"{path.name} holds no layer")
         if how.layer is None and len(layers) > 1:
             raise InvalidMap(f"{path.name} has several layers: say --layer, {', '.join(layers)}")
         if how.layer is not None and how.layer not in layers:
@@ -290,6 +292,8 @@ def _place(shape: BaseGeometry | None) -> tuple[MultiPolygon | Point, str]:
         flat = shapely.make_valid(flat, method="structure", keep_collapsed=False)
         if before and abs(flat.area - before) > _MENDED * before:
             mending += f"; its area changed by {100 * (flat.area / before - 1):+.0f} %"
+    if flat.is_empty:
+        raise ValueError(f"encloses no ground ({mending})")
     least = LEAST_M2 / (_DEGREE_M**2 * max(math.cos(math.radians(flat.centroid.y)), 0.01))
     parts = [
         one for one in shapely.get_parts(flat) if one.geom_type == "Polygon" and one.area >= least

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import CRSError, RasterioError
@@ -257,7 +258,7 @@ def _grid(dataset: rasterio.DatasetReader, path: Path, pixel_m: float | None) ->
             crs, to, dataset.width, dataset.height, *dataset.bounds,
             resolution=pixel_m,
         )  # fmt: skip
-    except (CRSError, RasterioError) as error:
+    except (CRSError, RasterioError, CPLE_BaseError) as error:
         raise UnreadableRaster(f"{path}: cannot be put on a grid in metres ({error})") from None
     return Grid(int(to.to_epsg()), new, int(height), int(width))
 

@@ -25,6 +25,7 @@ from detectors import registry
 from detectors.errors import InvalidRegion
 from detectors.types import Level, Sensor, WatchedRegion
 from detectors.windows import bounds
+from flows.catalogs.properties import printable
 from flows.catalogs.registry import split_source
 from flows.hostile import read_json
 from flows.schedules import parse_cron
@@ -214,7 +215,8 @@ def feature_of(document: Any) -> dict[str, Any]:
             raise InvalidRegion("a region file holds one feature; write one file a region")
         document = features[0]
         kind = document.get("type") if isinstance(document, dict) else None
-    if kind in {"Polygon", "MultiPolygon"}:
+    # What others wrote may stand where a name should: a list cannot be looked up in a set.
+    if kind in ("Polygon", "MultiPolygon"):
         return {"geometry": document, "properties": {}}
     if kind != "Feature":
         raise InvalidRegion("not a GeoJSON Feature")
@@ -256,7 +258,9 @@ def _strange(wanted: RegionProperties, default_sources: tuple[str, ...]) -> dict
         found["sources"] = 'say where looks come from: "sources": ["opera-asf/OPERA_L2_RTC-S1_V1"]'
     if unknown := set(wanted.detectors or ()) - set(registry.names()):
         known = ", ".join(registry.names())
-        found["detectors"] = f"no detector {', '.join(sorted(unknown))}; there are: {known}"
+        found["detectors"] = (
+            f"no detector {', '.join(map(printable, sorted(unknown)))}; there are: {known}"
+        )
     if wanted.poll_cron and wanted.poll_every_minutes:
         found["poll_cron"] = "say poll_cron or poll_every_minutes, not both"
     return found

@@ -119,6 +119,11 @@ def _poll_source(services: Services, region: WatchedRegion, source: str) -> tupl
     now = services.clock.now()
     with transaction(services.engine) as s:
         watermark = queries.poll_watermark(s, region.id, source)
+        if watermark is not None and watermark - services.settings.overlap > now:
+            # Our clock was ahead when it was set: what came out since would be overlooked.
+            log.warning("the clock was ahead: reading again", region=region.id, source=source)
+            store.forget_watermarks(s, region.id, source)
+            watermark = None
     usable: list[Acquisition] = []
     refused: list[tuple[str, str]] = []
     with charging(services, region.id, source, "poll"):

@@ -47,13 +47,17 @@ def day(moment: datetime) -> str:
 @pytest.fixture(scope="session")
 def quiet_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of real looks, small: ten passes of the steep burst, seven of the sea."""
-    shipped, cut = open_archive(SHIPPED), tmp_path_factory.mktemp("cut")
+    return cut_series(tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("archives") / "quiet")
+
+
+def cut_series(cut: Path, out: Path) -> Path:
+    """Write the quiet archive; ``cut`` is a folder for the pieces."""
+    shipped = open_archive(SHIPPED)
     for item in shipped.items():
         burst, sensed = item["properties"]["opera:burst_id"], item["properties"]["datetime"][:10]
         if (burst == STEEP and sensed in DAYS) or (burst == WATER and sensed in DAYS[:7]):
             for layer in ("VV", "VH"):
                 _cut(shipped.cog(item, layer), cut / f"{item['id']}_{layer}.tif")
-    out = tmp_path_factory.mktemp("archives") / "quiet"
     return build(cut, out, collection="quiet", licence="Apache-2.0").path
 
 
@@ -71,6 +75,11 @@ def _cut(source: Path, target: Path) -> None:
 @pytest.fixture(scope="session")
 def slide_series(quiet_series: Path) -> Path:
     """The same passes of the steep burst, with the landslide in those after it happened."""
+    return let_slide(quiet_series)
+
+
+def let_slide(quiet_series: Path) -> Path:
+    """Write the archive with the landslide beside the quiet one."""
 
     def plant(item: dict[str, Any], looks: Mapping[str, Any]) -> Mapping[str, Any] | None:
         properties = item["properties"]

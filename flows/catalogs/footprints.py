@@ -52,11 +52,14 @@ def read_footprint(geometry: Any) -> Polygon | MultiPolygon:
     try:
         found = shape(geometry)
         bounds = (0.0, 0.0, 0.0, 0.0) if found.is_empty else found.bounds
+        numbers = bool(np.isfinite(shapely.get_coordinates(found)).all())
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ShapelyError) as error:
         raise UnusableItem(f"geometry cannot be read: {error}") from error
     west, south, east, north = bounds
     if not (-360 <= west <= east <= 360 and -90 <= south <= north <= 90):
         raise UnusableItem(f"geometry is not lon/lat: {west:g} {south:g} {east:g} {north:g}")
+    if not numbers:  # bounds pass over them
+        raise UnusableItem("geometry holds what is no number")
     parts = [part for whole in _polygons(found) for part in _wrapped(whole)]
     if not parts:
         raise UnusableItem(f"geometry has no area ({found.geom_type})")

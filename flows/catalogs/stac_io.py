@@ -15,7 +15,7 @@ from pystac_client.warnings import DoesNotConformTo
 from detectors.errors import CatalogueUnavailable, ConfigurationError
 from flows.catalogs.patience import Patience, TryAgain, ask
 
-_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+_MALFORMED = (STACError, STACTypeError, AttributeError, KeyError, TypeError, ValueError)
 _STAC_TYPES = {"Catalog", "Collection", "Feature", "FeatureCollection"}
 
 
@@ -64,7 +64,7 @@ class PatientIO(StacApiIO):
         """
         try:
             return Client.open(url, stac_io=self)
-        except (ClientTypeError, STACError, STACTypeError, *_MALFORMED) as error:
+        except (ClientTypeError, *_MALFORMED) as error:
             raise CatalogueUnavailable(f"{url} is no STAC API: {error}") from error
 
     def pages(self, client: Client, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -90,6 +90,7 @@ def _insist_on_stac(answer: dict[str, Any]) -> dict[str, Any]:
     # comes with status 200 would look like "nothing new".
     if answer.get("type") == "FeatureCollection" and not isinstance(answer.get("features"), list):
         raise TryAgain("the catalogue answered a page without a list of features")
-    if answer.get("type") not in _STAC_TYPES:
+    # A list or an object is no name, and no set can be asked for it.
+    if not isinstance(answer.get("type"), str) or answer["type"] not in _STAC_TYPES:
         raise TryAgain("the catalogue answered JSON that is not STAC")
     return answer

@@ -13,6 +13,7 @@ from db import outbox, queries
 from db.engine import transaction
 from db.records import AlertRecord
 from detectors.types import Kind, Landslide, State
+from flows import soundness
 from flows.demo.stage import Stage
 from flows.drilling.inbox import KEY, MailBox, cap_of
 
@@ -58,6 +59,8 @@ class DrillSummary:
     """Messages about the same alert under another key."""
     lost: int
     """Alerts missing from the mails, from the web hook or from the feed."""
+    broken: tuple[str, ...]
+    """Rules of ``flows.soundness`` that did not hold at the end."""
 
     @property
     def complete(self) -> bool:
@@ -66,7 +69,7 @@ class DrillSummary:
             self.updated, self.confirmed, self.refuted, self.unresolved, self.closed, self.ponds,
             self.cap_alert, self.cap_update, self.cap_cancel, self.repeated_same_key,
         )  # fmt: skip
-        return all(reached) and not (self.duplicates or self.lost or self.cap_faults)
+        return all(reached) and not (self.duplicates or self.lost or self.cap_faults or self.broken)
 
 
 def keep_cap(post: MailBox, folder: Path) -> list[bytes]:
@@ -113,6 +116,10 @@ def summarise(on: Stage, post: MailBox, cap: Sequence[bytes]) -> DrillSummary:
         repeated_same_key=sum(n - 1 for n in [*mailed.values(), *pushed.values()]),
         duplicates=len({*mailed, *(key for _, key in pushed)} - wanted),
         lost=sum(len(wanted - keys) for keys in (mailed.keys(), hooked, fed)),
+        broken=tuple(
+            f"{one.rule}: {one.what}"
+            for one in soundness.broken(on.services, on.receiver.received(), {"webhook": HOOK})
+        ),
     )
 
 

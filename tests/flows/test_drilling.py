@@ -40,13 +40,14 @@ def test_a_mail_without_cap_has_none() -> None:
 
 def good() -> DrillSummary:
     numbers = {one.name: 1 for one in fields(DrillSummary)}
-    return DrillSummary(**(numbers | {"cap_faults": 0, "duplicates": 0, "lost": 0}))
+    return DrillSummary(**(numbers | {"cap_faults": 0, "duplicates": 0, "lost": 0, "broken": ()}))
 
 
 def test_complete_means_every_state_and_nothing_lost() -> None:
     assert good().complete
     for name in ("duplicates", "lost", "cap_faults"):
         assert not replace(good(), **{name: 1}).complete
+    assert not replace(good(), broken=("a rule: somewhere",)).complete
     for name in ("updated", "confirmed", "refuted", "unresolved", "closed", "ponds",
                  "cap_alert", "cap_update", "cap_cancel", "repeated_same_key"):  # fmt: skip
         assert not replace(good(), **{name: 0}).complete

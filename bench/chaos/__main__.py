@@ -1,0 +1,128 @@
+"""Break Scarpwatch on purpose, and ask after each fault whether everything still holds.
+
+    make chaos
+    python -m bench.chaos [--kills 1000] [--services 30] [--rounds 1] [--fuzz 10000] \\
+        [--seed 1] [--minutes 60] [--json]
+
+Ends with 1 where an invariant broke; what broke is printed with the seed that repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench.chaos.faults import faulty_round
+from bench.chaos.rounds import Tally, Undisturbed, killed_round, undisturbed
+from bench.chaos.service import killed_services
+from bench.chaos.stage import Stage, stage
+
+RESULT = Path(__file__).parents[1] / "results" / "chaos.json"
+
+
+def main() -> int:
+    """Read the words, break things, and say what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000, help="kills of single steps")
+    parser.add_argument("--services", type=int, default=30, help="kills of scarpwatch serve")
+    parser.add_argument("--rounds", type=int, default=1, help="rounds of all other faults")
+    parser.add_argument("--seed", type=int, default=1, help="the first; each round has its own")
+    parser.add_argument("--minutes", type=float, default=240, help="begin nothing new afterwards")
+    parser.add_argument("--write", action="store_true", help="write bench/results/chaos.json")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    wanted = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    console = Console(stderr=True)
+    began, tally = time.monotonic(), Tally()
+    # No thread that draws: steps are forks of this process.
+    with Progress(
+        TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), console=console, auto_refresh=False, disable=wanted.json,
+    ) as bar, stage() as on:  # fmt: skip
+        console.print(f"seed {wanted.seed}") if not wanted.json else None
+        with on.world() as world:
+            base = undisturbed(world)
+        _break(on, base, tally, wanted, bar, began + wanted.minutes * 60)
+    result = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "command": f"python -m bench.chaos {' '.join(sys.argv[1:])}",
+        "seconds": round(time.monotonic() - began),
+        "killed": tally.killed,
+        **vars(tally),
+    }
+    if wanted.write:
+        RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    if wanted.json:
+        sys.stdout.write(json.dumps(result) + "\n")
+    else:
+        show(Console(), tally)
+    return 1 if tally.broken else 0
+
+
+def _break(
+    on: Stage, base: Undisturbed, tally: Tally, wanted: argparse.Namespace, bar: Progress,
+    deadline: float,
+) -> None:  # fmt: skip
+    seed = wanted.seed
+    task = bar.add_task("other faults", total=None)
+    for _ in range(wanted.rounds):
+        with on.world() as world:
+            for name in faulty_round(world, seed, base, tally, on.cluster):
+                bar.update(task, advance=1, description=f"seed {seed}: {name}", refresh=True)
+        seed += 1
+        if time.monotonic() > deadline:
+            return
+    task = bar.add_task("kills of steps", total=wanted.kills)
+    while tally.killed < wanted.kills and time.monotonic() < deadline:
+        with on.world() as world:
+            before = tally.killed
+            for kills in killed_round(world, seed, base, tally, wanted.kills - before):
+                bar.update(task, completed=before + kills, description=f"seed {seed}: kills",
+                           refresh=True)  # fmt: skip
+        seed += 1
+    task = bar.add_task("kills of the service", total=wanted.services)
+    if wanted.services and time.monotonic() < deadline:
+        with on.world() as world:
+            for _ in killed_services(world, seed, wanted.services, tally, deadline):
+                bar.update(task, completed=tally.services, refresh=True)
+
+
+def show(console: Console, tally: Tally) -> None:
+    """Print what was done and what came of it."""
+    table = Table("fault", "times", title="Faults made on purpose")
+    for name, count in sorted(tally.kills.items()):
+        table.add_row(f"killed: {name}", str(count))
+    table.add_row("killed: the whole service", str(tally.services))
+    for name, count in sorted(tally.faults.items()):
+        table.add_row(name, str(count))
+    console.print(table)
+    console.print(
+        f"{tally.killed} kills of steps ({tally.survived} more ended before their point), "
+        f"{sum(tally.faults.values())} other faults, {tally.services} kills of the service; "
+        f"invariants asked {tally.checks} times, {tally.rounds} histories compared row by row, "
+        f"{tally.repeated} messages repeated under their key."
+    )
+    if not tally.broken:
+        console.print("Nothing broke.", style="green")
+    for one in tally.broken:
+        console.print(
+            f"BROKEN (--seed {one['seed']}, {one['where']}): {one['rule']}: {one['what']}",
+            style="red", markup=False,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Rounds of killed steps: the same history again and again, killed elsewhere each time.
+
+After each kill every invariant is asked; at the end of a round the books must be what they are
+where nobody was killed, row by row.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bench.chaos.killing import Point, Ran, draw, run
+from bench.chaos.world import STEPS, STOPS, World
+from db.invariants import Broken
+
+#: A step is killed so often, at most, before it may come to its end.
+MOST_IN_A_ROW = 6
+#: Runs of a step after which something that waits still is stuck.
+PATIENCE = 4
+
+
+@dataclass
+class Tally:
+    """What was done and what came of it."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    """By step and kind of point."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """By name."""
+    services: int = 0
+    """Kills of the whole service."""
+    survived: int = 0
+    """Steps that ended before their point."""
+    checks: int = 0
+    """How often all invariants were asked."""
+    rounds: int = 0
+    """Histories that came to their end."""
+    repeated: int = 0
+    """Messages that came once more, under the same key."""
+    broken: list[dict[str, Any]] = field(default_factory=list)
+    """What did not hold, with all it takes to repeat it."""
+
+    @property
+    def killed(self) -> int:
+        """Kills altogether."""
+        return sum(self.kills.values())
+
+    def note(self, seed: int, where: str, found: list[Broken]) -> None:
+        """Note what does not hold."""
+        self.checks += 1
+        self.broken += [
+            {"seed": seed, "where": where, "rule": one.rule, "what": one.what} for one in found
+        ]
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a history leaves behind where nobody is killed."""
+
+    rows: Mapping[str, Any]
+    """All that is stored."""
+    points: Mapping[str, Mapping[str, int]]
+    """By step how many points of each kind it comes by, at most."""
+    seconds: Mapping[str, float]
+    """By step how long it takes, at most."""
+
+
+def in_fork(world: World, name: str, point: Point | None = None) -> Ran:
+    """Run one step in a fork, killed at a point; the proxy kills at requests."""
+    step: Callable[[], None] = getattr(world, name)
+    world.rules()
+
+    def told(pid: int) -> None:
+        if point is not None and point.kind == "request":
+            kill = {"match": ".", "after": point.number - 1, "times": 1, "kill": pid}
+            world.rules({**kill, "when": point.when})
+
+    own = None if point is not None and point.kind == "request" else point
+    ran = run(step, world.home, own, told)
+    asked = world.asked()
+    world.rules()
+    return Ran(ran.killed, ran.seconds, {**ran.points, "request": asked}, ran.error, ran.named)
+
+
+def settle(world: World) -> list[Broken]:
+    """Let every step come to its end until nothing waits; return what went wrong."""
+    found = []
+    for _ in range(PATIENCE):
+        world.impatient()
+        for name in STEPS:
+            ran = in_fork(world, name)
+            if ran.killed or ran.error:
+                found.append(Broken("a step that nobody kills comes to its end",
+                                    f"{name}: {ran.error}"))  # fmt: skip
+        if not (left := world.waiting()):
+            return found
+    return [*found, Broken("nothing is stuck", ", ".join(left))]
+
+
+def undisturbed(world: World, stops: Sequence[datetime] = STOPS) -> Undisturbed:
+    """Live through the history; nobody is killed.
+
+    Raises:
+        RuntimeError: it does not work even so.
+    """
+    points: dict[str, Counter[str]] = {name: Counter() for name in STEPS}
+    seconds = dict.fromkeys(STEPS, 0.0)
+    for moment in stops:
+        world.reach(moment)
+        for name in STEPS:
+            ran = in_fork(world, name)
+            if ran.error:
+                raise RuntimeError(f"{name}, undisturbed: {ran.error}")
+            points[name] |= Counter(ran.points)
+            seconds[name] = max(seconds[name], ran.seconds)
+    if wrong := [*settle(world), *world.broken(sweep=True)]:
+        raise RuntimeError(f"undisturbed: {wrong}")
+    return Undisturbed(world.rows(), points, seconds)
+
+
+def killed_round(
+    world: World, seed: int, base: Undisturbed, tally: Tally, most: int,
+    stops: Sequence[datetime] = STOPS,
+) -> Iterator[int]:  # fmt: skip
+    """Live through the history and be killed on the way; yields the kills so far.
+
+    Args:
+        world: fresh.
+        seed: decides every kill; the same seed is killed at the same points.
+        base: what must come out.
+        tally: takes what comes of it.
+        most: no more kills than this.
+        stops: of the history, as in ``undisturbed``.
+    """
+    chance, kills = random.Random(seed), 0
+    for moment in stops:
+        world.reach(moment)
+        for name in STEPS:
+            for _ in range(chance.randint(1, MOST_IN_A_ROW)):
+                if kills >= most:
+                    break
+                point = draw(chance, base.points[name], base.seconds[name])
+                ran = in_fork(world, name, point)
+                where = f"{moment:%Y-%m-%d} {name} {point.kind} {point.number} {point.when}"
+                if ran.killed:
+                    kills += 1
+                    tally.kills[f"{name} {point.kind}"] += 1
+                else:
+                    tally.survived += 1
+                wrong = world.broken()
+                if ran.error and not (ran.named and ran.points.get("request")):
+                    wrong.append(Broken("a step ends well, or is killed", ran.error))
+                tally.note(seed, where, wrong)
+                yield kills
+            in_fork(world, name)
+        tally.note(seed, f"{moment:%Y-%m-%d} settled", settle(world))
+    finish(world, seed, base, tally)
+    yield kills
+
+
+def finish(
+    world: World, seed: int, base: Undisturbed, tally: Tally, but: Collection[str] = ()
+) -> None:
+    """Ask at the end of a round: invariants, orphaned files, rows of all tables but some."""
+    wrong = world.broken(sweep=True)
+    rows = world.rows()
+    for table in base.rows.keys() - set(but):
+        if rows[table] != base.rows[table]:
+            more, less = (
+                [row for row in one if row not in other]
+                for one, other in ((rows[table], base.rows[table]), (base.rows[table], rows[table]))
+            )
+            what = f"{table}: more {str(more)[:600]}; less {str(less)[:600]}"
+            wrong.append(Broken("the books are as if nobody had been killed", what))
+    left = [p for p in world.home.rglob("*.part") if p.is_file()]
+    wrong += [Broken("no half-written file is left", p.name) for p in left if not lives(p)]
+    tally.repeated += sum(line["repeated"] for line in world.received())
+    tally.note(seed, "end of the round", wrong)
+    tally.rounds += 1
+
+
+def lives(part: os.PathLike[str]) -> bool:
+    """Tell whether the process that writes a part, named in it, is still there."""
+    number = str(part).rsplit(".", 2)[-2]
+    return number.isdigit() and os.path.exists(f"/proc/{number}")  # noqa: PTH110

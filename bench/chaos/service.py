@@ -1,0 +1,138 @@
+"""``scarpwatch serve`` with its Prefect server, killed at random moments and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from bench.chaos.rounds import Tally
+from bench.chaos.world import STOPS, World
+from db import store
+from db.engine import transaction
+from db.invariants import Broken
+from flows.workers import end_with_parent
+
+#: It takes half a minute to come up, so that kills hit its start as well as its work, seconds.
+LIVES_S = (2.0, 60.0)
+#: Longest that a backlog of four looks may take a service that nobody kills, seconds.
+PATIENCE_S = 400.0
+
+
+def killed_services(
+    world: World, seed: int, kills: int, tally: Tally, deadline: float
+) -> Iterator[int]:
+    """Serve, kill, ask, and serve again; at the end it may live until nothing waits.
+
+    Args:
+        world: fresh.
+        seed: decides when.
+        kills: how many.
+        tally: takes what comes of it.
+        deadline: no kill after this moment of ``time.monotonic``.
+    """
+    chance, environment = random.Random(seed), _environment(world)
+    with world.services() as services, transaction(services.engine) as s:
+        store.save_region(s, replace(world.region, poll_every=timedelta(seconds=5)))
+    for number in range(kills):
+        if time.monotonic() > deadline:
+            break
+        world.reach(STOPS[min(number * len(STOPS) // kills, len(STOPS) - 1)])
+        lives = chance.uniform(*LIVES_S)
+        process = _serve(world, environment)
+        time.sleep(lives)
+        wrong = [] if process.poll() is None else [Broken("it serves until it is killed", "ended")]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if left := _left(world.home):
+            wrong.append(Broken("what it began ends with it", str(left)))
+        tally.services += 1
+        tally.note(seed, f"service killed after {lives:.1f} s", [*wrong, *world.broken()])
+        yield tally.services
+    world.reach(STOPS[-1])
+    world.impatient()
+    process = _serve(world, environment)
+    patient = time.monotonic() + PATIENCE_S
+    while not _done(world) and process.poll() is None and time.monotonic() < patient:
+        time.sleep(1)
+    wrong = [] if _done(world) else [Broken("nothing is stuck", str(world.waiting()))]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _left(world.home)
+    tally.note(seed, "service at the end", [*wrong, *world.broken(sweep=True)])
+    yield tally.services
+
+
+def _done(world: World) -> bool:
+    rows = world.rows()
+    states = {row["state"] for row in rows["landslide_versions"]}
+    return not world.waiting() and "confirmed" in states and bool(rows["receipts"])
+
+
+def _environment(world: World) -> dict[str, str]:
+    quoted = json.dumps
+    channels = "".join(
+        f"[channels.{name}]\nurl = {quoted(world.proxy + inbox)}\nexercise = true\n"
+        for name, inbox in world.inboxes.items()
+    )
+    path = world.home / "scarpwatch.toml"
+    path.write_text(f"""
+exercise = true
+clock_file = {quoted(str(world.home / "clock"))}
+picture_timeout_s = 0
+keep_composites_days = 30
+look_attempts = 10000
+delivery_attempts = 10000
+deliver_every = "PT10S"
+prefect_port = 0
+[feed]
+folder = {quoted(str(world.home / "feed"))}
+[catalogues.local]
+kind = "stac"
+url = {quoted(world.proxy)}
+published_property = "published"
+window = "P36500D"
+[subscribers.team]
+channels = ["team"]
+areas = ["region:slope"]
+{channels}""")
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("SCARPWATCH_", "PREFECT_"))}
+    return outside | {
+        "SCARPWATCH_HOME": str(world.home), "SCARPWATCH_CONFIG": str(path),
+        "SCARPWATCH_DATABASE_URL": world.url,
+    }  # fmt: skip
+
+
+def _serve(world: World, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (world.home / "serve.log").open("ab") as sink:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "serve"], env=environment, stdout=sink, stderr=sink,
+            stdin=subprocess.DEVNULL, preexec_fn=end_with_parent,
+        )  # fmt: skip
+
+
+def _left(home: Path) -> list[int]:
+    """Wait until nothing that has the state folder in its environment lives; return what does."""
+    deadline = time.monotonic() + 60
+    while (found := _descended(home)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+def _descended(home: Path) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"SCARPWATCH_HOME={home}\0".encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found

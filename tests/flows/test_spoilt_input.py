@@ -1,0 +1,72 @@
+"""What the fuzzer of ``bench.chaos`` has found, in its shortest form: each has a name now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from bench.chaos.inputs import REGION
+from detectors.errors import HostileFile, InvalidElevation, InvalidMap, InvalidRegion, UnusableItem
+from flows.catalogs.footprints import read_footprint
+from flows.catalogs.patience import TryAgain
+from flows.catalogs.stac_io import _insist_on_stac
+from flows.elevation import read_elevation
+from flows.inventory_files import Layout, read_inventory
+from flows.regions import read_region
+from tests.series import END
+
+
+def test_a_type_that_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(TryAgain, match="not STAC"):
+        _insist_on_stac({"type": {}})
+    path = tmp_path / "r.geojson"
+    path.write_text(json.dumps({"type": {}}))
+    with pytest.raises(InvalidRegion, match="not a GeoJSON Feature"):
+        read_region(path, END, ("local/x",))
+
+
+def test_a_refusal_holds_no_control_characters(tmp_path: Path) -> None:
+    path = tmp_path / "r.geojson"
+    properties = {**REGION["properties"], "detectors": ["a\0b"]}
+    path.write_text(json.dumps({**REGION, "properties": properties}))
+    with pytest.raises(InvalidRegion, match=r"no detector a\?b") as refused:
+        read_region(path, END, ("local/x",))
+    assert "\0" not in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of shapely
+def test_a_footprint_with_what_is_no_number() -> None:
+    ring = [[0, 0], [1, 0], [float("nan"), 1], [0, 0]]
+    with pytest.raises(UnusableItem, match="no number"):
+        read_footprint({"type": "Polygon", "coordinates": [ring]})
+
+
+def test_a_file_without_layers(tmp_path: Path) -> None:
+    path = tmp_path / "empty.kml"
+    path.write_text('<kml xmlns="http://www.opengis.net/kml/2.2"><Document></Document></kml>')
+    with pytest.raises(InvalidMap):
+        read_inventory(path, "x", Layout())
+
+
+@pytest.mark.parametrize(
+    ("transform", "error"),
+    [
+        (Affine(np.nan, 0, 0, 0, -30, 3_850_000), HostileFile),
+        (Affine(1e12, 0, 0, 0, -1e13, 0), InvalidElevation),
+    ],
+    ids=["no numbers", "nowhere"],
+)
+def test_a_raster_whose_place_is_none(tmp_path: Path, transform: Affine, error: type) -> None:
+    path = tmp_path / "r.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", height=8, width=8, count=1, dtype="float32", crs="EPSG:4326",
+        transform=transform,
+    ) as out:  # fmt: skip
+        out.write(np.ones((8, 8), np.float32), 1)
+    with pytest.raises(error):
+        read_elevation(path)
