@@ -16,7 +16,7 @@ from db import cap, outbox
 from db.engine import transaction
 from db.records import AlertRecord, CapRecord
 from flows.alert_pictures import kept_picture
-from flows.files import write_whole
+from flows.files import sweep_parts, write_whole
 from flows.services import Services
 
 
@@ -66,6 +66,8 @@ def write_feeds(services: Services, folder: Path) -> Written:
         place = folder / name
         for below in ("cap", "pictures"):
             (place / below).mkdir(parents=True, exist_ok=True)
+            sweep_parts(place / below)
+        sweep_parts(place)
         mine = [one.alert.id for one in told if is_exercise(one.alert) is exercise]
         for key in mine:
             if key in kept:

@@ -19,6 +19,17 @@ def write_whole(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def sweep_parts(folder: Path) -> int:
+    """Remove what killed processes of this machine left half-written; return how many files."""
+    gone = 0
+    for part in folder.glob(".*.part"):
+        writer = part.name.split(".")[-2]
+        if writer.isdigit() and not Path("/proc", writer).exists():
+            part.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
 def move_whole(part: Path, path: Path) -> None:
     """Give a finished file its name in another folder, once file and name are on the disk.
 

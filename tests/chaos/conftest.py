@@ -13,11 +13,11 @@ from bench.chaos.rounds import Undisturbed, undisturbed
 from bench.chaos.stage import Stage, served
 from bench.chaos.world import STOPS
 
-#: Stops of a short history: the first look that shows the landslide, and the end.
-SAMPLE = (STOPS[2], STOPS[-1])
+#: Stops of a short history: the end alone.
+SAMPLE = STOPS[-1:]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def on(
     make_database: Callable[[str], str], template: str, url_of: Callable[[str], str],
     slide_series: Path,
@@ -29,7 +29,7 @@ def on(
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def base(on: Stage) -> Undisturbed:
     """What the history leaves behind where nothing goes wrong."""
     with on.world() as world:

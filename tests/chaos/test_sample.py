@@ -13,7 +13,7 @@ from bench.chaos.rounds import STEPS, STOPS, Tally, Undisturbed, in_fork, killed
 from bench.chaos.stage import Stage
 from tests.chaos.conftest import SAMPLE
 
-KILLS = 12
+KILLS = 10
 #: Of the other faults, one of each kind.
 FAULTS = (
     "catalogue: HTTP 500", "catalogue lies: poison", "radar imagery: body cut short",

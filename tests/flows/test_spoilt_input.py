@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from flows.catalogs.footprints import read_footprint
 from flows.catalogs.patience import TryAgain
 from flows.catalogs.stac_io import _insist_on_stac
 from flows.elevation import read_elevation
+from flows.files import sweep_parts
 from flows.inventory_files import Layout, read_inventory
 from flows.regions import read_region
 from tests.series import END
@@ -70,3 +72,11 @@ def test_a_raster_whose_place_is_none(tmp_path: Path, transform: Affine, error: 
         out.write(np.ones((8, 8), np.float32), 1)
     with pytest.raises(error):
         read_elevation(path)
+
+
+def test_what_a_killed_writer_left_goes_and_a_living_one_stays(tmp_path: Path) -> None:
+    dead, alive = tmp_path / ".a.xml.99999999.part", tmp_path / f".b.xml.{os.getpid()}.part"
+    for path in (dead, alive):
+        path.touch()
+    assert sweep_parts(tmp_path) == 1
+    assert (dead.exists(), alive.exists()) == (False, True)
