@@ -136,4 +136,6 @@ def test_maps_have_no_serious_fault_and_pictures_stand_in(
     browser.open(one)
     assert "files of its composites are not there" in browser.text("[data-eye=optical] .why")
     assert browser.all(".over") == []
-    assert len(browser.all("[data-eye=optical] .sides img")) == 2
+    # Asked for once they come into view.
+    browser.run("document.querySelector('[data-eye=optical]').scrollIntoView()")
+    browser.wait(lambda: len(browser.all("[data-eye=optical] .sides img")) == 2)

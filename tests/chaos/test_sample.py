@@ -22,6 +22,7 @@ FAULTS = (
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_steps_are_killed_and_nothing_is_lost(on: Stage, base: Undisturbed) -> None:
     tally = Tally()
     with on.world() as world:
