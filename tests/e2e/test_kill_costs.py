@@ -11,8 +11,8 @@ from db import costs
 from flows import rasters
 from tests.series import DAYS
 
-#: 64 x 64 pixels in four blocks, judged by a worker that ends with the look; files do not stay open,
-#: so that each block asks for something, as it does where a look is of many tiles.
+#: 64 x 64 pixels in four blocks, judged by a worker that ends with the look. No file stays open, so
+#: that each block asks for something, as it does where a look is of many tiles.
 PIXELS, BLOCKS = 32, 4
 WORKER = f"""
 from flows import rasters, settings, steps
