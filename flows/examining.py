@@ -181,9 +181,11 @@ def ask(post: Composite, own: BoolArray, asked: Asked) -> EnsembleMap:
     return replace(said, mean=mean, spread=spread)
 
 
-def read(items: Sequence[Acquisition], grid: Grid, catalogue_of: CatalogueOf) -> OpticalLook:
+def read(
+    items: Sequence[Acquisition], grid: Grid, catalogue_of: CatalogueOf, shelf: Shelf | None = None
+) -> OpticalLook:
     """Read the items that one catalogue brought of one pass."""
-    return read_optical(items, grid, catalogue_of(items[0]))
+    return read_optical(items, grid, catalogue_of(items[0]), shelf=shelf)
 
 
 def readable(
@@ -192,6 +194,7 @@ def readable(
     catalogue_of: CatalogueOf,
     *,
     forgiving: bool = False,
+    shelf: Shelf | None = None,
 ) -> Iterator[OpticalLook]:
     """Read passes one after the other; a broken old file must not silence a new look.
 
@@ -202,6 +205,7 @@ def readable(
         grid: where.
         catalogue_of: signs the hrefs.
         forgiving: leave out what cannot be fetched just now, too.
+        shelf: what other regions read; None: nothing.
 
     Raises:
         ImageryUnavailable: a pass could not be fetched; a quota that is spent is never forgiven.
@@ -210,7 +214,8 @@ def readable(
         failed: ImageryUnavailable | None = None
         for source in dict.fromkeys(item.source for item in items):
             try:
-                look = read([one for one in items if one.source == source], grid, catalogue_of)
+                mine = [one for one in items if one.source == source]
+                look = read(mine, grid, catalogue_of, shelf)
             except (UnreadableRaster, NothingObserved):
                 continue
             except QuotaSpent:

@@ -26,6 +26,7 @@ from detectors.types import Acquisition, Grid, OpticalLook, Unseen, WatchedRegio
 from flows.catalogs.base import Catalogue
 from flows.optical_items import BANDS, DILATE_M, NUMBERS, read_item
 from flows.rasters import Block, cut_blocks, product_grid
+from flows.shelf import Shelf
 
 #: Band whose grid is the grid of a product: 10 m.
 _GRID_BAND = "red"
@@ -105,6 +106,7 @@ def read_optical(
     grid: Grid,
     catalogue: Catalogue,
     bands: Sequence[str] = BANDS,
+    shelf: Shelf | None = None,
 ) -> OpticalLook:
     """Read the items of one solar day onto a grid; pixels that none covers are ``NO_DATA``.
 
@@ -117,6 +119,7 @@ def read_optical(
         grid: where.
         catalogue: signs the hrefs.
         bands: STAC common names.
+        shelf: tiles that another region has read are taken from there; None: nothing is shared.
 
     Raises:
         UnreadableRaster: an item is broken, lacks a band, or has no scene classification.
@@ -132,7 +135,7 @@ def read_optical(
         if not missing.any():
             break
         used.append(item.item_id)
-        seen, codes = read_item(item, names, grid, catalogue)
+        seen, codes = read_item(item, names, grid, catalogue, shelf)
         if len(used) == 1:
             reflectance, unseen = seen, codes
             continue

@@ -15,6 +15,8 @@ from detectors.reflectance import OFFSET, SCALE, VISIBLE, has_offset, settle
 from detectors.types import Acquisition, BoolArray, FloatArray, Grid, Unseen
 from flows.catalogs.base import Catalogue, Renderer
 from flows.rasters import Stored, check_raster, open_asset, read_onto
+from flows.scene_tiles import read_shared
+from flows.shelf import Shelf
 
 #: What a change of vegetation and a picture are made of, by STAC common name.
 BANDS = ("blue", "green", "red", "nir")
@@ -26,14 +28,20 @@ _CLASSES = Stored(("uint8", "uint16", "int16"), "a mask in whole numbers")
 #: Percentile that stands for dark ground, and the pixels it takes to say so, and it takes at most.
 _DARK, _ENOUGH, _PLENTY = 5.0, 100, 20_000
 _NO_CLASS, _NO_PERCENTAGE = 0, 255
+#: What a file that names none means by no data (Sentinel-2 products: 0).
+_NO_NUMBER = 0
 
 log = structlog.get_logger()
 
 
 def read_item(
-    item: Acquisition, bands: tuple[str, ...], grid: Grid, catalogue: Catalogue
+    item: Acquisition,
+    bands: tuple[str, ...],
+    grid: Grid,
+    catalogue: Catalogue,
+    shelf: Shelf | None = None,
 ) -> tuple[FloatArray, NDArray[np.uint8]]:
-    """Read one item.
+    """Read one item; with a shelf, tiles that another region has read are taken from there.
 
     Returns:
         Reflectance, float32 (band, y, x), wherever there is data; codes of ``Unseen``, uint8
@@ -44,7 +52,7 @@ def read_item(
         ImageryUnavailable: it could not be fetched.
     """
     mask_names = _mask_names(item)
-    layers = _read(item, (*bands, *mask_names), grid, catalogue)
+    layers = _read(item, (*bands, *mask_names), grid, catalogue, shelf)
     numbers, (scl, *cloud) = layers[: len(bands)], layers[len(bands) :]
     codes = _codes(scl, cloud, grid)
     codes[np.isposinf(numbers).any(axis=0) & (codes == Unseen.SEEN)] = Unseen.SATURATED
@@ -88,7 +96,9 @@ def _whole(layer: FloatArray, missing: int) -> NDArray[np.uint8]:
     return np.nan_to_num(layer, nan=missing).clip(0, 255).astype(np.uint8)
 
 
-def _read(item: Acquisition, names: Sequence[str], grid: Grid, catalogue: Catalogue) -> FloatArray:
+def _read(
+    item: Acquisition, names: Sequence[str], grid: Grid, catalogue: Catalogue, shelf: Shelf | None
+) -> FloatArray:
     """Read bands and masks as stored, float32 (layer, y, x); NaN = no data, inf = saturated."""
     for name in names:
         if name not in item.assets:
@@ -97,18 +107,27 @@ def _read(item: Acquisition, names: Sequence[str], grid: Grid, catalogue: Catalo
         return catalogue.render(item, tuple(names), grid)
     layers = np.empty((len(names), *grid.shape), dtype=np.float32)
     for number, name in enumerate(names):
-        layers[number] = _read_asset(item, name, grid, catalogue)
+        layers[number] = _read_asset(item, name, grid, catalogue, shelf)
     return layers
 
 
-def _read_asset(item: Acquisition, name: str, grid: Grid, catalogue: Catalogue) -> FloatArray:
+def _read_asset(
+    item: Acquisition, name: str, grid: Grid, catalogue: Catalogue, shelf: Shelf | None
+) -> FloatArray:
     """Read one asset as stored."""
     is_band = name in BANDS
-    with open_asset(item, name, catalogue) as dataset:
-        check_raster(dataset, f"{item.item_id} {name}", NUMBERS if is_band else _CLASSES)
-        nodata = dataset.nodata if dataset.nodata is not None else _NO_CLASS
-        most = np.iinfo(dataset.dtypes[0]).max
-        layer: FloatArray = read_onto(dataset, grid, nodata, np.float32, nearest=not is_band)
+    stored, nodata = NUMBERS if is_band else _CLASSES, float(_NO_NUMBER)
+    shared = None
+    if shelf is not None:
+        shared = read_shared(shelf, item, name, grid, stored, catalogue, nodata)
+    if shared is not None:
+        most, layer = np.iinfo(shared.dtype).max, shared.astype(np.float32)
+    else:
+        with open_asset(item, name, catalogue) as dataset:
+            check_raster(dataset, f"{item.item_id} {name}", stored)
+            nodata = nodata if dataset.nodata is None else dataset.nodata
+            most = np.iinfo(dataset.dtypes[0]).max
+            layer = read_onto(dataset, grid, nodata, np.float32, nearest=not is_band)
     layer[layer == nodata] = np.nan
     if is_band:
         layer[layer >= most] = np.inf

@@ -1,4 +1,4 @@
-"""Tiles of radar products that several regions read: from the archive once, then from the shelf.
+"""Tiles of products that several regions read: from the archive once, then from the shelf.
 
 A tile is what a cloud-optimised file stores together, so that reading whole ones asks the archive
 for no more than it sends anyway. Only pixels that are copied are shared; what has to be resampled,
@@ -36,11 +36,15 @@ class _Product:
     dtype: str
 
     @classmethod
-    def of(cls, dataset: rasterio.DatasetReader) -> Self | None:
-        """Return it of an open file; None of one that is not tiled, or masked beyond no data."""
+    def of(cls, dataset: rasterio.DatasetReader, nodata: float) -> Self | None:
+        """Return it of an open file; None of one that is not tiled, or masked beyond no data.
+
+        None, too, where the reader's no data would be a value like any other in the file.
+        """
         high, wide = dataset.block_shapes[0]
         masks = set(dataset.mask_flag_enums[0])
         plain = masks <= {rasterio.enums.MaskFlags.all_valid, rasterio.enums.MaskFlags.nodata}
+        plain &= dataset.nodata in {None, nodata} or math.isnan(nodata)
         if not plain or max(high, wide) > 2 * SIDE or dataset.count != 1:
             return None
         grid = Grid(int(dataset.crs.to_epsg()), dataset.transform, dataset.height, dataset.width)
@@ -66,7 +70,7 @@ def read_shared(
     stored: Stored,
     catalogue: Catalogue,
     nodata: float,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None = None,
 ) -> NDArray[Any] | None:
     """Read one asset onto a grid, tile by tile; the same as ``rasters.view`` shows.
 
@@ -78,7 +82,7 @@ def read_shared(
         stored: what numbers it must hold.
         catalogue: signs the href.
         nodata: what stands outside, and where the file has no data.
-        dtype: of the result.
+        dtype: of the result; None: the file's own.
 
     Returns:
         (y, x); None where its pixels cannot be shared.
@@ -103,7 +107,7 @@ def read_shared(
             return _whole(product, grid, tiles, nodata, dtype)
     with shelf.alone(key), open_asset(item, asset, catalogue) as dataset:
         check_raster(dataset, f"{item.item_id} {asset}", stored)
-        told = _Product.of(dataset)
+        told = _Product.of(dataset, nodata)
         shelf.put(key, told.to_bytes() if told else b"")
         if told is None or (wanted := _wanted(told, grid)) is None:
             return None
@@ -173,10 +177,10 @@ def _fetch(
 
 def _whole(
     product: _Product, grid: Grid, tiles: dict[tuple[int, int], bytes | None], nodata: float,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
 ) -> NDArray[Any]:  # fmt: skip
     """Put tiles together on a grid."""
-    seen = np.full(grid.shape, nodata, dtype=dtype)
+    seen = np.full(grid.shape, nodata, dtype=dtype or product.dtype)
     row, column = _offset(product, grid)
     high, wide = product.tile
     for (y, x), content in tiles.items():

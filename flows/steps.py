@@ -376,9 +376,10 @@ def _survey(
         track = platforms.track_of(look)
         known = standing is None or standing.may_alert
         peers = set() if known else platforms.peers(services, s, region, track)
+        shelf = shelf_for(services, s, region, look)
     return survey(
-        region, look, before, services.catalogue_of,
-        forgiving=forgiving, at_work=at_work, asked=services.asked(ENSEMBLE), peers=peers,
+        region, look, before, services.catalogue_of, forgiving=forgiving, at_work=at_work,
+        asked=services.asked(ENSEMBLE), peers=peers, shelf=shelf,
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ from flows.inferring import Asked
 from flows.judging import Judgement
 from flows.optical_imagery import plan_optical_blocks
 from flows.rasters import keeping_open
+from flows.shelf import Shelf
 
 DETECTOR = "optical_change+landslide-rgb"
 #: Turns of a picture that are averaged: a verdict takes eight, a search that a second look has to
@@ -64,6 +65,7 @@ def survey(
     at_work: Callable[[], None] = lambda: None,
     asked: Asked = SHIPPED,
     peers: Collection[tuple[str, str]] = (),
+    shelf: Shelf | None = None,
 ) -> Judgement:
     """Return what one optical look shows that nothing was known of.
 
@@ -78,6 +80,7 @@ def survey(
         asked: the ensemble.
         peers: platforms, with processing version, that the look is compared with on stable ground;
             none where its own is known, since that takes reading more looks.
+        shelf: what other regions read; None: nothing. The outcome is the same.
 
     Raises:
         NotEnoughLooks: no look before.
@@ -100,12 +103,14 @@ def survey(
     for block in plan_optical_blocks(look, region, catalogue_of(look)):
         at_work()
         answering = block.core & block.inside
-        now = read([look], block.grid, catalogue_of)
+        now = read([look], block.grid, catalogue_of, shelf)
         clear = (now.unseen == Unseen.SEEN) & block.inside
         if not clear.any():
             tally.add(Observability(block.grid, now.unseen), answering)
             continue
-        earlier = readable(preferred, block.grid, catalogue_of, forgiving=forgiving)
+        earlier = readable(
+            preferred, block.grid, catalogue_of, forgiving=forgiving, shelf=shelf
+        )
         bias.begin(now, answering)
         shown = _shown(islice(earlier, PRE_LOOKS), bias, of_peers)
         pre, post = pair(shown, [now])
