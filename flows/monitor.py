@@ -33,6 +33,7 @@ from flows import (
     kept,
     ledger,
     measuring,
+    polling,
     settings,
     silence,
     steps,
@@ -61,7 +62,7 @@ async def _transient(_task: Any, _run: TaskRun, state: State) -> bool:
 def poll_task(region_id: str) -> int:
     """Ask the catalogues of a region what is new; return how many looks are."""
     with open_services(settings.load()) as services:
-        outcome = steps.poll_region(services, region_id)
+        outcome = polling.poll_region(services, region_id)
     if outcome.errors:
         raise CatalogueUnavailable("; ".join(outcome.errors))
     return outcome.new
