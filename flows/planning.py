@@ -1,29 +1,25 @@
 """Which polls Prefect has planned, and keeping that true while ``scarpwatch serve`` runs.
 
-One schedule a region inside one deployment. What is added, changed, paused, removed, in season
-again, or raised by a trigger is planned anew within seconds; what stays the same is left alone, so
-that its next poll is not put off.
+One schedule a plan inside one deployment, however many regions follow it. What is added, changed,
+paused, removed, in season again, or raised by a trigger is planned anew within seconds; what stays
+the same is left alone, so that its next poll is not put off.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
 import structlog
 
-from db import queries, triggers
-from db.engine import transaction
-from db.triggers import StoredEvent
 from detectors.errors import ScarpwatchError
-from detectors.types import WatchedRegion
-from flows.schedules import in_season, parse_cron
 from flows.services import Services
+from flows.turns import Plan, plans
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -33,57 +29,25 @@ log = structlog.get_logger()
 
 #: How often it is asked whether something has changed.
 LOOK_AGAIN_SECONDS = 10.0
+#: Regions that one run is told by name: Prefect bounds the size of parameters.
+AT_ONCE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How one region is polled."""
-
-    region_id: str
-    """Watched region; the slug of its schedule."""
-    every: timedelta | None
-    """Its interval, None with ``cron``."""
-    cron: str | None
-    """Five fields, None with ``every``."""
-    zone: str
-    """IANA time zone of ``cron``."""
-
-
-def plans(services: Services) -> dict[str, Plan]:
-    """Return how each region is polled just now, the urgent first; paused ones are not."""
-    now = services.clock.now()
-    with transaction(services.engine) as s:
-        regions = [region for region in queries.list_regions(s) if not region.paused]
-        raised = triggers.raised(s, now)
-    return {
-        region.id: _plan(region, raised.get(region.id))
-        for region in regions
-        if in_season(region, now) or region.id in raised
-    }
-
-
-def _plan(region: WatchedRegion, raised: StoredEvent | None) -> Plan:
-    """Return how a region is polled; what raises its polls never lowers them."""
-    if raised is not None and (
-        region.poll_cron is not None or raised.poll_every < region.poll_every
-    ):
-        return Plan(region.id, raised.poll_every, None, "UTC")
-    if region.poll_cron is None:
-        return Plan(region.id, region.poll_every, None, "UTC")
-    line, zone = parse_cron(region.poll_cron)
-    return Plan(region.id, None, line, zone)
+def distinct(planned: Mapping[str, Plan]) -> list[Plan]:
+    """Return the plans that some regions follow, each once, that of the most urgent one first."""
+    return list(dict.fromkeys(planned.values()))
 
 
 def schedule(plan: Plan, rank: int = 0) -> Schedule:
     """Return the schedule of a plan, the first poll at once.
 
     Args:
-        plan: how the region is polled.
-        rank: regions are begun in this order, a millisecond apart.
+        plan: when its regions are polled.
+        rank: plans are begun in this order, a millisecond apart.
     """
     from prefect.schedules import Cron, Interval
 
-    common: dict[str, Any] = {"parameters": {"region_id": plan.region_id}, "slug": plan.region_id}
+    common: dict[str, Any] = {"parameters": {"plan": plan.slug}, "slug": plan.slug}
     if plan.cron is not None:
         return Cron(plan.cron, timezone=plan.zone, **common)
     assert plan.every is not None  # noqa: S101
@@ -98,8 +62,8 @@ async def keep_planned(
 
     Args:
         services: database and clock.
-        deployment_id: deployment of ``poll-region``.
-        planned: what was planned when it was deployed.
+        deployment_id: deployment of ``poll-regions``.
+        planned: by region, what was planned when it was deployed.
     """
     from prefect import get_client
 
@@ -121,18 +85,24 @@ async def _replan(
     planned: Mapping[str, Plan],
     wanted: Mapping[str, Plan],
 ) -> None:
-    """Delete what is no longer so and create what is new; may run twice."""
+    """Delete what is no longer so and create what is new; may run twice.
+
+    A region that takes up a plan others follow already is polled once at once, like the first one.
+    """
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 
-    gone = {slug for slug, plan in planned.items() if wanted.get(slug) != plan}
-    new = [plan for slug, plan in wanted.items() if planned.get(slug) != plan]
-    if not (gone or new):
+    changed = [region_id for region_id, plan in wanted.items() if planned.get(region_id) != plan]
+    before, now = distinct(planned), distinct(wanted)
+    gone = {plan.slug for plan in before if plan not in now}
+    new = [plan for plan in now if plan not in before]
+    if not (changed or gone):
         return
-    replaced = gone | {plan.region_id for plan in new}
-    for held in await client.read_deployment_schedules(deployment_id):
-        if held.slug in replaced:
-            await client.delete_deployment_schedule(deployment_id, held.id)
+    replaced = gone | {plan.slug for plan in new}
+    if replaced:
+        for held in await client.read_deployment_schedules(deployment_id):
+            if held.slug in replaced:
+                await client.delete_deployment_schedule(deployment_id, held.id)
     made = [
         DeploymentScheduleCreate(
             schedule=IntervalSchedule(interval=one.interval, anchor_date=one.anchor_date)
@@ -144,4 +114,13 @@ async def _replan(
     ]  # fmt: skip
     if made:
         await client.create_deployment_schedules(deployment_id, made)
-    log.info("planned anew", regions=sorted(replaced))
+    joined: dict[str, list[str]] = {}
+    for region_id in changed:
+        if wanted[region_id] in before:
+            joined.setdefault(wanted[region_id].slug, []).append(region_id)
+    for slug, region_ids in joined.items():
+        for some in batched(region_ids, AT_ONCE):
+            await client.create_flow_run_from_deployment(
+                deployment_id, parameters={"plan": slug, "region_ids": list(some)}
+            )
+    log.info("planned anew", regions=len(changed), schedules=sorted(replaced))

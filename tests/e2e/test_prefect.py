@@ -47,10 +47,14 @@ class Serving:
         found = re.search(r"Runs and logs: (http://\S+)", self.output.read_text())
         return f"{found[1]}/api" if found else None
 
-    def runs(self, state: str, flow: str = "poll-region") -> list[dict[str, Any]]:
-        """Return the region's runs of a flow that are in a state."""
+    def runs(self, state: str, flow: str = "poll-regions") -> list[dict[str, Any]]:
+        """Return the runs of a flow, of the region where it is of one, that are in a state."""
         found = self.ask("flow_runs")
-        return [r for r in found if (r["name"], r["state_type"]) == (f"{flow} slope", state)]
+        of = "slope" if flow != "poll-regions" else ""
+        return [
+            r for r in found
+            if r["state_type"] == state and r["name"].startswith(f"{flow} {of}")
+        ]  # fmt: skip
 
     def ask(self, what: str) -> list[dict[str, Any]]:
         answer = httpx.post(f"{self.api}/{what}/filter", json={}).raise_for_status()
@@ -216,19 +220,23 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     # What Prefect knows of it: deployments by module path, a schedule for the region.
     deployments = {one["entrypoint"]: one for one in serving.ask("deployments")}
     assert {entrypoint: one["name"] for entrypoint, one in deployments.items()} == {
-        "flows.monitor.poll_region": "watched",
+        "flows.monitor.poll_regions": "watched",
+        "flows.monitor.judge_region": "waiting",
         "flows.monitor.detect_sar": "on-demand",
         "flows.monitor.confirm_optical": "on-demand",
         "flows.monitor.train_models": "on-demand",
         "flows.monitor.deliver_alerts": "undelivered",
         "flows.monitor.verify_month": "monthly",
     }
-    (schedule,) = deployments["flows.monitor.poll_region"]["schedules"]
-    assert (schedule["schedule"]["interval"], schedule["parameters"]) == (5, {"region_id": "slope"})
+    (schedule,) = deployments["flows.monitor.poll_regions"]["schedules"]
+    assert (schedule["schedule"]["interval"], schedule["parameters"]) == (5, {"plan": "every-5-s"})
     wait_until(lambda: serving.runs("COMPLETED"), 120)
     assert serving.runs("COMPLETED", "confirm-optical")
     assert all(run["auto_scheduled"] for run in serving.runs("COMPLETED"))
-    assert serving.runs("FAILED") == []
+    # A run of the region is begun where looks wait, and by no schedule.
+    assert serving.runs("COMPLETED", "judge-region")
+    assert not any(run["auto_scheduled"] for run in serving.runs("COMPLETED", "judge-region"))
+    assert serving.runs("FAILED") == serving.runs("FAILED", "judge-region") == []
 
     # What both workers found is there once.
     found = w.sql(
@@ -236,17 +244,16 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     )
     assert found[0][0] == found[0][1] > 0
 
-    # Limits: so many polls at once, one delivery; whoever was killed holds no slot.
+    # Limits: so many polls and regions at once, one delivery; whoever was killed holds no slot.
+    wanted = {"poll_regions": 2, "judge_region": 2, "deliver_alerts": 1}
     limits = {
         name: (one["global_concurrency_limit"], one["concurrency_options"])
         for entrypoint, one in deployments.items()
-        if (name := entrypoint.rpartition(".")[2]) in {"poll_region", "deliver_alerts"}
+        if (name := entrypoint.rpartition(".")[2]) in set(wanted)
     }
-    assert {name: limit["limit"] for name, (limit, _) in limits.items()} == {
-        "poll_region": 2, "deliver_alerts": 1,
-    }  # fmt: skip
+    assert {name: limit["limit"] for name, (limit, _) in limits.items()} == wanted
     assert {name: how["collision_strategy"] for name, (_, how) in limits.items()} == {
-        "poll_region": "ENQUEUE", "deliver_alerts": "CANCEL_NEW",
+        "poll_regions": "ENQUEUE", "judge_region": "ENQUEUE", "deliver_alerts": "CANCEL_NEW",
     }  # fmt: skip
 
     # Regions are followed without a restart: changed, added, paused, removed, out of season.
@@ -258,22 +265,29 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     with w.open() as s:
         store.save_region(s, replace(w.region, poll_every=timedelta(seconds=7)))
         store.save_region(s, twice)
-    wait_until(lambda: set(planned()) == {"slope", "twice"}, 60)
-    assert planned()["slope"]["interval"] == 7
-    assert (planned()["twice"]["cron"], planned()["twice"]["timezone"]) == (
+    usual, mornings = "every-7-s", "at-0-6-x-x-x-europebyoslo"
+    wait_until(lambda: set(planned()) == {usual, mornings}, 60)
+    assert planned()[usual]["interval"] == 7
+    assert (planned()[mornings]["cron"], planned()[mornings]["timezone"]) == (
         "0 6 * * *", "Europe/Oslo",
     )  # fmt: skip
     with w.open() as s:
         store.save_region(s, replace(twice, windows=("06",)))  # the clock stands in winter
-    wait_until(lambda: set(planned()) == {"slope"}, 60)
+    wait_until(lambda: set(planned()) == {usual}, 60)
     with w.open() as s:
         store.save_region(s, twice)
         store.set_paused(s, "slope", paused=True)
-    wait_until(lambda: set(planned()) == {"twice"}, 60)
+    wait_until(lambda: set(planned()) == {mornings}, 60)
+    # One more with a plan that is followed already is polled at once, not at six.
+    with w.open() as s:
+        store.save_region(s, replace(twice, id="thrice"))
+    joined = {"plan": mornings, "region_ids": ["thrice"]}
+    wait_until(lambda: joined in [run["parameters"] for run in serving.runs("COMPLETED")], 120)
     with w.open() as s:
         store.set_paused(s, "slope", paused=False)
         store.remove_region(s, "twice")
-    wait_until(lambda: set(planned()) == {"slope"}, 60)
+        store.remove_region(s, "thrice")
+    wait_until(lambda: set(planned()) == {usual}, 60)
     done = len(serving.runs("COMPLETED"))
     wait_until(lambda: len(serving.runs("COMPLETED")) > done, 120)
     assert serving.process.poll() is None, serving.output.read_text()
