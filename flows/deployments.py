@@ -81,11 +81,8 @@ def threads_per_run(settings: Settings) -> int:
 
 
 def processes(settings: Settings) -> int:
-    """Return how many runs go on at once: polls and a delivery find room beside those that judge.
-
-    They wait for the network and compute little.
-    """
-    return settings.runs_at_once + POLLS_AT_ONCE + 1
+    """Return how many runs go on at once: a poll finds room beside those that judge."""
+    return settings.runs_at_once + 1
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ import os
 import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -269,9 +270,10 @@ def watch_triggers() -> dict[str, int]:
 def poll_regions(plan: str, region_ids: list[str] | None = None) -> dict[str, int]:
     """Poll all regions of a plan together, and have judged what waits, a run for each region.
 
-    A catalogue that fails does not keep the other regions from being polled, nor earlier work from
-    being finished, but the run ends as failed, for people to see. It is asked whether a look is
-    missing; ``deliver-alerts`` sends what comes of it.
+    Where one region alone has work this run does it, so that its alerts need not wait for another
+    process. A catalogue that fails does not keep the other regions from being polled, nor earlier
+    work from being finished, but the run ends as failed, for people to see. It is asked whether a
+    look is missing; ``deliver-alerts`` sends what comes of it.
 
     Args:
         plan: slug of the plan.
@@ -280,7 +282,11 @@ def poll_regions(plan: str, region_ids: list[str] | None = None) -> dict[str, in
     if region_ids is None:
         expire_late_runs({"plan": plan})
     polled = poll_task(plan, region_ids)
-    begun = begin_waiting()
+    with open_services(settings.load()) as services:
+        first = list(islice(turns.waiting(services), 2))
+    if len(first) == 1:
+        _take(first[0])
+    begun = begin_waiting(looks_only=len(first) == 1)
     with open_services(settings.load()) as services:
         messages = delivering.messages_due(services)
     if messages:
@@ -308,8 +314,7 @@ def judge_region(region_id: str) -> dict[str, int]:
     done: Counter[str] = Counter()
     with open_services(settings.load()) as services:
         while not done["under way"]:
-            with store.polling(services.engine, region_id) as mine:
-                done.update(_judge(region_id) if mine else {"under way": 1})
+            done.update(_take(region_id))
             if next(turns.waiting(services, looks_only=True), None) != region_id:
                 break
     # Not after a failure, or two regions that fail would take turns for ever: polls begin anew.
@@ -317,8 +322,17 @@ def judge_region(region_id: str) -> dict[str, int]:
     return dict(done)
 
 
+def _take(region_id: str) -> dict[str, int]:
+    """Do what waits in a region, unless somebody does."""
+    with (
+        open_services(settings.load()) as services,
+        store.polling(services.engine, region_id) as mine,
+    ):
+        return _judge(region_id) if mine else {"under way": 1}
+
+
 def _judge(region_id: str) -> dict[str, int]:
-    """Do what a run is for."""
+    """Do what waits in a region that is ours; ``looks_a_run`` looks at most."""
     with open_services(settings.load()) as services:
         looks = steps.looks_due(services, region_id)
     judged = detect_sar(region_id) if looks else {}

@@ -102,8 +102,9 @@ def waiting(services: Services, *, looks_only: bool = False) -> Iterator[str]:
         found = backlog.in_turns(s, datetime.now(UTC), landslides=not looks_only)
     for region_id in found:
         with store.polling(services.engine, region_id) as free:
-            if free and _has_work(services, region_id, looks_only=looks_only):
-                yield region_id
+            mine = free and _has_work(services, region_id, looks_only=looks_only)
+        if mine:
+            yield region_id
 
 
 def _has_work(services: Services, region_id: str, *, looks_only: bool) -> bool:

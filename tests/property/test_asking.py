@@ -84,7 +84,7 @@ def asked(catalogue, area, sensed_after, published_after):
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(listed(), askers())
 def test_each_is_handed_what_it_would_have_been_told_alone(catalogue, mine) -> None:
     together: dict[str, set[str]] = {}
@@ -110,7 +110,7 @@ def test_each_is_handed_what_it_would_have_been_told_alone(catalogue, mine) -> N
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(areas(), min_size=1, max_size=6))
 def test_a_cover_covers_and_stays_short_and_in_the_world(grounds) -> None:
     covered = cover(grounds)
