@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db import convert, leases, queries, tables
+from db import convert, leases, queries, regions, tables
 from db.looks import HELD
 from db.tables import Delivery, Look, Region
 from detectors.types import Alert, Sensor, WatchedRegion
@@ -81,6 +81,8 @@ def list_kept(s: Session, deliveries: Collection[uuid.UUID], reason: str) -> Non
 def in_turns(s: Session, now: datetime, *, landslides: bool) -> list[str]:
     """Return the regions where looks are due, the urgent first, then whose last one is longest ago.
 
+    Those that somebody has a run of are left out.
+
     Args:
         s: Session.
         now: Wall clock, aware.
@@ -98,7 +100,7 @@ def in_turns(s: Session, now: datetime, *, landslides: bool) -> list[str]:
         )
     query = (
         select(Region.id)
-        .where(~Region.paused, Region.removed_at.is_(None), some)
+        .where(~Region.paused, Region.removed_at.is_(None), some, ~regions.under_way(Region.id))
         .order_by(Region.priority, turn.asc().nulls_first(), Region.id)
     )
     return list(s.scalars(query))

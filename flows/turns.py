@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from db import backlog, queries, store, triggers
+from db import backlog, queries, triggers
 from db.engine import transaction
 from db.triggers import StoredEvent
 from detectors.types import Sensor, WatchedRegion
@@ -101,9 +101,7 @@ def waiting(services: Services, *, looks_only: bool = False) -> Iterator[str]:
     with transaction(services.engine) as s:
         found = backlog.in_turns(s, datetime.now(UTC), landslides=not looks_only)
     for region_id in found:
-        with store.polling(services.engine, region_id) as free:
-            mine = free and _has_work(services, region_id, looks_only=looks_only)
-        if mine:
+        if _has_work(services, region_id, looks_only=looks_only):
             yield region_id
 
 
