@@ -34,9 +34,10 @@ WHICH = not data and not long
 test: setup  ## Run the tests
 	@sh infra/browser.sh
 	@$(BIN)/python infra/stac_schemas.py build/schemas
-	@# One process more than there are cores: many tests wait for servers, timeouts and kills.
+	@# One process more than there are cores: many tests wait for servers, timeouts and kills. In
+	@# the order of the folders, or files of one long test each would all be left for the end.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m '$(WHICH)' $(COVERAGE) \
-	  -n "$$(($$(nproc) + 1))" --maxprocesses 4 --dist loadfile
+	  -n "$$(($$(nproc) + 1))" --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 long: WHICH = long and not data
 long: test  ## The tests that are too long for every day: more kills, more models, a replay

@@ -22,7 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from shapely.geometry import MultiPolygon, box
 
-from bench.memory import Files, peak_mb, series
+from bench.files import Files
+from bench.memory import peak_mb, series
 from detectors.types import WatchedRegion
 from flows.judging import judge
 from flows.keeping import RadarKeeper

@@ -9,10 +9,10 @@ Two composites, each from files to a file:
   COGs of 10 m pixels; each pixel from its clear day with the largest NDVI.
 
 All looks are SIMULATED: made relief under speckle, made reflectance, square gaps. Each measurement
-is a process of its own, ours and the peer's in turns, both with as many threads as there are cores;
-their files must be equal, pixel by pixel, or it stops. The peer is ``odc.stac.load`` in chunks,
-``xarray`` and ``odc.geo``, written as their documentation does it. Writes
-``bench/results/compositing.json``; ``bench/compositing.md`` says what came of it.
+is a process of its own, ours and the peer's in turns: ours as the product runs it, the peer with a
+thread per core; their files must be equal, pixel by pixel, or it stops. The peer is
+``odc.stac.load`` in chunks, ``xarray`` and ``odc.geo``, written as their documentation does it.
+Writes ``bench/results/compositing.json``; ``bench/compositing.md`` says what came of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,7 +45,7 @@ from pystac.extensions.raster import RasterBand, RasterExtension
 from rasterio.windows import Window
 from shapely.geometry import MultiPolygon, box, mapping
 
-from bench.memory import Files
+from bench.files import Files
 from detectors.compositing import greenest
 from detectors.medians import median_of_looks
 from detectors.projections import to_lonlat
@@ -61,7 +62,7 @@ POLARISATIONS = ("VV", "VH")
 PIXEL_M = {"median": 30.0, "greenest": 10.0}
 #: Pixels whose content is made; wider looks repeat it.
 MADE = 1_000
-#: What the peer cuts its arrays into, pixels: the fastest of 512, 1024 and 2048 on this machine.
+#: What the peer cuts its arrays into, pixels.
 CHUNK = 1_024
 VEGETATION, NO_CLASS = 4, 0
 #: Wider optical series would take more disk than they tell.
@@ -186,7 +187,7 @@ def stac_items(looks: list[Acquisition]) -> list[pystac.Item]:
     return found
 
 
-def peer(kind: str, looks: list[Acquisition], path: Path) -> None:
+def peer(kind: str, looks: list[Acquisition], path: Path, chunk: int = CHUNK) -> None:
     """Make the same with odc-stac and xarray, chunk by chunk."""
     import dask
     import odc.stac
@@ -207,7 +208,7 @@ def peer(kind: str, looks: list[Acquisition], path: Path) -> None:
     with dask.config.set(scheduler="threads", num_workers=os.cpu_count()):
         cube = odc.stac.load(
             stac_items(looks), bands=list(looks[0].assets), geobox=geobox,
-            chunks={"x": CHUNK, "y": CHUNK, "time": len(looks)},
+            chunks={"x": chunk, "y": chunk, "time": len(looks)},
         )  # fmt: skip
         if kind == "median":
             made = cube.median("time", skipna=True)
@@ -229,7 +230,7 @@ def measure(given: argparse.Namespace) -> None:
     """Make one composite, and print what it took; the process is fresh."""
     with Path(given.looks_file).open("rb") as file:
         looks = pickle.load(file)
-    work = ours if given.one == "ours" else peer
+    work = ours if given.one == "ours" else partial(peer, chunk=given.chunk)
     if given.one == "peer":
         import odc.stac  # loading libraries is not part of the work
 
@@ -270,6 +271,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=["median", "greenest"], choices=PIXEL_M)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--looks", type=int, default=10)
+    parser.add_argument("--chunk", type=int, default=CHUNK, help="of the peer, pixels")
     parser.add_argument("--one", choices=("ours", "peer"), help=argparse.SUPPRESS)
     for name in ("kind", "looks-file", "out"):
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
@@ -278,28 +280,30 @@ def main() -> None:
         measure(given)
         return
     rows = [
-        compare(kind, area, given.looks, given.rounds)
+        compare(kind, area, given)
         for kind in given.kinds
         for area in given.areas
         if kind == "median" or area <= MOST_OPTICAL_KM2
     ]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine, "looks": given.looks,
-             "rounds": given.rounds, "data": "SIMULATED", "rows": rows}  # fmt: skip
+             "rounds": given.rounds, "peer_chunk": given.chunk, "data": "SIMULATED",
+             "rows": rows}  # fmt: skip
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def compare(kind: str, area: float, count: int, rounds: int) -> dict[str, Any]:
+def compare(kind: str, area: float, given: argparse.Namespace) -> dict[str, Any]:
     """Measure one kind of composite over one area, ours and the peer's in turns."""
     side = round((area * 1e6) ** 0.5 / PIXEL_M[kind])
     taken: dict[str, list[dict[str, float]]] = {"ours": [], "peer": []}
     with tempfile.TemporaryDirectory() as folder:
-        looks = write_looks(Path(folder), kind, side, count)
+        looks = write_looks(Path(folder), kind, side, given.looks)
         stored = Path(folder) / "looks"
         stored.write_bytes(pickle.dumps(looks))
-        for number in range(rounds):
+        for number in range(given.rounds):
             for who in ("ours", "peer") if number % 2 else ("peer", "ours"):
                 command = [sys.executable, "-m", "bench.compositing", "--one", who, "--kind", kind]
+                command += ["--chunk", str(given.chunk)]
                 files = ["--looks-file", str(stored), "--out", f"{folder}/{who}.tif"]
                 done = subprocess.run(
                     [*command, *files], check=True, stdout=subprocess.PIPE, text=True

@@ -64,15 +64,7 @@ FROM landslides l JOIN landslide_versions v ON v.landslide_id = l.id AND v.revis
 @contextmanager
 def many(landslides: int) -> Iterator[tuple[Services, str]]:
     """Give services over such a database, and its URL; all of it goes at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-many-"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "state", throwaway=True)
-    try:
-        cluster.ensure()
-        cluster.create_database("many")
-        url = cluster.url("many")
-        engine = make_engine(url)
-        schema.upgrade(engine)
+    with throwaway() as (folder, url):
         began = time.monotonic()
         with psycopg.connect(url) as connection, psycopg.ClientCursor(connection) as cursor:
             cursor.execute(_FILL, {"many": landslides, "versions": VERSIONS})
@@ -81,8 +73,26 @@ def many(landslides: int) -> Iterator[tuple[Services, str]]:
         print(
             f"filled with {landslides} landslides in {time.monotonic() - began:.0f} s", flush=True
         )
+        engine = make_engine(url)
         yield Services(Settings(home=folder / "home"), engine, SystemClock(), ()), url
         engine.dispose()
+
+
+@contextmanager
+def throwaway() -> Iterator[tuple[Path, str]]:
+    """Give a folder and the URL of a database with our schema; both are gone at the end."""
+    # Open to the user the server runs as when root calls.
+    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-bench-"))
+    folder.chmod(0o755)
+    cluster = Cluster(folder / "state", throwaway=True)
+    try:
+        cluster.ensure()
+        cluster.create_database("bench")
+        url = cluster.url("bench")
+        engine = make_engine(url)
+        schema.upgrade(engine)
+        engine.dispose()
+        yield folder, url
     finally:
         cluster.destroy()
         shutil.rmtree(folder)

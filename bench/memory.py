@@ -18,7 +18,6 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from affine import Affine
 from scipy import ndimage
 from shapely.geometry import MultiPolygon, box
 
+from bench.files import Files
 from detectors.projections import to_lonlat
 from detectors.types import Acquisition, OrbitState, Sensor, WatchedRegion
 from flows.imagery import plan_blocks
@@ -41,19 +41,6 @@ EPSG, PIXEL_M, TILE = 32624, 10.0, 500
 WEST, NORTH = 450_000.0, 5_000_000.0
 LOOKS, SPECKLE_LOOKS = 11, 4.4
 LIMIT_MB = 1500.0
-
-
-class Files:
-    """A catalogue of files: nothing to sign."""
-
-    def sign(self, href: str, *, renew: bool = False) -> str:
-        """Return the path as it is."""
-        del renew
-        return href
-
-    def gdal_environment(self) -> Mapping[str, str]:
-        """Return no option."""
-        return {}
 
 
 class EnoughError(Exception):

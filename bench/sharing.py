@@ -33,7 +33,7 @@ from rasterio import shutil as raster_files
 from scipy import ndimage
 from shapely.geometry import MultiPolygon, box
 
-from bench.memory import Files
+from bench.files import Files
 from detectors.projections import to_lonlat
 from detectors.types import Acquisition, OrbitState, Sensor, WatchedRegion
 from flows.deployments import free_port

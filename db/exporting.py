@@ -129,10 +129,11 @@ VERSION = (
     "ensemble_score", "verdict_at", "reviewed_by", "cause", "advisory", "simulated", "recorded_at",
     "valid_from", "merged_into",
 )  # fmt: skip
-_NAMES = tuple(one.name for one in fields(Described))
+#: Fields of ``Described``.
+DESCRIBED = tuple(one.name for one in fields(Described))
 #: Of a landslide that the login may not see through the views.
 _UNKNOWN = Described()
-_COLUMNS = [column("id", Uuid()), *(column(name) for name in _NAMES)]
+_COLUMNS = [column("id", Uuid()), *(column(name) for name in DESCRIBED)]
 _CURRENT = table("landslides_current", *_COLUMNS, schema="analysts")
 
 

@@ -24,6 +24,7 @@ from flows.feeding import write_feeds
 from flows.leases import backoff, bury_the_dead
 from flows.notifying import notices_waiting, notify_due
 from flows.services import Services
+from flows.settings import Settings
 from flows.summaries import summarise
 
 log = structlog.get_logger()
@@ -52,6 +53,13 @@ class DeliveryOutcome:
     """Why it went without its picture, None where it had one."""
 
 
+def longest_held(settings: Settings) -> timedelta:
+    """Return how long one worker may hold a message, its picture included."""
+    return (
+        timedelta(seconds=settings.delivery_timeout_s + settings.picture_timeout_s) + LEASE_MARGIN
+    )
+
+
 def deliver_due(services: Services, now: datetime | None = None) -> list[DeliveryOutcome]:
     """Send every due message, one target at a time, store what came back, and write the feeds.
 
@@ -65,8 +73,7 @@ def deliver_due(services: Services, now: datetime | None = None) -> list[Deliver
         DatabaseUnavailable: receipts at hand are lost; their messages are repeated.
     """
     limit = services.settings.delivery_timeout_s
-    drawing = services.settings.picture_timeout_s
-    lease = timedelta(seconds=limit + drawing) + LEASE_MARGIN
+    lease = longest_held(services.settings)
     outcomes: list[DeliveryOutcome] = []
     failing: set[str] = set()
     bury_the_dead(services)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -19,7 +19,7 @@ import shapely
 
 from alerts.message import credit
 from alerts.rules import marks
-from db.exporting import Described, Exported
+from db.exporting import DESCRIBED, Exported
 from db.inventories import InventorySummary, StoredLandslide
 from flows.composites import software
 
@@ -31,8 +31,7 @@ ACTUAL = "actual"
 UNSTATED = "not stated: ask the operator"
 
 
-_DESCRIBED = tuple(one.name for one in fields(Described))
-_described = attrgetter(*_DESCRIBED)
+_described = attrgetter(*DESCRIBED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +170,10 @@ def _landslide_row(
     one: Exported, place: tuple[float, float], licence: str, *, exercise: bool
 ) -> dict[str, Any]:
     version, lineage = one.version, one.lineage
-    row = _ends(
+    return _ends(
         one.geometry, place, version.area_m2, version.not_before, version.not_after,
         exercise=exercise, simulated=version.simulated,
-    )  # fmt: skip
-    row |= {
+    ) | {
         "id": str(version.landslide_id),
         "region": version.region_id,
         "state": version.state,
@@ -196,7 +194,7 @@ def _landslide_row(
         "cause": version.cause,
         "advisory": version.advisory,
         "merged_into": str(version.merged_into) if version.merged_into else None,
-        **dict(zip(_DESCRIBED, _described(one.described), strict=True)),
+        **dict(zip(DESCRIBED, _described(one.described), strict=True)),
         "found_by": "backfill" if one.backfilled else "watch",
         "detectors": _joined(lineage.detectors),
         "weights": _joined(lineage.weights),
@@ -206,8 +204,7 @@ def _landslide_row(
         "licence": licence,
         "credits": credits_of(one),
         "software": software(),
-    }
-    return row
+    }  # fmt: skip
 
 
 def credits_of(one: Exported) -> str:

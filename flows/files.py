@@ -23,11 +23,16 @@ def sweep_parts(folder: Path) -> int:
     """Remove what killed processes of this machine left half-written; return how many files."""
     gone = 0
     for part in folder.glob(".*.part"):
-        writer = part.name.split(".")[-2]
-        if writer.isdigit() and not Path("/proc", writer).exists():
+        if is_written(part) is False:
             part.unlink(missing_ok=True)
             gone += 1
     return gone
+
+
+def is_written(part: Path) -> bool | None:
+    """Tell whether the process that writes a part, named in it, is still there; None: no name."""
+    writer = part.name.split(".")[-2]
+    return Path("/proc", writer).exists() if writer.isdigit() else None
 
 
 def move_whole(part: Path, path: Path) -> None:

@@ -343,8 +343,12 @@ def read_onto(
         nearest: never make a value between two others.
     """
     aligned = dataset.crs.to_epsg() == grid.epsg and same_pixels(dataset.transform, grid.transform)
-    if aligned and dataset.mask_flag_enums[0] in _PLAIN:
+    mask = dataset.mask_flag_enums[0]
+    if aligned and mask in _PLAIN:
         return _copied(dataset, grid, nodata, dtype)
+    # A file that names no such value means the usual one, or zeros would be mixed into their
+    # neighbours, and those left over made ones of.
+    stated = {"src_nodata": nodata} if mask == [MaskFlags.all_valid] else {}
     with WarpedVRT(
         dataset,
         crs=f"EPSG:{grid.epsg}",
@@ -353,6 +357,7 @@ def read_onto(
         width=grid.width,
         nodata=nodata,
         resampling=Resampling.nearest if aligned or nearest else Resampling.bilinear,
+        **stated,
     ) as seen:
         warped: NDArray[Any] = seen.read(1, out_dtype=dtype)
     return warped

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from db import composites, invariants
 from db.engine import transaction
 from db.invariants import Broken, Leases
-from flows.delivering import LEASE_MARGIN
+from flows.delivering import longest_held
 from flows.kept import prune
 from flows.leases import LONGEST_WAIT
 from flows.services import Services
@@ -37,10 +37,8 @@ def broken(
     Raises:
         DatabaseUnavailable: nobody can say.
     """
-    sent = services.settings.delivery_timeout_s + services.settings.picture_timeout_s
-    leases = Leases(
-        services.settings.lease, timedelta(seconds=sent) + LEASE_MARGIN, LONGEST_WAIT
-    )  # fmt: skip
+    ours = services.settings
+    leases = Leases(ours.lease, longest_held(ours), LONGEST_WAIT)
     # What arrived is read before the database is: what came in between was decided before.
     taken = list(lines)
     with transaction(services.engine) as s:

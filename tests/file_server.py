@@ -26,6 +26,20 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
+def fitting(rules: list[dict[str, Any]], asked: str) -> dict[str, Any]:
+    """Return the first rule that fits a request, and count it; empty where none does."""
+    for rule in rules:
+        passes = "unless" in rule and rule["unless"] in asked
+        if re.search(rule["match"], asked) and not passes and rule.get("times", 1) > 0:
+            if rule.get("after", 0) > 0:
+                rule["after"] -= 1
+                continue
+            if "times" in rule:
+                rule["times"] -= 1
+            return rule
+    return {}
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # or every answer waits 40 ms for an ACK
@@ -47,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.lock:
             asked = f"{self.command} {self.path} {self.headers.get('User-Agent', '')}"
             type(self).seen.append(asked)
-            rule = self._rule(asked)
+            rule = fitting(type(self).rules, asked)
         if "kill" in rule:
             end(rule["kill"])
         if rule.get("hold"):
@@ -65,18 +79,6 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.released.set()
         self._say(200, b"")
-
-    def _rule(self, asked: str) -> dict[str, Any]:
-        for rule in type(self).rules:
-            passes = "unless" in rule and rule["unless"] in asked
-            if re.search(rule["match"], asked) and not passes and rule.get("times", 1) > 0:
-                if rule.get("after", 0) > 0:
-                    rule["after"] -= 1
-                    continue
-                if "times" in rule:
-                    rule["times"] -= 1
-                return rule
-        return {}
 
     def _file(self, address: str, *, cut: bool) -> None:
         path = self.root / unquote(urlsplit(address).path).lstrip("/")

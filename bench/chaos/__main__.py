@@ -10,13 +10,10 @@ Ends with 1 where an invariant broke; what broke is printed with the seed that r
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import os
-import platform
 import sys
 import time
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -28,6 +25,7 @@ from bench.chaos.faults import faulty_round
 from bench.chaos.rounds import Tally, Undisturbed, killed_round, undisturbed
 from bench.chaos.service import killed_services
 from bench.chaos.stage import Stage, stage
+from bench.chaos.telling import tell
 
 RESULT = Path(__file__).parents[1] / "results" / "chaos.json"
 
@@ -55,20 +53,12 @@ def main() -> int:
         with on.world() as world:
             base = undisturbed(world)
         _break(on, base, tally, wanted, bar, began + wanted.minutes * 60)
-    result = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "command": f"python -m bench.chaos {' '.join(sys.argv[1:])}",
+    found = {
         "seconds": round(time.monotonic() - began),
         "killed": tally.killed,
         **vars(tally),
     }
-    if wanted.write:
-        RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    if wanted.json:
-        sys.stdout.write(json.dumps(result) + "\n")
-    else:
-        show(Console(), tally)
+    tell("bench.chaos", wanted, RESULT, found, partial(show, tally=tally))
     return 1 if tally.broken else 0
 
 

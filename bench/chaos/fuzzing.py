@@ -13,7 +13,6 @@ import argparse
 import json
 import logging
 import os
-import platform
 import random
 import resource
 import select
@@ -27,7 +26,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,8 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from bench.chaos.doors import DOORS, Desk
-from db import schema
-from db.cluster import Cluster
+from bench.chaos.telling import tell
+from bench.many import throwaway
 from db.engine import make_engine, named_errors
 from detectors.errors import ScarpwatchError
 
@@ -220,38 +219,19 @@ def main() -> int:
     wanted = parser.parse_args()
     todo = cases(wanted.cases if wanted.case is None else 1, wanted.only, wanted.case or 0)
     outcome, began = Outcome(), time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-fuzz-"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "state", throwaway=True)
-    try:
-        cluster.ensure()
-        cluster.create_database("fuzz")
-        engine = make_engine(cluster.url("fuzz"))
-        schema.upgrade(engine)
-        engine.dispose()
-        with Progress(
-            TextColumn(f"seed {wanted.seed}"), BarColumn(), MofNCompleteColumn(),
-            TimeElapsedColumn(), console=Console(stderr=True), auto_refresh=False,
-            disable=wanted.json,
-        ) as bar:  # fmt: skip
-            task = bar.add_task("", total=len(todo))
-            for done in fuzz(cluster.url("fuzz"), todo, wanted.seed, outcome):
-                bar.update(task, completed=done, refresh=done % 20 == 0)
-    finally:
-        cluster.destroy()
-        shutil.rmtree(folder)
-    result = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "command": f"python -m bench.chaos.fuzzing {' '.join(sys.argv[1:])}",
-        "wall_seconds": round(time.monotonic() - began), "cases": outcome.cases, **vars(outcome),
-    }  # fmt: skip
-    if wanted.write:
-        RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    if wanted.json:
-        sys.stdout.write(json.dumps(result) + "\n")
-    else:
-        show(Console(), outcome)
+    with throwaway() as (_, url), Progress(
+        TextColumn(f"seed {wanted.seed}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=Console(stderr=True), auto_refresh=False, disable=wanted.json,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=len(todo))
+        for done in fuzz(url, todo, wanted.seed, outcome):
+            bar.update(task, completed=done, refresh=done % 20 == 0)
+    found = {
+        "wall_seconds": round(time.monotonic() - began),
+        "cases": outcome.cases,
+        **vars(outcome),
+    }
+    tell("bench.chaos.fuzzing", wanted, RESULT, found, partial(show, outcome=outcome))
     return 1 if outcome.faults else 0
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import socket
 import struct
 import sys
@@ -30,7 +29,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tests.file_server import end
+from tests.file_server import end, fitting
 
 LEFT_OUT = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
@@ -64,18 +63,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def _rule(self) -> dict[str, Any]:
-        asked = f"{self.command} {self.path}"
         with self.lock:
             type(self).asked += 1
-            for rule in self.rules:
-                if re.search(rule["match"], asked) and rule.get("times", 1) > 0:
-                    if rule.get("after", 0) > 0:
-                        rule["after"] -= 1
-                        continue
-                    if "times" in rule:
-                        rule["times"] -= 1
-                    return rule
-        return {}
+            return fitting(self.rules, f"{self.command} {self.path}")
 
     def _pass(self) -> None:
         rule, body = self._rule(), self._body()

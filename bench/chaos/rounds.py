@@ -6,7 +6,6 @@ where nobody was killed, row by row.
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from bench.chaos.killing import Point, Ran, draw, run
 from bench.chaos.world import STEPS, STOPS, World
 from db.invariants import Broken
+from flows.files import is_written
 
 #: A step is killed so often, at most, before it may come to its end.
 MOST_IN_A_ROW = 6
@@ -178,13 +178,7 @@ def finish(
             what = f"{table}: more {str(more)[:600]}; less {str(less)[:600]}"
             wrong.append(Broken("the books are as if nobody had been killed", what))
     left = [p for p in world.home.rglob("*.part") if p.is_file()]
-    wrong += [Broken("no half-written file is left", p.name) for p in left if not lives(p)]
+    wrong += [Broken("no half-written file is left", p.name) for p in left if not is_written(p)]
     tally.repeated += sum(line["repeated"] for line in world.received())
     tally.note(seed, "end of the round", wrong)
     tally.rounds += 1
-
-
-def lives(part: os.PathLike[str]) -> bool:
-    """Tell whether the process that writes a part, named in it, is still there."""
-    number = str(part).rsplit(".", 2)[-2]
-    return number.isdigit() and os.path.exists(f"/proc/{number}")  # noqa: PTH110

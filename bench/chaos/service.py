@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from bench.chaos.world import STOPS, World
 from db import store
 from db.engine import transaction
 from db.invariants import Broken
+from flows.demo.stage import outside
 from flows.workers import end_with_parent
 
 #: It takes half a minute to come up, so that kills hit its start as well as its work, seconds.
@@ -104,8 +104,7 @@ window = "P36500D"
 channels = ["team"]
 areas = ["region:slope"]
 {channels}""")
-    outside = {k: v for k, v in os.environ.items() if not k.startswith(("SCARPWATCH_", "PREFECT_"))}
-    return outside | {
+    return outside() | {
         "SCARPWATCH_HOME": str(world.home), "SCARPWATCH_CONFIG": str(path),
         "SCARPWATCH_DATABASE_URL": world.url,
     }  # fmt: skip

@@ -140,7 +140,7 @@ def stage(
             encoding="utf-8",
         )
         environment = {
-            **_outside(),
+            **outside(),
             "SCARPWATCH_CONFIG": str(config),
             "SCARPWATCH_HOME": str(home),
             "SCARPWATCH_DATABASE_URL": url,
@@ -172,7 +172,7 @@ def _alone(home: Path, name: str) -> Iterator[None]:
         yield
 
 
-def _outside() -> dict[str, str]:
+def outside() -> dict[str, str]:
     """Return the environment without the operator's own settings of us and of Prefect."""
     ours = ("SCARPWATCH_", "PREFECT_")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}

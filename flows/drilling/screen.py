@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -21,8 +22,9 @@ def print_result(console: Console, on: Stage, summary: DrillSummary, seconds: fl
     console.print(_messages(on))
     figures = Table.grid(padding=(0, 2))
     for name, value in asdict(summary).items():
-        bad = name in ("cap_faults", "duplicates", "lost") and value
-        figures.add_row(name, f"[bad]{value}[/]" if bad else str(value))
+        bad = name in ("cap_faults", "duplicates", "lost", "broken") and value
+        told = escape("; ".join(value) or "nothing") if name == "broken" else str(value)
+        figures.add_row(name, f"[bad]{told}[/]" if bad else told)
     console.print(figures)
     text = f"""\
 {

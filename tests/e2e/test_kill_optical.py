@@ -37,6 +37,14 @@ from flows.services import open_services
 with open_services(settings.load()) as services:
     print(len(confirming._check_all(services, "slope")))
 """
+#: The checks, and what is to be told of them; looks are left to others.
+TELLER = """
+from flows import confirming, delivering, settings
+from flows.services import open_services
+with open_services(settings.load()) as services:
+    confirming._check_all(services, "slope")
+    delivering.deliver_due(services)
+"""
 #: Days of the looks after the radar look, and the day of the last poll.
 FIRST, SECOND, END = 4, 9, 20
 #: A worker loads its model first; a busy machine takes its time, seconds.
@@ -228,10 +236,11 @@ def test_between_send_and_receipt(suspected, receiver, slow_receiver, wait_until
     [pytest.param(True, id="clear", marks=pytest.mark.long), pytest.param(False, id="cloudy")],
 )
 def test_two_workers_have_judged_the_same_pair(suspected, receiver, wait_until, clear) -> None:
-    # Leases run out at once: what they are there for has failed.
+    # Leases run out at once: what they are there for has failed. Without a look's lease the two
+    # would take it from each other, by turns, until it is given up.
     scene = suspected(State.CONFIRMED, clear=clear, lease="PT0S")
     with held(scene.engine, "region"):
-        workers = [scene.start() for _ in range(2)]
+        workers = [scene.start(TELLER) for _ in range(2)]
         wait_until(lambda: waiting(scene.engine) == 2, STARTED)
     for worker in workers:
         _, err = worker.communicate(timeout=300)

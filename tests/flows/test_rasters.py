@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.vrt import WarpedVRT
@@ -68,6 +71,19 @@ def test_pixels_of_the_same_raster_are_what_the_warper_says(
         np.testing.assert_array_equal(
             read_onto(dataset, where, nodata, dtype), warped(dataset, where, nodata, dtype)
         )
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_zero_is_no_data_where_nothing_is_said(tmp_path, aligned) -> None:
+    values = np.full((20, 20), 900, dtype=np.uint16)
+    values[:, :10] = 0
+    path = write(tmp_path / "silent.tif", values, nodata=None)
+    where = grid(20, 20)
+    if not aligned:
+        where = replace(where, transform=where.transform @ Affine.translation(0.5, 0.5))
+    with rasterio.open(path) as dataset:
+        found = read_onto(dataset, where, 0, "float32")
+    assert set(np.unique(found)) == {0, 900}
 
 
 def test_a_mask_beside_the_pixels_is_believed(tmp_path) -> None:
