@@ -11,10 +11,12 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
+import typer.testing
 from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Engine
@@ -33,6 +35,10 @@ pytest_plugins = [
 # A slow machine is no fault of the code; all else stays as Hypothesis has it, in CI too.
 settings.register_profile("unhurried", settings.default, deadline=None)
 settings.load_profile("unhurried")
+
+# The tree of all commands is built once, not for each command that is typed: that takes longer than
+# most of them.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 #: Followed by the number of the pytest process and a random word.
 PREFIX = "scarpwatch-test-"

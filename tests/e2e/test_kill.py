@@ -62,6 +62,7 @@ def alert_keys(w: Any) -> list[str]:
     return [str(record.alert.id) for record in sorted(records, key=lambda r: r.recorded_at)]
 
 
+@pytest.mark.long
 def test_after_store_before_send(served, files, operate, receiver, undisturbed, wait_until) -> None:
     w = served()
     operator = operate(w, {"duty": receiver.url})
@@ -141,6 +142,7 @@ def test_in_the_middle_of_a_scene(
     assert taken_up == (2,)
 
 
+@pytest.mark.long
 def test_two_workers_share_the_work(served, files, operate, receiver, undisturbed) -> None:
     w = served()
     operator = operate(w, {"duty": receiver.url})

@@ -65,9 +65,8 @@ def slides(seeds: list[int]) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_both_beat_one_threshold_on_events_held_out(seed: int) -> None:
     test = list(EVENTS[2 * seed : 2 * seed + 2])
     train = [one for one in EVENTS if one not in test]
