@@ -249,7 +249,8 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     }
     assert deployments["flows.monitor.watch_triggers"]["schedules"] == []
     (schedule,) = deployments["flows.monitor.poll_regions"]["schedules"]
-    assert (schedule["schedule"]["interval"], schedule["parameters"]) == (60, {"plan": "every-60-s"})
+    assert schedule["schedule"]["interval"] == 60
+    assert schedule["parameters"] == {"plan": "every-60-s"}
     wait_until(lambda: serving.runs("COMPLETED"), 120)
     wait_until(lambda: serving.runs("COMPLETED", "confirm-optical"), 120)
     # With one region the run that polls judges, too; nothing was left behind since.
