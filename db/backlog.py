@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
-from db import convert, leases, tables
+from db import convert, leases, queries, regions, tables
 from db.looks import HELD
 from db.tables import Delivery, Look, Region
 from detectors.types import Alert, Sensor, WatchedRegion
@@ -76,3 +76,31 @@ def list_kept(s: Session, deliveries: Collection[uuid.UUID], reason: str) -> Non
         .where(Delivery.id.in_(list(deliveries)), Delivery.state == "kept")
         .values(state="listed", reason=reason)
     )
+
+
+def in_turns(s: Session, now: datetime, *, landslides: bool) -> list[str]:
+    """Return the regions where looks are due, the urgent first, then whose last one is longest ago.
+
+    Those that somebody has a run of are left out.
+
+    Args:
+        s: Session.
+        now: Wall clock, aware.
+        landslides: Regions with landslides that have not ended, too; they may have nothing to do.
+    """
+    last = aliased(Look)
+    turn = select(func.max(last.finished_at)).where(last.region_id == Region.id).scalar_subquery()
+    some: ColumnElement[bool] = exists().where(
+        Look.region_id == Region.id, leases.is_due(Look, HELD, now)
+    )
+    if landslides:
+        mark = tables.LandslideMark
+        some = or_(
+            some, exists().where(mark.region_id == Region.id, mark.state.not_in(queries.ENDED))
+        )
+    query = (
+        select(Region.id)
+        .where(~Region.paused, Region.removed_at.is_(None), some, ~regions.under_way(Region.id))
+        .order_by(Region.priority, turn.asc().nulls_first(), Region.id)
+    )
+    return list(s.scalars(query))

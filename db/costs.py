@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -40,31 +41,35 @@ class CostLine:
     """How much."""
 
 
-def add_cost(
-    s: Session, region_id: str, day: date, source: str, work: str, item_id: str, spent: Spending
+def add_costs(
+    s: Session, day: date, source: str, work: str, item_id: str, shares: Mapping[str, Spending]
 ) -> None:
-    """Add to what a kind of work cost a region on a day. Not to be repeated: it would count twice.
+    """Add to what a kind of work cost on a day. Not to be repeated: it would count twice.
 
     Args:
         s: Session.
-        region_id: Who pays.
         day: UTC, by the clock of the machine.
         source: ``catalogue/collection`` that was asked.
         work: One of ``db.tables.WORK``.
         item_id: The look it was spent on, empty where on none alone.
-        spent: How much.
+        shares: How much, by the region that pays.
     """
-    amounts = asdict(spent)
-    statement = insert(Cost).values(
-        region_id=region_id, day=day, source=source, work=work, item_id=item_id, **amounts
-    )
+    statement = insert(Cost)
+    amounts = ("requests", "bytes", "seconds", "units")
     added = {name: getattr(Cost, name) + getattr(statement.excluded, name) for name in amounts}
     s.execute(
         statement.on_conflict_do_update(
             index_elements=["region_id", "day", "source", "work", "item_id"],
             set_={**added, "recorded_at": func.clock_timestamp()},
-        )
-    )
+        ),
+        [
+            {
+                "region_id": region_id, "day": day, "source": source, "work": work,
+                "item_id": item_id, **asdict(spent),
+            }
+            for region_id, spent in sorted(shares.items())
+        ],
+    )  # fmt: skip
 
 
 _SUMS = (

@@ -83,10 +83,13 @@ def region_history(s: Session, region_id: str) -> list[RegionVersion]:
     return [convert.to_region_version(version) for version in rows(s, query)]
 
 
-def poll_watermark(s: Session, region_id: str, source: str) -> datetime | None:
-    """Return up to which publication time a source was read for a region, None before the first."""
+def poll_watermarks(s: Session, source: str) -> dict[str, datetime]:
+    """Return up to which publication time a source was read, by region that has read it."""
     row = tables.PollState
-    return s.scalar(select(row.watermark).where(row.region_id == region_id, row.source == source))
+    query = select(row.region_id, row.watermark).where(
+        row.source == source, row.watermark.is_not(None)
+    )
+    return {region_id: mark for region_id, mark in s.execute(query) if mark is not None}
 
 
 def list_polls(s: Session, region_id: str | None = None) -> list[PollRecord]:

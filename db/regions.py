@@ -5,7 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Engine, and_, any_, func, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Engine,
+    SQLColumnExpression,
+    and_,
+    any_,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -17,6 +34,7 @@ from detectors.windows import bounds, inside
 
 #: Twice the ground that is read around a region, up to 60 degrees of latitude.
 NEAR_DEGREES = 0.12
+_LOCK = ("locktype", "classid", "objid", "objsubid")
 
 
 def save_region(s: Session, region: WatchedRegion, by: str | None = None) -> None:
@@ -141,7 +159,7 @@ def polling(engine: Engine, region_id: str) -> Iterator[bool]:
     The lock is the connection's, outside any transaction: PostgreSQL lets go of it as soon as its
     holder is dead.
     """
-    key = func.hashtextextended(f"scarpwatch:polling:{region_id}", 0)
+    key = _polling_key(literal(region_id))
     with named_errors(), engine.connect() as opened:
         held = opened.execution_options(isolation_level="AUTOCOMMIT")
         mine = bool(held.scalar(select(func.pg_try_advisory_lock(key))))
@@ -150,6 +168,21 @@ def polling(engine: Engine, region_id: str) -> Iterator[bool]:
         finally:
             if mine:
                 held.scalar(select(func.pg_advisory_unlock(key)))
+
+
+def under_way(region_id: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """Return whether somebody has a region's run, without taking it from anybody meanwhile."""
+    locks = table("pg_locks", *(column(name) for name in _LOCK), schema="pg_catalog")
+    # A key of 64 bits lies in two columns of 32.
+    high = cast(locks.c.classid, BigInteger).op("<<")(literal_column("32"))
+    key = high.op("|")(cast(locks.c.objid, BigInteger))
+    mine = text("database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+    held = select(key).where(locks.c.locktype == "advisory", locks.c.objsubid == 1, mine)
+    return _polling_key(region_id).in_(held)
+
+
+def _polling_key(region_id: SQLColumnExpression[str]) -> ColumnElement[int]:
+    return func.hashtextextended(literal("scarpwatch:polling:").op("||")(region_id), 0)
 
 
 def lock_region(s: Session, region_id: str) -> None:

@@ -7,10 +7,23 @@ transaction; if the lease was lost in the meantime, finishing raises and nothing
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, func, literal, or_, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -43,11 +56,13 @@ __all__ = [
     "explain_looks",
     "extend_look",
     "finish_look",
-    "finish_poll",
+    "finish_polls",
     "forget_watermarks",
+    "know_acquisitions",
     "lock_region",
     "look_owners",
     "polling",
+    "queue_looks",
     "record_acquisitions",
     "record_refusals",
     "record_review",
@@ -59,32 +74,27 @@ __all__ = [
     "set_paused",
     "store_detections",
     "store_landslide",
+    "unqueued",
 ]
 
 
-def finish_poll(
+def finish_polls(
     s: Session,
-    region_id: str,
+    region_ids: Collection[str],
     source: str,
     watermark: datetime | None,
     polled_at: datetime,
     error: str | None = None,
 ) -> None:
-    """Note that a source was read for a region up to ``watermark``.
+    """Note that a source was read for some regions up to ``watermark``.
 
-    The watermark never moves back; with ``error`` it stays where it was.
+    Watermarks never move back; with ``error`` they stay where they were.
     """
+    if not region_ids:
+        return
     row = tables.PollState
     reached = None if error else watermark
-    statement = insert(row).values(
-        region_id=region_id,
-        source=source,
-        watermark=reached,
-        polled_at=polled_at,
-        succeeded_at=None if error else polled_at,
-        failures=1 if error else 0,
-        error=error,
-    )
+    statement = insert(row)
     new = statement.excluded
     s.execute(
         statement.on_conflict_do_update(
@@ -97,8 +107,17 @@ def finish_poll(
                 "failures": row.failures + 1 if error else 0,
                 "error": new.error,
             },
-        )
-    )
+        ),
+        # Everybody in the same order, so that two batches cannot block each other for good.
+        [
+            {
+                "region_id": region_id, "source": source, "watermark": reached,
+                "polled_at": polled_at, "succeeded_at": None if error else polled_at,
+                "failures": 1 if error else 0, "error": error,
+            }
+            for region_id in sorted(region_ids)
+        ],
+    )  # fmt: skip
 
 
 def forget_watermarks(s: Session, region_id: str, source: str | None = None) -> None:
@@ -118,17 +137,23 @@ def record_acquisitions(
 ) -> list[uuid.UUID]:
     """Store what a poll found and queue one look for each item new to this region.
 
-    A known item keeps what was first told of it, but hrefs, checksums, scale, offset and processing
-    version follow the catalogue; once simulated, it stays simulated. An item that was refused
-    before is no longer. What waited for older looks of its track is due again when they come.
-
     Returns:
         Ids of the acquisitions new to this region, oldest first.
     """
-    # Everybody inserts in the same order, so that two polls cannot block each other for good.
-    found = sorted({a.id: a for a in acquisitions}.values(), key=lambda a: (a.sensed_at, a.id))
+    found = list(acquisitions)
+    know_acquisitions(s, found)
+    return queue_looks(s, region, found)
+
+
+def know_acquisitions(s: Session, acquisitions: Iterable[Acquisition]) -> None:
+    """Store what catalogues list, whoever it is for.
+
+    A known item keeps what was first told of it, but hrefs, checksums, scale, offset and processing
+    version follow the catalogue; once simulated, it stays simulated.
+    """
+    found = _in_order(acquisitions)
     if not found:
-        return []
+        return
     row = tables.Acquisition
     statement = insert(row)
     new = statement.excluded
@@ -150,6 +175,22 @@ def record_acquisitions(
         ),
         [convert.acquisition_values(acquisition) for acquisition in found],
     )
+
+
+def queue_looks(
+    s: Session, region: WatchedRegion, acquisitions: Iterable[Acquisition]
+) -> list[uuid.UUID]:
+    """Queue one look for each item that is new to a region; the items are stored already.
+
+    An item that was refused before is no longer. What waited for older looks of its track is due
+    again when they come.
+
+    Returns:
+        Ids of the acquisitions new to this region, oldest first.
+    """
+    found = _in_order(acquisitions)
+    if not found:
+        return []
     looks = [
         {
             "id": derive_id("look", region.id, acquisition.id),
@@ -175,6 +216,29 @@ def record_acquisitions(
         )
     )
     return [acquisition.id for acquisition in found if acquisition.id in fresh]
+
+
+def unqueued(
+    s: Session, wanted: Mapping[str, Collection[uuid.UUID]]
+) -> dict[str, set[uuid.UUID]]:  # fmt: skip
+    """Return which of some acquisitions have no look yet, by region."""
+    left = {region_id: set(ids) for region_id, ids in wanted.items()}
+    asked = [region_id for region_id, ids in left.items() if ids]
+    look, items = tables.Look, list(set().union(*left.values()))
+    # As arrays: a statement takes 65,535 single values at most.
+    known = select(look.region_id, look.acquisition_id).where(
+        look.region_id == any_(literal(asked, ARRAY(Text))),
+        look.acquisition_id == any_(literal(items, ARRAY(Uuid))),
+    )
+    if asked:
+        for region_id, acquisition_id in s.execute(known):
+            left[region_id].discard(acquisition_id)
+    return left
+
+
+def _in_order(acquisitions: Iterable[Acquisition]) -> list[Acquisition]:
+    """Return each once, oldest first: everybody inserts in the same order, and none blocks."""
+    return sorted({a.id: a for a in acquisitions}.values(), key=lambda a: (a.sensed_at, a.id))
 
 
 def record_refusals(

@@ -17,7 +17,15 @@ from alerts.panels import as_png
 from db.engine import transaction
 from db.exporting import Wanted
 from detectors.types import require_utc
-from flows import activation_map, activation_report, confirming, delivering, situation, steps
+from flows import (
+    activation_map,
+    activation_report,
+    confirming,
+    delivering,
+    polling,
+    situation,
+    steps,
+)
 from flows.activation_area import area_of
 from flows.backfilling import Backfilled, Progress, backfill
 from flows.export_rows import UNSTATED
@@ -98,7 +106,7 @@ def activate(
     folder = out or services.settings.home / "activations" / region.id
     folder.mkdir(parents=True, exist_ok=True)
     say("asking the catalogues")
-    polled = steps.poll_region(services, region.id)
+    polled = polling.poll_region(services, region.id)
     past = None
     if since < region.watch_from:
         past = backfill(services, region.id, since, progress=progress)

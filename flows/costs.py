@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from random import randrange
 
 import structlog
 
@@ -14,7 +15,7 @@ from db.costs import Spending
 from db.engine import transaction
 from detectors.errors import DatabaseUnavailable, QuotaSpent
 from detectors.types import WatchedRegion
-from flows.meter import metering
+from flows.meter import Spent, metering
 from flows.services import Services
 from flows.settings import Settings
 
@@ -25,14 +26,23 @@ log = structlog.get_logger()
 def charging(
     services: Services, region_id: str, source: str, work: str, item_id: str = ""
 ) -> Iterator[Callable[[], None]]:
-    """Charge a region for what the block asks of the network, also where the block fails.
+    """Charge a region for what the block asks of the network: see ``charging_all``."""
+    with charging_all(services, [region_id], source, work, item_id) as settle:
+        yield settle
+
+
+@contextmanager
+def charging_all(
+    services: Services, region_ids: Sequence[str], source: str, work: str, item_id: str = ""
+) -> Iterator[Callable[[], None]]:
+    """Charge some regions in equal shares for what the block asks, also where the block fails.
 
     Stored apart from what the block stores: spent is spent. The caller may call what is yielded
     from time to time; a kill loses what was spent since.
 
     Args:
         services: what the step reaches the world through.
-        region_id: who pays.
+        region_ids: who pays.
         source: ``catalogue/collection`` that is asked.
         work: one of ``db.tables.WORK``.
         item_id: the look it is for, empty where for none alone.
@@ -43,20 +53,39 @@ def charging(
             spent = meter.take()
             if not spent:
                 return
+            now = datetime.now(UTC)
+            shares = dict(zip(region_ids, shares_of(spent, len(region_ids)), strict=True))
             try:
                 with transaction(services.engine) as s:
-                    costs.add_cost(
-                        s, region_id, datetime.now(UTC).date(), source, work, item_id,
-                        Spending(spent.requests, spent.bytes, spent.seconds, spent.units),
-                    )  # fmt: skip
+                    costs.add_costs(s, now.date(), source, work, item_id, shares)
             except DatabaseUnavailable as error:
                 # The work itself meets the same fault and says so; its own error must not be lost.
-                log.warning("costs are not stored", region=region_id, reason=str(error))
+                log.warning("costs are not stored", regions=region_ids, reason=str(error))
 
         try:
             yield settle
         finally:
             settle()
+
+
+def shares_of(spent: Spent, payers: int) -> list[Spending]:
+    """Return what each pays, which adds up to the whole.
+
+    Requests and bytes are whole numbers: what is left over of them falls to payers next to each
+    other, from one drawn at random on, so that nobody pays for the others for good.
+    """
+    first = randrange(payers)  # noqa: S311 - no secret
+
+    def whole(amount: int, payer: int) -> int:
+        return amount // payers + ((payer - first) % payers < amount % payers)
+
+    return [
+        Spending(
+            whole(spent.requests, payer), whole(spent.bytes, payer), spent.seconds / payers,
+            spent.units / payers,
+        )
+        for payer in range(payers)
+    ]  # fmt: skip
 
 
 def month_of(moment: datetime) -> tuple[date, datetime]:

@@ -1,7 +1,7 @@
 """Deploy the flows by module path and run them: ``scarpwatch serve``.
 
-One deployment a flow, one schedule a region inside it: few deployments, and every run finds all
-work that is due, so that a missed run costs nothing.
+One deployment a flow, one schedule a plan inside that which polls: few of both, whatever the number
+of regions, and every run finds all work that is due, so that a missed run costs nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from uuid import UUID
 import httpx
 
 from detectors.errors import ConfigurationError, TransientError
-from flows.planning import feed_schedule, keep_planned, plans, reading, schedule
+from flows.planning import distinct, feed_schedule, keep_planned, reading, schedule
 from flows.prefect_state import prefect_database
 from flows.services import Services
 from flows.settings import Settings
+from flows.turns import plans
 from flows.workers import end_with_parent, end_within
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ HOST = "127.0.0.1"
 START_SECONDS = 90.0
 #: From SIGTERM on; runs under way are taken up again at the next start.
 END_SECONDS = 40
+#: Runs that poll, side by side: one plan's slow catalogue must not keep the others waiting.
+POLLS_AT_ONCE = 2
 
 
 def prefect_environment(settings: Settings, api_url: str) -> dict[str, str]:
@@ -75,6 +78,11 @@ def threads_per_run(settings: Settings) -> int:
     took twice as long as with one thread each.
     """
     return max(1, len(os.sched_getaffinity(0)) // settings.runs_at_once)
+
+
+def processes(settings: Settings) -> int:
+    """Return how many runs go on at once: a poll finds room beside those that judge."""
+    return settings.runs_at_once + 1
 
 
 def free_port() -> int:
@@ -165,20 +173,27 @@ def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
 
 
 def make_deployments(services: Services) -> list[RunnerDeployment]:
-    """Return the deployments with one schedule per watched region."""
+    """Return the deployments; regions are polled by one schedule for each of their plans."""
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Cron, Interval
     from prefect.types.entrypoint import EntrypointType
 
     from flows import monitor
 
-    schedules = [schedule(plan, rank) for rank, plan in enumerate(plans(services).values())]
+    followed = distinct(plans(services)).values()
+    schedules = [schedule(plan, rank) for rank, plan in enumerate(followed)]
     common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["scarpwatch"]}
     return [
         RunnerDeployment.from_flow(
-            monitor.poll_region,
+            monitor.poll_regions,
             "watched",
             schedules=schedules,
+            concurrency_limit=_at_most(POLLS_AT_ONCE),
+            **common,
+        ),
+        RunnerDeployment.from_flow(
+            monitor.judge_region,
+            monitor.WAITING,
             concurrency_limit=_at_most(services.settings.runs_at_once),
             **common,
         ),
@@ -261,7 +276,7 @@ def serve(services: Services) -> None:
     planned = plans(services)
     deployments = make_deployments(services)
     services.engine.dispose()
-    runner = Served(limit=services.settings.runs_at_once, pause_on_shutdown=False)
+    runner = Served(limit=processes(services.settings), pause_on_shutdown=False)
 
     async def run() -> None:
         ids = [await runner.aadd_deployment(deployment) for deployment in deployments]

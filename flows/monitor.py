@@ -10,6 +10,7 @@ import os
 import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import State, StateType, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.states import Cancelled
 
 from db import store
@@ -33,10 +34,12 @@ from flows import (
     kept,
     ledger,
     measuring,
+    polling,
     settings,
     silence,
     steps,
     triggers,
+    turns,
 )
 from flows.services import open_services
 from flows.workers import end_with_parent
@@ -49,6 +52,12 @@ if "PREFECT__FLOW_RUN_ID" in os.environ:
 
 #: A backlog of optical looks must not keep a region from its next poll: radar comes first.
 SURVEY_FOR = timedelta(minutes=10)
+#: Name of the deployment whose runs judge what waits in one region.
+WAITING = "waiting"
+#: How long a run may take from being asked for to its beginning.
+STARTING = timedelta(minutes=10)
+#: Reasons that a failed poll names.
+TOLD = 5
 
 
 async def _transient(_task: Any, _run: TaskRun, state: State) -> bool:
@@ -58,13 +67,18 @@ async def _transient(_task: Any, _run: TaskRun, state: State) -> bool:
 
 
 @task(name="poll", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
-def poll_task(region_id: str) -> int:
-    """Ask the catalogues of a region what is new; return how many looks are."""
+def poll_task(plan: str, region_ids: list[str] | None) -> dict[str, Any]:
+    """Ask the catalogues of a plan's regions what is new, together.
+
+    Returns:
+        The regions, how many looks are new, and why sources could not be read, each reason once.
+    """
     with open_services(settings.load()) as services:
-        outcome = steps.poll_region(services, region_id)
-    if outcome.errors:
-        raise CatalogueUnavailable("; ".join(outcome.errors))
-    return outcome.new
+        regions = turns.regions_of(services, plan, region_ids)
+        outcomes = polling.poll_together(services, regions)
+    errors = dict.fromkeys(error for one in outcomes.values() for error in one.errors)
+    new = sum(one.new for one in outcomes.values())
+    return {"regions": list(outcomes), "new": new, "errors": list(errors)}
 
 
 @task(name="detect", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
@@ -134,17 +148,50 @@ def expire_late_runs(parameters: dict[str, str]) -> int:
     return len(runs)
 
 
-def go_on(region_id: str) -> None:
-    """Ask for another run of this region at once, behind those that are due already.
+def begin_waiting(*, looks_only: bool = False) -> int:
+    """Ask for runs of regions that have work, the urgent first, as many as can begin soon.
 
-    One region with a long backlog must not keep the others waiting; its next poll may be hours
-    away.
+    Never for all at once: whatever comes meanwhile with a lower ``priority`` must not stand behind
+    thousands. Each run that ends asks for the next.
+
+    Args:
+        looks_only: see ``turns.waiting``.
+
+    Returns:
+        How many were asked for; 0 in a run without a deployment.
     """
-    if runtime.deployment.id:
-        with get_client(sync_client=True) as client:
-            client.create_flow_run_from_deployment(
-                UUID(runtime.deployment.id), parameters={"region_id": region_id}
-            )
+    if not runtime.deployment.id:
+        return 0
+    with get_client(sync_client=True) as client, open_services(settings.load()) as services:
+        mine = client.read_deployment_by_name(f"{judge_region.name}/{WAITING}").id
+        asked = FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=[mine]),
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
+            ),
+        )
+        soon = {
+            run.parameters["region_id"]
+            for run in client.read_flow_runs(flow_run_filter=asked)
+            if not _killed(run)
+        }
+        room = services.settings.runs_at_once - len(soon)
+        begun = 0
+        for region_id in turns.waiting(services, looks_only=looks_only) if room > 0 else ():
+            if region_id in soon:
+                continue
+            client.create_flow_run_from_deployment(mine, parameters={"region_id": region_id})
+            begun += 1
+            if begun >= room:
+                break
+    return begun
+
+
+def _killed(run: FlowRun) -> bool:
+    """Tell whether a run began to start so long ago that its process must be gone."""
+    if run.state is None or run.state.type is not StateType.PENDING:
+        return False
+    return run.state.timestamp < datetime.now(UTC) - STARTING
 
 
 @flow(name="detect-sar", flow_run_name="detect-sar {region_id}")
@@ -217,33 +264,77 @@ def watch_triggers() -> dict[str, int]:
     return {one.trigger: one.new for one in outcomes}
 
 
-@flow(name="poll-region", flow_run_name="poll-region {region_id}")
-def poll_region(region_id: str) -> dict[str, int]:
-    """Poll a region, judge what is due, send what is to be said.
+@flow(name="poll-regions", flow_run_name="poll-regions {plan}")
+def poll_regions(plan: str, region_ids: list[str] | None = None) -> dict[str, int]:
+    """Poll all regions of a plan together, and have judged what waits, a run for each region.
 
-    Radar comes first and its alerts leave before optical looks are judged. A catalogue that fails
-    does not keep earlier work from being finished, but the run ends as failed, for people to see.
-    A run that finds another one of its region under way ends at once: that one does its work.
-    At the end it is asked whether a look is missing; ``deliver-alerts`` sends what comes of it.
+    Where one region alone has work this run does it, so that its alerts need not wait for another
+    process. A catalogue that fails does not keep the other regions from being polled, nor earlier
+    work from being finished, but the run ends as failed, for people to see. It is asked whether a
+    look is missing; ``deliver-alerts`` sends what comes of it.
+
+    Args:
+        plan: slug of the plan.
+        region_ids: none but these of its regions, such as have just been added.
+    """
+    if region_ids is None:
+        expire_late_runs({"plan": plan})
+    polled = poll_task(plan, region_ids)
+    with open_services(settings.load()) as services:
+        first = list(islice(turns.waiting(services), 2))
+    if len(first) == 1:
+        _take(first[0])
+    begun = begin_waiting(looks_only=len(first) == 1)
+    with open_services(settings.load()) as services:
+        messages = delivering.messages_due(services)
+    if messages:
+        deliver_alerts()
+    with open_services(settings.load()) as services:
+        for region_id in polled["regions"]:
+            silence.watch_silence(services, region_id)
+            ledger.keep_ledger(services, region_id)
+        kept.prune_daily(services)
+    if polled["errors"]:
+        told, more = polled["errors"][:TOLD], len(polled["errors"]) - TOLD
+        raise CatalogueUnavailable("; ".join([*told, *([f"{more} more"] if more > 0 else [])]))
+    return {"regions": len(polled["regions"]), "new": polled["new"], "begun": begun}
+
+
+@flow(name="judge-region", flow_run_name="judge-region {region_id}")
+def judge_region(region_id: str) -> dict[str, int]:
+    """Judge what is due in a region, and send what is to be said.
+
+    Radar comes first and its alerts leave before optical looks are judged. A run that finds another
+    one of its region under way ends at once: that one does its work. It goes on for as long as no
+    other region has its turn, and then asks for the next ones, this one among them.
     """
     expire_late_runs({"region_id": region_id})
+    done: Counter[str] = Counter()
     with open_services(settings.load()) as services:
-        with store.polling(services.engine, region_id) as mine:
-            if not mine:
-                return {"under way": 1}
-            done = _poll(region_id)
-        if done.get("processed") and steps.looks_due(services, region_id):
-            go_on(region_id)
-    return done
+        while not done["under way"]:
+            done.update(_take(region_id))
+            if next(turns.waiting(services, looks_only=True), None) != region_id:
+                break
+    # Not after a failure, or two regions that fail would take turns for ever: polls begin anew.
+    begin_waiting(looks_only=True)
+    return dict(done)
 
 
-def _poll(region_id: str) -> dict[str, int]:
-    """Do what a run is for."""
-    polled = poll_task(region_id, return_state=True)
+def _take(region_id: str) -> dict[str, int]:
+    """Do what waits in a region, unless somebody does."""
+    with (
+        open_services(settings.load()) as services,
+        store.polling(services.engine, region_id) as mine,
+    ):
+        return _judge(region_id) if mine else {"under way": 1}
+
+
+def _judge(region_id: str) -> dict[str, int]:
+    """Do what waits in a region that is ours, radar for ``judge_for`` at most."""
     with open_services(settings.load()) as services:
-        looks, messages = steps.looks_due(services, region_id), delivering.messages_due(services)
+        looks = steps.looks_due(services, region_id)
     judged = detect_sar(region_id) if looks else {}
-    if looks or messages:
+    if looks:
         deliver_alerts()
     with open_services(settings.load()) as services:
         waiting = confirming.confirmations_due(services, region_id)
@@ -251,8 +342,6 @@ def _poll(region_id: str) -> dict[str, int]:
     if waiting:
         deliver_alerts()
     with open_services(settings.load()) as services:
-        silence.watch_silence(services, region_id)
         ledger.keep_ledger(services, region_id)
         measuring.measure_new(services, region_id)
-        kept.prune_daily(services)
-    return {"new": int(polled.result()), **judged, **checked}
+    return {"looks": sum(judged.values()), **judged, **checked}

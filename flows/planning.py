@@ -1,30 +1,27 @@
 """Which polls Prefect has planned, and keeping that true while ``scarpwatch serve`` runs.
 
-One schedule a region inside one deployment. What is added, changed, paused, removed, in season
-again, or raised by a trigger is planned anew within seconds; what stays the same is left alone, so
-that its next poll is not put off. Feeds are followed as regions are: the settings are read again.
+One schedule a plan inside one deployment, however many regions follow it. What is added, changed,
+paused, removed, in season again, or raised by a trigger is planned anew within seconds; what stays
+the same is left alone, so that its next poll is not put off. Feeds are followed as regions are: the
+settings are read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
 import structlog
 
-from db import queries, triggers
-from db.engine import transaction
-from db.triggers import StoredEvent
 from detectors.errors import ScarpwatchError
-from detectors.types import WatchedRegion
-from flows.schedules import in_season, parse_cron
 from flows.services import Services
 from flows.settings import Settings, load
+from flows.turns import Plan, plans
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -39,57 +36,25 @@ FEEDS = "feeds"
 BEGIN = timedelta(seconds=20)
 #: How often it is asked whether something has changed.
 LOOK_AGAIN_SECONDS = 10.0
+#: Regions that one run is told by name: Prefect bounds the size of parameters.
+AT_ONCE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How one region is polled."""
-
-    region_id: str
-    """Watched region; the slug of its schedule."""
-    every: timedelta | None
-    """Its interval, None with ``cron``."""
-    cron: str | None
-    """Five fields, None with ``every``."""
-    zone: str
-    """IANA time zone of ``cron``."""
-
-
-def plans(services: Services) -> dict[str, Plan]:
-    """Return how each region is polled just now, the urgent first; paused ones are not."""
-    now = services.clock.now()
-    with transaction(services.engine) as s:
-        regions = [region for region in queries.list_regions(s) if not region.paused]
-        raised = triggers.raised(s, now)
-    return {
-        region.id: _plan(region, raised.get(region.id))
-        for region in regions
-        if in_season(region, now) or region.id in raised
-    }
-
-
-def _plan(region: WatchedRegion, raised: StoredEvent | None) -> Plan:
-    """Return how a region is polled; what raises its polls never lowers them."""
-    if raised is not None and (
-        region.poll_cron is not None or raised.poll_every < region.poll_every
-    ):
-        return Plan(region.id, raised.poll_every, None, "UTC")
-    if region.poll_cron is None:
-        return Plan(region.id, region.poll_every, None, "UTC")
-    line, zone = parse_cron(region.poll_cron)
-    return Plan(region.id, None, line, zone)
+def distinct(planned: Mapping[str, Plan]) -> dict[str, Plan]:
+    """Return the plans that some regions follow by slug, that of the most urgent one first."""
+    return {plan.slug: plan for plan in planned.values()}
 
 
 def schedule(plan: Plan, rank: int = 0) -> Schedule:
     """Return the schedule of a plan; of an interval the first poll comes within seconds.
 
     Args:
-        plan: how the region is polled.
-        rank: regions are begun in this order, a millisecond apart.
+        plan: when its regions are polled.
+        rank: plans are begun in this order, a millisecond apart.
     """
     from prefect.schedules import Cron, Interval
 
-    common: dict[str, Any] = {"parameters": {"region_id": plan.region_id}, "slug": plan.region_id}
+    common: dict[str, Any] = {"parameters": {"plan": plan.slug}, "slug": plan.slug}
     if plan.cron is not None:
         return Cron(plan.cron, timezone=plan.zone, **common)
     assert plan.every is not None  # noqa: S101
@@ -116,9 +81,9 @@ async def keep_planned(
 
     Args:
         services: database and clock, and the settings that feeds were planned by.
-        polls: deployment of ``poll-region``.
+        polls: deployment of ``poll-regions``.
         feeds: deployment of ``read-triggers``.
-        planned: what was planned when regions were deployed.
+        planned: by region, what was planned when they were deployed.
     """
     from prefect import get_client
 
@@ -128,13 +93,34 @@ async def keep_planned(
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             try:
                 wanted = await asyncio.to_thread(plans, services)
-                await _replan(client, polls, planned, wanted, schedule)
+                await _replan(client, polls, distinct(planned), distinct(wanted), schedule)
+                await _poll_joined(client, polls, planned, wanted)
                 planned = wanted
                 named = reading(await asyncio.to_thread(load))
                 await _replan(client, feeds, read, named, feed_schedule)
                 read = named
             except (ScarpwatchError, httpx.HTTPError) as error:
                 log.warning("schedules stay as they are", reason=str(error))
+
+
+async def _poll_joined(
+    client: PrefectClient,
+    polls: UUID,
+    planned: Mapping[str, Plan],
+    wanted: Mapping[str, Plan],
+) -> None:
+    """Poll the regions at once that take up a plan others follow already; may run twice."""
+    before = distinct(planned)
+    joined: dict[str, list[str]] = {}
+    for region_id, plan in wanted.items():
+        if planned.get(region_id) != plan and plan.slug in before:
+            joined.setdefault(plan.slug, []).append(region_id)
+    for slug, region_ids in joined.items():
+        for some in batched(region_ids, AT_ONCE):
+            await client.create_flow_run_from_deployment(
+                polls, parameters={"plan": slug, "region_ids": list(some)}
+            )
+        log.info("polled at once", plan=slug, regions=len(region_ids))
 
 
 async def _replan[T](

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.errors import ConfigurationError
-from flows.deployments import make_deployments
+from flows.deployments import make_deployments, processes
 from flows.services import Services
 from flows.settings import Settings, config_path
 
@@ -73,7 +73,7 @@ def deploy(services: Services, pool: str, pool_type: str) -> Deployed:
     from prefect.exceptions import ObjectNotFound
 
     template = job_template(services.settings, pool_type)
-    limit = services.settings.runs_at_once
+    limit = processes(services.settings)
     with get_client(sync_client=True) as client:
         try:
             known = client.read_work_pool(pool)

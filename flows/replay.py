@@ -28,7 +28,7 @@ from db.engine import make_engine, transaction
 from db.records import AlertRecord, LookRecord, Summary
 from detectors.errors import CatalogueUnavailable, ConfigurationError, InvalidArchive
 from detectors.types import Landslide, WatchedRegion, require_utc
-from flows import confirming, steps
+from flows import confirming, polling, steps
 from flows.archive.manifest import Archive, open_archive
 from flows.archive.publish import publish
 from flows.archive.server import ArchiveServer
@@ -185,10 +185,10 @@ def replay(
         for number, tick in enumerate(ticks, start=1):
             clock.set(tick)
             published = publish_until(tick)
+            polled = polling.poll_together(services, watched)
+            if errors := [error for one in polled.values() for error in one.errors]:
+                raise CatalogueUnavailable("; ".join(dict.fromkeys(errors)))
             for region in watched:
-                polled = steps.poll_region(services, region.id)
-                if polled.errors:
-                    raise CatalogueUnavailable("; ".join(polled.errors))
                 steps.detect_due(services, region.id)
                 confirming.confirm_due(services, region.id)
             with transaction(services.engine) as s:

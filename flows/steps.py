@@ -1,7 +1,7 @@
-"""Polling and judging looks, as plain functions; every one may run twice.
+"""Judging looks, as plain functions; every one may run twice.
 
 The state of the work lives in PostGIS; Prefect, the command line and replays only call these,
-``flows.confirming`` and ``flows.delivering``.
+``flows.polling``, ``flows.confirming`` and ``flows.delivering``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy.orm import Session
 
 from db import backlog, queries, store
 from db.engine import transaction
 from db.records import ClaimedLook
 from detectors.errors import (
-    CatalogueUnavailable,
     ConfigurationError,
     DatabaseUnavailable,
     InvalidWeights,
@@ -33,9 +31,6 @@ from detectors.errors import (
 )
 from detectors.types import SAME_PASS, Acquisition, Sensor, WatchedRegion
 from flows import platforms
-from flows.catalogs.base import Refused
-from flows.catalogs.mirrors import asked_members
-from flows.catalogs.registry import split_source
 from flows.costs import charging
 from flows.leases import LONGEST_WAIT, backoff, bury_the_dead
 from flows.quota import put_off
@@ -55,18 +50,6 @@ STRICT_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class PollOutcome:
-    """What one poll of one region brought."""
-
-    new: int
-    """Looks that are new to the region."""
-    refused: int
-    """Items that cannot be used, each stored with its reason."""
-    errors: tuple[str, ...]
-    """Sources that could not be read, and why."""
-
-
-@dataclass(frozen=True, slots=True)
 class LookOutcome:
     """What became of one look."""
 
@@ -80,82 +63,6 @@ class LookOutcome:
     """Polygons stored."""
     alerts: int
     """Alerts written to the outbox."""
-
-
-def poll_region(services: Services, region_id: str) -> PollOutcome:
-    """Ask every source of a region what is new, and store it.
-
-    One source that fails does not keep the others from being read; its watermark stays.
-
-    Raises:
-        ConfigurationError: no such region.
-        DatabaseUnavailable: nothing could be stored; asking again loses nothing.
-    """
-    with transaction(services.engine) as s:
-        region = queries.get_region(s, region_id)
-    if region.paused:
-        return PollOutcome(0, 0, ())
-    new = refused = 0
-    errors = []
-    for source in region.sources:
-        try:
-            found, unusable = _poll_source(services, region, source)
-        except (CatalogueUnavailable, ConfigurationError) as error:
-            errors.append(f"{source}: {error}")
-            with transaction(services.engine) as s:
-                now = services.clock.now()
-                store.finish_poll(s, region.id, source, None, now, error=str(error))
-                _record_members(s, services, region, source)
-            log.warning("poll failed", region=region.id, source=source, reason=str(error))
-            continue
-        new, refused = new + found, refused + unusable
-    log.info("polled", region=region.id, new=new, refused=refused, failed=len(errors))
-    return PollOutcome(new, refused, tuple(errors))
-
-
-def _poll_source(services: Services, region: WatchedRegion, source: str) -> tuple[int, int]:
-    """Read one source from its watermark on; return counts of new and unusable items."""
-    name, collection = split_source(source)
-    now = services.clock.now()
-    with transaction(services.engine) as s:
-        watermark = queries.poll_watermark(s, region.id, source)
-        if watermark is not None and watermark - services.settings.overlap > now:
-            # Our clock was ahead when it was set: what came out since would be overlooked.
-            log.warning("the clock was ahead: reading again", region=region.id, source=source)
-            store.forget_watermarks(s, region.id, source)
-            watermark = None
-    usable: list[Acquisition] = []
-    refused: list[tuple[str, str]] = []
-    with charging(services, region.id, source, "poll"):
-        for item in services.catalogue(name).search(
-            collection,
-            region.geometry,
-            sensed_after=min(region.watch_from, now) - services.settings.history,
-            until=now,
-            published_after=watermark - services.settings.overlap if watermark else None,
-        ):
-            if isinstance(item, Refused):
-                refused.append((item.item_id, item.reason))
-            else:
-                usable.append(item)
-    with transaction(services.engine) as s:
-        new = store.record_acquisitions(s, region, usable)
-        store.record_refusals(s, region.id, source, refused)
-        store.finish_poll(s, region.id, source, now, now)
-        _record_members(s, services, region, source)
-    return len(new), len(refused)
-
-
-def _record_members(s: Session, services: Services, region: WatchedRegion, source: str) -> None:
-    """Store how the members of a mirrored catalogue fared: which failed over to which, and why."""
-    try:
-        catalogue = services.catalogue(split_source(source)[0])
-    except ConfigurationError:
-        return  # what is wrong stands in the source's own row
-    now = services.clock.now()
-    for member in asked_members(catalogue):
-        # A member has no mark of its own: the source's mark says what was read.
-        store.finish_poll(s, region.id, member.source, None, now, error=member.error)
 
 
 def looks_due(services: Services, region_id: str, sensor: Sensor = Sensor.SAR) -> bool:

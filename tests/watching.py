@@ -23,7 +23,7 @@ from db import queries, store
 from db.engine import transaction
 from db.records import LookRecord
 from detectors.types import WatchedRegion
-from flows import delivering, steps
+from flows import delivering, polling, steps
 from flows.archive.manifest import Archive, open_archive
 from flows.archive.publish import connection_arguments, publish
 from flows.archive.server import ArchiveServer
@@ -165,8 +165,8 @@ class Watch:
         self.clock.set(moment)
         return self.stac.show(archive or self.archive, moment, self.base_url)
 
-    def poll(self) -> steps.PollOutcome:
-        return steps.poll_region(self.services, self.region.id)
+    def poll(self) -> polling.PollOutcome:
+        return polling.poll_region(self.services, self.region.id)
 
     def detect(self, limit: int | None = None) -> list[steps.LookOutcome]:
         return steps.detect_due(self.services, self.region.id, limit)

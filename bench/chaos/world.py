@@ -29,7 +29,7 @@ from db import invariants, store
 from db.engine import make_engine, transaction
 from db.invariants import Broken
 from detectors.types import Acquisition, WatchedRegion
-from flows import confirming, delivering, soundness, steps
+from flows import confirming, delivering, polling, soundness, steps
 from flows.archive.manifest import Archive
 from flows.archive.publish import connection_arguments, publish
 from flows.catalogs.base import CatalogueSettings
@@ -196,7 +196,7 @@ class World:
     def poll(self, **more: Any) -> None:
         """Ask the catalogue, and keep the ledger."""
         with self.services(**more) as services:
-            self.polled = steps.poll_region(services, REGION)
+            self.polled = polling.poll_region(services, REGION)
             keep_ledger(services, REGION)
 
     def detect(self, **more: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -22,6 +22,8 @@ class Refused:
     """STAC item id, or a made-up one for an item without."""
     reason: str
     """Why, in words a person can act on."""
+    footprint: BaseGeometry | None = field(default=None, compare=False)
+    """Where it is, EPSG:4326, lon/lat; None where that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

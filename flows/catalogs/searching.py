@@ -13,6 +13,7 @@ from shapely.prepared import prep
 from detectors.errors import UnusableItem
 from detectors.types import require_utc
 from flows.catalogs.base import Found, Refused
+from flows.catalogs.footprints import read_footprint
 from flows.catalogs.items import scene_name, to_acquisition
 from flows.catalogs.properties import is_text, printable
 
@@ -63,7 +64,9 @@ def records(
         try:
             acquisition = to_acquisition(feature, source, seen_at, from_storage=from_storage)
         except UnusableItem as error:
-            yield Found(name, Refused(name, printable(str(error))))
+            place = place_of(feature)
+            if place is None or area.intersects(place):
+                yield Found(name, Refused(name, printable(str(error)), place))
             continue
         if area.intersects(acquisition.footprint):
             yield Found(scene_name(feature, acquisition), acquisition)
@@ -76,3 +79,11 @@ def name_of(feature: object) -> str:
         return told
     content = json.dumps(feature, sort_keys=True, default=str).encode()
     return f"unnamed-{hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def place_of(feature: Mapping[str, object]) -> BaseGeometry | None:
+    """Return where an item is that cannot be used, None where that cannot be read."""
+    try:
+        return read_footprint(feature.get("geometry"))
+    except UnusableItem:
+        return None

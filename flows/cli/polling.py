@@ -15,8 +15,10 @@ from flows.cli.output import aside, emit, screen
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from detectors.types import WatchedRegion
     from flows.cli.poll_views import RegionRun
     from flows.delivering import DeliveryOutcome
+    from flows.polling import PollOutcome
     from flows.services import Services
 
 
@@ -36,12 +38,17 @@ def poll(
     from flows.cli import poll_views as views
     from flows.ledger import keep_ledger
     from flows.measuring import measure_new
+    from flows.polling import poll_together
 
     runs: list[views.RegionRun] = []
     messages: list[DeliveryOutcome] = []
     with open_world() as services, _progress() as progress:
-        for region_id in _wanted(services, region_ids or []):
-            runs.append(_poll_one(services, region_id, progress, messages))
+        wanted = _wanted(services, region_ids or [])
+        asking = progress.add_task("asking the catalogues", total=None)
+        polled = poll_together(services, wanted)
+        progress.remove_task(asking)
+        for region in wanted:
+            runs.append(_judge_one(services, region, polled.get(region.id), progress, messages))
             if not as_json:
                 progress.stop()
                 views.print_run(screen(), runs[-1])
@@ -60,8 +67,8 @@ def poll(
         raise typer.Exit(FAILED)
 
 
-def _wanted(services: Services, named: Sequence[str]) -> list[str]:
-    """Return the ids to poll.
+def _wanted(services: Services, named: Sequence[str]) -> list[WatchedRegion]:
+    """Return the regions to poll.
 
     Raises:
         ConfigurationError: an unknown id, or nothing is watched.
@@ -72,11 +79,10 @@ def _wanted(services: Services, named: Sequence[str]) -> list[str]:
 
     with transaction(services.engine) as s:
         regions = queries.list_regions(s)
-        for region_id in named:
-            queries.get_region(s, region_id)
+        chosen = [queries.get_region(s, region_id) for region_id in dict.fromkeys(named)]
     if not regions:
         raise ConfigurationError("no region is watched yet; run: scarpwatch regions add FILE")
-    return list(dict.fromkeys(named)) or [region.id for region in regions]
+    return chosen or regions
 
 
 @contextmanager
@@ -99,31 +105,21 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _poll_one(
-    services: Services, region_id: str, progress: Progress, messages: list[DeliveryOutcome]
-) -> RegionRun:
-    """Poll one region and work off what is due; alerts leave as soon as they are stored."""
-    from db import queries
-    from db.engine import transaction
-    from detectors.errors import DatabaseUnavailable, ScarpwatchError
+def _judge_one(
+    services: Services, region: WatchedRegion, polled: PollOutcome | None, progress: Progress,
+    messages: list[DeliveryOutcome],
+) -> RegionRun:  # fmt: skip
+    """Work off what is due in one region; alerts leave as soon as they are stored."""
     from flows import confirming, steps
     from flows.cli.poll_views import RegionRun
     from flows.costs import refusal
 
-    with transaction(services.engine) as s:
-        if queries.get_region(s, region_id).paused:
-            return RegionRun(region_id, paused=True)
-    task = progress.add_task(f"{region_id}: asking the catalogues", total=None)
+    region_id = region.id
+    if polled is None:
+        return RegionRun(region_id, paused=True)
     run = RegionRun(region_id)
-    try:
-        polled = steps.poll_region(services, region_id)
-        run.new, run.refused, run.errors = polled.new, polled.refused, polled.errors
-    except DatabaseUnavailable:
-        raise
-    except ScarpwatchError as error:
-        # One region that is set up wrongly must not keep the others from being watched.
-        run.errors = (str(error),)
-    progress.update(task, description=f"{region_id}: judging", total=_due(services, region_id))
+    run.new, run.refused, run.errors = polled.new, polled.refused, polled.errors
+    task = progress.add_task(f"{region_id}: judging", total=_due(services, region_id))
     while found := steps.detect_due(services, region_id, limit=1):
         run.looks += found
         progress.advance(task)
@@ -134,8 +130,7 @@ def _poll_one(
         confirmed = confirming.confirm_due(services, region_id)
         run.looks += confirmed.looks
         run.checks += confirmed.checks
-    with transaction(services.engine) as s:
-        refused = refusal(services, queries.get_region(s, region_id))
+    refused = refusal(services, region)
     run.put_off = None if refused is None else str(refused)
     progress.remove_task(task)
     return run

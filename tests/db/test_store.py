@@ -95,19 +95,19 @@ def test_a_watermark_only_moves_forward_and_not_on_errors(engine, make) -> None:
     early, late = make.start, make.start + HOUR
     with transaction(engine) as s:
         store.save_region(s, region)
-        assert queries.poll_watermark(s, region.id, source) is None
-        store.finish_poll(s, region.id, source, None, early, error="503 from the catalogue")
-        assert queries.poll_watermark(s, region.id, source) is None
-        store.finish_poll(s, region.id, source, late, late)
-        store.finish_poll(s, region.id, source, early, late)
-        store.finish_poll(s, region.id, source, None, late)
-        assert queries.poll_watermark(s, region.id, source) == late
+        assert queries.poll_watermarks(s, source).get(region.id) is None
+        store.finish_polls(s, [region.id], source, None, early, error="503 from the catalogue")
+        assert queries.poll_watermarks(s, source).get(region.id) is None
+        store.finish_polls(s, [region.id], source, late, late)
+        store.finish_polls(s, [region.id], source, early, late)
+        store.finish_polls(s, [region.id], source, None, late)
+        assert queries.poll_watermarks(s, source).get(region.id) == late
         for _ in range(2):
-            store.finish_poll(s, region.id, source, late + HOUR, late + HOUR, error="timed out")
-        assert queries.poll_watermark(s, region.id, source) == late
+            store.finish_polls(s, [region.id], source, late + HOUR, late + HOUR, error="timed out")
+        assert queries.poll_watermarks(s, source).get(region.id) == late
         (poll,) = queries.list_polls(s, region.id)
         assert (poll.failures, poll.error, poll.succeeded_at) == (2, "timed out", late)
-        store.finish_poll(s, region.id, source, late + HOUR, late + 2 * HOUR)
+        store.finish_polls(s, [region.id], source, late + HOUR, late + 2 * HOUR)
         (poll,) = queries.list_polls(s)
         assert (poll.failures, poll.error, poll.watermark) == (0, None, late + HOUR)
 
@@ -224,11 +224,11 @@ def test_a_source_can_be_read_from_the_beginning_again(engine, make) -> None:
     region = make.region()
     with transaction(engine) as s:
         store.save_region(s, region)
-        store.finish_poll(s, region.id, "a/b", make.now, make.now)
+        store.finish_polls(s, [region.id], "a/b", make.now, make.now)
         store.forget_watermarks(s, region.id)
-        assert queries.poll_watermark(s, region.id, "a/b") is None
-        store.finish_poll(s, region.id, "a/b", make.start, make.now)
-        assert queries.poll_watermark(s, region.id, "a/b") == make.start
+        assert queries.poll_watermarks(s, "a/b").get(region.id) is None
+        store.finish_polls(s, [region.id], "a/b", make.start, make.now)
+        assert queries.poll_watermarks(s, "a/b").get(region.id) == make.start
 
 
 def test_an_item_that_became_usable_is_no_longer_refused(engine, make) -> None:
@@ -358,7 +358,7 @@ def test_naive_times_are_refused(world, make) -> None:
     region_id = world.region.id
     for store_it in (
         lambda s: store.claim_look(s, region_id, naive, "w1", LEASE),
-        lambda s: store.finish_poll(s, region_id, "a/b", naive, make.now),
+        lambda s: store.finish_polls(s, [region_id], "a/b", naive, make.now),
         lambda s: store.save_region(s, make.region(watch_from=naive)),
         lambda s: store.store_landslide(s, replace(world.landslide, revision=2, not_before=naive)),
     ):

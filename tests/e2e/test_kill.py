@@ -24,10 +24,10 @@ FIRST, LAST = "2023-11-21", "2023-12-03"
 
 #: All the work, in the order of the flows: poll, judge everything, then send.
 WORKER = """
-from flows import delivering, settings, steps
+from flows import delivering, polling, settings, steps
 from flows.services import open_services
 with open_services(settings.load()) as services:
-    steps.poll_region(services, "slope")
+    polling.poll_region(services, "slope")
     steps.detect_due(services, "slope")
     delivering.deliver_due(services)
 """

@@ -22,7 +22,7 @@ from tests.optical_watch import DEBRIS, EVENT, OpticalWatch
 from tests.optical_world import EVERYWHERE, clouds
 from tests.watching import stored_rows, stored_states
 
-#: The optical part of ``poll-region``.
+#: The optical part of ``judge-region``.
 WORKER = """
 from flows import confirming, delivering, settings
 from flows.services import open_services

@@ -109,7 +109,7 @@ def test_a_spent_month_puts_looks_off_and_loses_none(watch, tmp_path, no_setting
     w.reach()
     assert w.poll().errors == ()
     with w.open() as s:
-        costs.add_cost(s, "slope", TODAY, "local/x", "judge", "", costs.Spending(requests=5))
+        costs.add_costs(s, TODAY, "local/x", "judge", "", {"slope": costs.Spending(requests=5)})
     for _ in range(3):
         assert not steps.looks_due(w.services, "slope")
         assert w.detect() == []
@@ -140,7 +140,7 @@ def test_a_spent_month_puts_looks_off_and_loses_none(watch, tmp_path, no_setting
 def test_an_installation_has_quotas_for_regions_that_set_none(watch) -> None:
     w = watch(settings={"quota": {"requests_a_month": 5, "bytes_a_month": 10**9}})
     with w.open() as s:
-        costs.add_cost(s, "slope", TODAY, "local/x", "poll", "", costs.Spending(requests=5))
+        costs.add_costs(s, TODAY, "local/x", "poll", "", {"slope": costs.Spending(requests=5)})
     refused = refusal(w.services, w.region)
     assert refused is not None
     assert "5 of 5 requests (quota.requests_a_month of the settings)" in str(refused)

@@ -21,28 +21,36 @@ from flows.deployments import (
     threads_per_run,
 )
 from flows.settings import Settings, TriggerSettings
+from flows.turns import regions_of
 
 
-def test_one_schedule_per_region_that_is_not_paused(watch) -> None:
+def test_one_schedule_per_plan_that_regions_follow(watch) -> None:
     slow = watch(id="slow", poll_every=timedelta(hours=2))
-    watch(id="asleep", paused=True)
+    watch(id="asleep", paused=True, poll_every=timedelta(hours=3))
     watch(id="urgent", priority=1, poll_every=timedelta(minutes=5))
-    polls, detect, confirm, train, deliver, verify, feeds = make_deployments(slow.services)
-    told = [(s.parameters, s.schedule.interval, s.slug) for s in polls.schedules]
-    assert told == [
-        ({"region_id": "urgent"}, timedelta(minutes=5), "urgent"),
-        ({"region_id": "slow"}, timedelta(hours=2), "slow"),
+    watch(id="slow-too", poll_every=timedelta(hours=2))
+    watch(id="mornings", priority=200, poll_cron="0 6,18 * * 1-5 Europe/Oslo")
+    made = make_deployments(slow.services)
+    polls, judge, detect, confirm, train, deliver, verify, feeds = made
+    told = [(s.parameters, s.slug) for s in polls.schedules]
+    slugs = ["every-300-s", "every-7200-s", "at-0-6and18-x-x-1to5-europebyoslo"]
+    assert told == [({"plan": slug}, slug) for slug in slugs]
+    assert polls.schedules[1].schedule.interval == timedelta(hours=2)
+    assert polls.schedules[2].schedule.cron == "0 6,18 * * 1-5"
+    assert polls.schedules[2].schedule.timezone == "Europe/Oslo"
+    assert [region.id for region in regions_of(slow.services, slugs[1])] == ["slow", "slow-too"]
+    assert [region.id for region in regions_of(slow.services, slugs[1], ["slow-too"])] == [
+        "slow-too"
     ]
-    assert detect.schedules == confirm.schedules == train.schedules == feeds.schedules == []
+    assert not any(one.schedules for one in (judge, detect, confirm, train, feeds))
     (every,) = deliver.schedules
     assert every.schedule.interval == slow.services.settings.deliver_every
     (mornings,) = verify.schedules
     assert mornings.schedule.cron == "0 6 1-7 * *"
-    entrypoints = [
-        one.entrypoint for one in (polls, detect, confirm, train, deliver, verify, feeds)
-    ]
+    entrypoints = [one.entrypoint for one in made]
     assert entrypoints == [
-        "flows.monitor.poll_region", "flows.monitor.detect_sar", "flows.monitor.confirm_optical",
+        "flows.monitor.poll_regions", "flows.monitor.judge_region", "flows.monitor.detect_sar",
+        "flows.monitor.confirm_optical",
         "flows.monitor.train_models", "flows.monitor.deliver_alerts", "flows.monitor.verify_month",
         "flows.monitor.watch_triggers",
     ]  # fmt: skip

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from db import store
 from detectors import registry
 from detectors.types import Acquisition, WatchedRegion
-from flows import scene_tiles, steps
+from flows import polling, scene_tiles, steps
 from flows.imagery import GAMMA0, stack_looks
 from flows.rasters import BLOCK_PIXELS, _cuts, read_onto
 from flows.scene_tiles import read_shared
@@ -78,7 +78,7 @@ def test_a_second_region_asks_the_archive_for_nothing_and_finds_the_same(served,
     w.reach(END)
     second(w)
     for region_id in ("slope", "again"):
-        steps.poll_region(w.services, region_id)
+        polling.poll_region(w.services, region_id)
     steps.detect_due(w.services, "slope")
     asked = len(files.seen())
     first = spent(w, "slope")
@@ -99,7 +99,7 @@ def test_a_second_region_asks_the_archive_for_nothing_and_finds_the_same(served,
     with w.open() as s:
         store.save_region(s, third)
     services = replace(w.services, settings=alone)
-    steps.poll_region(services, "third")
+    polling.poll_region(services, "third")
     steps.detect_due(services, "third")
     assert len(files.seen()) > asked
     assert by_item(w, "third") == mine

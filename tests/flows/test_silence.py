@@ -142,7 +142,7 @@ def test_each_track_by_itself_and_what_the_catalogue_said(post) -> None:
         w.look(day, orbit=35, orbit_state=OrbitState.DESCENDING)
     with transaction(w.engine) as s:
         now = START + 38 * DAY
-        store.finish_poll(s, w.region.id, w.region.sources[0], None, now, error="503")
+        store.finish_polls(s, [w.region.id], w.region.sources[0], None, now, error="503")
     told = w.at(39)
     assert [title.split("track ")[1][:14] for title in told] == ["035-descending"]
     text = journal.read(w.folder / "ops.jsonl")[0]["body"]["text"]

@@ -10,7 +10,7 @@ from db import queries, store
 from detectors.errors import ConfigurationError
 from flows.archive.manifest import open_archive
 from flows.catalogs.base import CatalogueSettings
-from flows.steps import PollOutcome, poll_region
+from flows.polling import PollOutcome, poll_region
 from tests.series import END, STEEP, WATCH_FROM, part_of
 from tests.watching import landing_page
 

@@ -17,10 +17,10 @@ from sqlalchemy import text
 from db import store, triggers
 from detectors.errors import CatalogueUnavailable
 from detectors.events import Severity, reach_km
-from flows.planning import plans
 from flows.settings import Settings, TriggerSettings
 from flows.trigger_feeds import MOST_BYTES, Fetcher, earthquakes, warnings
 from flows.triggers import read_triggers
+from flows.turns import plans
 from tests.series import END
 
 #: The slope lies at 34.62 N, 119.80 W; the clock of these tests stands a day after the quake.

@@ -26,7 +26,7 @@ from detectors.projections import to_projected
 from detectors.types import Acquisition, FloatArray, Grid, Sensor
 from flows.catalogs.base import CatalogueSettings, Refused
 from flows.catalogs.patience import Patience
-from flows.catalogs.searching import name_of, windows
+from flows.catalogs.searching import name_of, place_of, windows
 from flows.catalogs.sentinel_hub.budget import Budget
 from flows.catalogs.sentinel_hub.items import to_acquisition
 from flows.catalogs.sentinel_hub.kept import Kept
@@ -97,7 +97,7 @@ class SentinelHubCatalogue:
             try:
                 acquisition = to_acquisition(feature, source, until)
             except UnusableItem as error:
-                yield Refused(name, str(error))
+                yield Refused(name, str(error), place_of(feature))
                 continue
             if area.intersects(acquisition.footprint):
                 yield acquisition

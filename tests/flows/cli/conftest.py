@@ -169,9 +169,11 @@ def fill(engine: Engine) -> Stored:
         store.record_acquisitions(s, coast, [early, *other])
         refusals = [(f"GRD_{n}", "not terrain-corrected: no gamma0") for n in range(3)]
         store.record_refusals(s, coast.id, SOURCE, [*refusals, ("S2_1", "no SAR polarisation")])
-        store.finish_poll(s, drill.id, SOURCE, NOW - timedelta(minutes=9), NOW)
-        store.finish_poll(s, coast.id, SOURCE, NOW - timedelta(hours=3), NOW - timedelta(hours=3))
-        store.finish_poll(s, coast.id, SOURCE, None, NOW, error="[503] no answer after 4 tries")
+        store.finish_polls(s, [drill.id], SOURCE, NOW - timedelta(minutes=9), NOW)
+        store.finish_polls(
+            s, [coast.id], SOURCE, NOW - timedelta(hours=3), NOW - timedelta(hours=3)
+        )
+        store.finish_polls(s, [coast.id], SOURCE, None, NOW, error="[503] no answer after 4 tries")
         for _ in range(2):
             _finish(s, drill.id, "processed", None)
         for state in states:

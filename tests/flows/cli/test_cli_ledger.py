@@ -54,7 +54,9 @@ def test_costs_and_what_is_left_of_the_quota(
         store.save_region(s, make_region("big-sur", requests_a_month=100, bytes_a_month=10**9))
         for item, requests in (("LOOK_1", 60), ("LOOK_2", 45), ("", 3)):
             spent = costs.Spending(requests, 2_500_000, 12.5, 1.5)
-            costs.add_cost(s, "big-sur", today, "local/x", "judge" if item else "poll", item, spent)
+            costs.add_costs(
+                s, today, "local/x", "judge" if item else "poll", item, {"big-sur": spent}
+            )
     one = read("ledger", "big-sur", "--cost")["regions"][0]
     assert one["month"] == {"requests": 108, "bytes": 7_500_000, "seconds": 37.5, "units": 4.5}
     assert one["quota"] == {"requests": 100, "bytes": 10**9, "units": None}

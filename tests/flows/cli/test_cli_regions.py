@@ -59,11 +59,11 @@ def test_a_region_that_grew_is_read_anew(
 
     def watermark() -> datetime | None:
         with transaction(engine) as s:
-            return queries.poll_watermark(s, "slope", source)
+            return queries.poll_watermarks(s, source).get("slope")
 
     cli("regions", "add", large)
     with transaction(engine) as s:
-        store.finish_poll(s, "slope", source, now, now)
+        store.finish_polls(s, ["slope"], source, now, now)
     cli("regions", "add", small)
     assert watermark() == now
     cli("regions", "add", large)

@@ -39,8 +39,8 @@ def test_serve_until_told_to_stop(
     watched = next(one for one in found if one["name"] == "watched")
     (schedule,) = watched["schedules"]
     assert schedule["schedule"]["interval"] == 5_400
-    assert schedule["parameters"] == {"region_id": "slope"}
-    assert watched["entrypoint"] == "flows.monitor.poll_region"
+    assert schedule["parameters"] == {"plan": "every-5400-s"}
+    assert watched["entrypoint"] == "flows.monitor.poll_regions"
     # Before Prefect's runner answers the signal itself, the command does, with its own status.
     assert serving.end() in {0, 128 + signal.SIGTERM}
     assert "Traceback" not in serving.said()

@@ -59,7 +59,7 @@ def in_order(home: Path, catalogue: Any, engine: Engine, make_region: Any, tmp_p
     region, now = make_region("slope"), datetime.now(UTC)
     with transaction(engine) as s:
         store.save_region(s, region)
-        store.finish_poll(s, "slope", region.sources[0], now, now)
+        store.finish_polls(s, ["slope"], region.sources[0], now, now)
 
 
 @pytest.mark.usefixtures("in_order")
@@ -209,8 +209,8 @@ def test_overdue(make_region: Any, engine: Engine) -> None:
     assert not attention.overdue(make_region("slope", paused=True), [], now)
     with transaction(engine) as s:
         store.save_region(s, region)
-        store.finish_poll(s, "slope", source, now, now)
-        store.finish_poll(s, "slope", source, None, now + timedelta(hours=1), error="busy")
+        store.finish_polls(s, ["slope"], source, now, now)
+        store.finish_polls(s, ["slope"], source, None, now + timedelta(hours=1), error="busy")
         polls = queries.list_polls(s)
     assert not attention.overdue(region, polls, now + timedelta(minutes=89))
     assert attention.overdue(region, polls, now + timedelta(minutes=91))
