@@ -53,6 +53,7 @@ from flows.catalogs.base import Catalogue
 from flows.imagery import group_passes
 from flows.inferring import Asked
 from flows.optical_imagery import read_optical, window_grid
+from flows.shelf import Shelf
 
 RULE = OpticalRule()
 #: The ensemble that is asked; an operator may have promoted a version of his own.

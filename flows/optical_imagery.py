@@ -26,6 +26,7 @@ from detectors.types import Acquisition, Grid, OpticalLook, Unseen, WatchedRegio
 from flows.catalogs.base import Catalogue
 from flows.optical_items import BANDS, DILATE_M, NUMBERS, read_item
 from flows.rasters import Block, cut_blocks, product_grid
+from flows.scene_tiles import known_grid
 from flows.shelf import Shelf
 
 #: Band whose grid is the grid of a product: 10 m.
@@ -83,7 +84,10 @@ def _edges(start: float, length: float, least: int) -> tuple[int, int]:
 
 
 def plan_optical_blocks(
-    acquisition: Acquisition, region: WatchedRegion, catalogue: Catalogue
+    acquisition: Acquisition,
+    region: WatchedRegion,
+    catalogue: Catalogue,
+    shelf: Shelf | None = None,
 ) -> Iterator[Block]:
     """Cut the part of a region that a product covers into blocks on the product's own grid.
 
@@ -92,7 +96,8 @@ def plan_optical_blocks(
         UnreadableRaster: the product's header is broken or not usable.
         ImageryUnavailable: the product could not be fetched.
     """
-    whole = product_grid(acquisition, _GRID_BAND, NUMBERS, catalogue)
+    whole = known_grid(shelf, acquisition, _GRID_BAND, NUMBERS) if shelf else None
+    whole = whole or product_grid(acquisition, _GRID_BAND, NUMBERS, catalogue)
     found = False
     for block in cut_blocks(whole, region.geometry):
         found = True

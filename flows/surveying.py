@@ -100,7 +100,7 @@ def survey(
     of_peers = {
         one.item_id for one in before if (one.platform, one.processing_version or "") in peers
     }
-    for block in plan_optical_blocks(look, region, catalogue_of(look)):
+    for block in plan_optical_blocks(look, region, catalogue_of(look), shelf):
         at_work()
         answering = block.core & block.inside
         now = read([look], block.grid, catalogue_of, shelf)
@@ -108,9 +108,7 @@ def survey(
         if not clear.any():
             tally.add(Observability(block.grid, now.unseen), answering)
             continue
-        earlier = readable(
-            preferred, block.grid, catalogue_of, forgiving=forgiving, shelf=shelf
-        )
+        earlier = readable(preferred, block.grid, catalogue_of, forgiving=forgiving, shelf=shelf)
         bias.begin(now, answering)
         shown = _shown(islice(earlier, PRE_LOOKS), bias, of_peers)
         pre, post = pair(shown, [now])

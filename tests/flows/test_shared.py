@@ -21,15 +21,18 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db import store
+from db import queries, store
+from db.engine import transaction
 from detectors import registry
 from detectors.types import Acquisition, WatchedRegion
 from flows import polling, scene_tiles, steps
+from flows.confirming import confirm_due
 from flows.imagery import GAMMA0, stack_looks
 from flows.rasters import BLOCK_PIXELS, _cuts, read_onto
 from flows.scene_tiles import read_shared
 from flows.shared_scores import compare_and_score
 from flows.shelf import Shelf, digest
+from tests.optical_watch import DEBRIS, EVENT
 from tests.rasters import TRANSFORM, Signing, grid, look, speckle, write
 from tests.series import DAYS, END
 from tests.watching import stored_rows
@@ -103,6 +106,37 @@ def test_a_second_region_asks_the_archive_for_nothing_and_finds_the_same(served,
     steps.detect_due(services, "third")
     assert len(files.seen()) > asked
     assert by_item(w, "third") == mine
+
+
+def test_optical_tiles_are_read_once(watch_optically, files) -> None:
+    w = watch_optically(folder=files.root, base_url=files.url, settings={"share_mb": 100})
+    w.see(4, DEBRIS)
+    w.clock.set(EVENT + DAY * 20)
+
+    def searched(region_id: str, share_mb: int) -> tuple[int, list[object]]:
+        """Return how many requests a region's own search made, and what came of it."""
+        with transaction(w.services.engine) as s:
+            region = replace(queries.get_region(s, "slope"), id=region_id, name=region_id)
+            store.save_region(s, region)
+            store.record_acquisitions(s, region, w.stored)
+        own = w.services.settings.model_copy(update={"share_mb": share_mb})
+        before = len(files.seen())
+        confirm_due(replace(w.services, settings=own), region_id)
+        with transaction(w.services.engine) as s:
+            found = queries.list_detections(s, region_id)
+            looks = queries.list_looks(s, region_id=region_id)
+        told = [(one.polygon.wkb, one.evidence, one.ensemble_score, one.d_ndvi) for one in found]
+        return len(files.seen()) - before, [
+            *told,
+            *((one.acquisition.item_id, one.state) for one in looks),
+        ]
+
+    asked, found = searched("first", 100)
+    again, same = searched("again", 100)
+    alone, unshared = searched("alone", 0)
+    assert len(found) > len(w.stored), "something was found"
+    assert found == same == unshared
+    assert (again, asked > 20, alone >= asked) == (0, True, True)
 
 
 def test_a_region_that_shares_no_ground_keeps_nothing(served) -> None:
