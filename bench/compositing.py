@@ -51,9 +51,10 @@ from detectors.medians import median_of_looks
 from detectors.projections import to_lonlat
 from detectors.types import Acquisition, OpticalLook, OrbitState, Sensor, WatchedRegion
 from flows.imagery import plan_blocks, read_pass
+from flows.kept_open import keeping_open
 from flows.optical_imagery import plan_optical_blocks, read_optical
 from flows.optical_items import BANDS
-from flows.rasters import Block, keeping_open
+from flows.rasters import Block
 
 RESULT = Path(__file__).parent / "results" / "compositing.json"
 EPSG, WEST, NORTH = 32624, 450_000.0, 5_000_000.0

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from rasterio import features
@@ -25,8 +26,9 @@ from detectors.normalise import MAXIMUM_LOOKS
 from detectors.projections import to_lonlat, to_projected
 from detectors.snow import snow_lines
 from detectors.types import MINIMUM_LOOKS, Acquisition, BoolArray, FloatArray, Landslide, LookStack
-from flows.catalogs.base import Catalogue
+from flows.catalogs.base import Catalogue, Renderer
 from flows.imagery import read_pass, stack_looks
+from flows.kept_open import reading_ahead
 from flows.rasters import Block
 from flows.shelf import Shelf
 
@@ -138,26 +140,32 @@ def read_history(
     unavailable: ImageryUnavailable | None = None
     snowy = False
     since = min((one.since for one in changed), default=None)
-    for items in passes:
-        if len(used) == MAXIMUM_LOOKS and elevation is not None and not snowy:
-            snowy = any(one is not None for one in snow_lines(np.stack(looks), elevation))
-        if _enough(used, since, snowy=snowy):
-            break
-        try:
-            looks.append(read_pass(items, polarisations, block.grid, catalogue, shelf))
-        except UnreadableRaster:
-            left_out.update(item.item_id for item in items)
-            continue
-        except QuotaSpent:
-            # It ends for the whole look; a stack that thins from block to block helps nobody.
-            raise
-        except ImageryUnavailable as error:
-            if not forgiving and len(used) < MAXIMUM_LOOKS:
+    read = partial(
+        read_pass, polarisations=polarisations, grid=block.grid, catalogue=catalogue, shelf=shelf
+    )
+    # A service renders pixels one request after the other, and counts them.
+    sure = 0 if isinstance(catalogue, Renderer) else MAXIMUM_LOOKS
+    with reading_ahead(read, passes, sure) as reads:
+        for items, look in zip(passes, reads, strict=True):
+            if len(used) == MAXIMUM_LOOKS and elevation is not None and not snowy:
+                snowy = any(one is not None for one in snow_lines(np.stack(looks), elevation))
+            if _enough(used, since, snowy=snowy):
+                break
+            try:
+                looks.append(look())
+            except UnreadableRaster:
+                left_out.update(item.item_id for item in items)
+                continue
+            except QuotaSpent:
+                # It ends for the whole look; a stack that thins from block to block helps nobody.
                 raise
-            unavailable = error
-            left_out.update(item.item_id for item in items)
-            continue
-        used.append(items)
+            except ImageryUnavailable as error:
+                if not forgiving and len(used) < MAXIMUM_LOOKS:
+                    raise
+                unavailable = error
+                left_out.update(item.item_id for item in items)
+                continue
+            used.append(items)
     if unavailable is not None and len(used) < MINIMUM_LOOKS:
         raise unavailable
     return stack_looks(looks, used, polarisations, block.grid)

@@ -48,7 +48,8 @@ from flows.catalogs.base import Catalogue
 from flows.heights import Heights, NoHeights
 from flows.histories import Changed, changed_ground, read_history, without_changes
 from flows.imagery import group_passes, plan_blocks, read_mask, read_pass, stack_looks
-from flows.rasters import Block, keeping_open
+from flows.kept_open import keeping_open
+from flows.rasters import Block
 from flows.shared_scores import compare_and_score
 from flows.shelf import Shelf
 

@@ -8,8 +8,8 @@ GDAL is asked through the very library that rasterio is linked to. Where that ca
 build of rasterio), rasters count as nothing and ``gdal_is_counted`` says so.
 
 Headers, DNS and TLS are not counted, nor is what is read from this machine's disks. GDAL's numbers
-are of the whole process: two threads that read at once would share them out wrongly. Everything
-here reads in one thread of a process.
+are of the whole process: two works side by side would share them out wrongly. Threads that read for
+one work at once (``flows.kept_open``) have ended, or wait, whenever its meter is taken.
 """
 
 from __future__ import annotations

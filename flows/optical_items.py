@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import structlog
@@ -14,6 +15,7 @@ from detectors.errors import UnreadableRaster
 from detectors.reflectance import OFFSET, SCALE, VISIBLE, has_offset, settle
 from detectors.types import Acquisition, BoolArray, FloatArray, Grid, Unseen
 from flows.catalogs.base import Catalogue, Renderer
+from flows.kept_open import reading_ahead
 from flows.rasters import Stored, check_raster, open_asset, read_onto
 from flows.scene_tiles import read_shared
 from flows.shelf import Shelf
@@ -106,8 +108,11 @@ def _read(
     if isinstance(catalogue, Renderer):
         return catalogue.render(item, tuple(names), grid)
     layers = np.empty((len(names), *grid.shape), dtype=np.float32)
-    for number, name in enumerate(names):
-        layers[number] = _read_asset(item, name, grid, catalogue, shelf)
+    read = partial(_read_asset, item, grid=grid, catalogue=catalogue, shelf=shelf)
+    apart = len({item.assets[name] for name in names}) == len(names)
+    with reading_ahead(read, names, len(names) if apart else 0) as reads:
+        for number, layer in enumerate(reads):
+            layers[number] = layer()
     return layers
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from detectors.projections import to_projected
 from detectors.types import Acquisition, BoolArray, Grid
 from flows.catalogs.base import Catalogue, Renderer
 from flows.hostile import REMOTE_DRIVERS, check_raster_size
+from flows.kept_open import KEPT
 from flows.meter import GDAL_COUNTS
 
 #: Ground around a region that is read too, so that wide shifts can be told from landslides, m.
@@ -57,9 +57,8 @@ HTTP_OPTIONS = {
     **GDAL_COUNTS,
 }
 
-#: How long a raster may stay open, s: signed addresses run out, and sooner or later all are stale.
-STAYS_OPEN_S = 60.0
-
+#: A catalogue's tokens are asked for by one thread at a time.
+_SIGNING = threading.Lock()
 
 #: Kinds of masks that say no more than the pixels do.
 _PLAIN = ([MaskFlags.all_valid], [MaskFlags.nodata])
@@ -97,47 +96,6 @@ class Stored:
     """In words, for the refusal of others."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """Rasters that stay open, with the time they were opened."""
-
-    rasters: dict[str, tuple[rasterio.DatasetReader, float]] = field(default_factory=dict)
-
-    def get(self, href: str) -> rasterio.DatasetReader | None:
-        """Return a raster that is open and fresh."""
-        dataset, since = self.rasters.get(href, (None, 0.0))
-        if dataset is not None and time.monotonic() - since > STAYS_OPEN_S:
-            self.close(href)
-            return None
-        return dataset
-
-    def close(self, href: str) -> None:
-        """Close one, if it is open."""
-        dataset, _ = self.rasters.pop(href, (None, 0.0))
-        if dataset is not None:
-            dataset.close()
-
-
-_KEPT: ContextVar[_Kept | None] = ContextVar("rasters that stay open", default=None)
-
-
-@contextmanager
-def keeping_open() -> Iterator[None]:
-    """Let what is read in here stay open until the end, or for ``STAYS_OPEN_S``.
-
-    The blocks of a look have tiles in common, which are then fetched and unpacked once; GDAL holds
-    them, ``GDAL_CACHEMAX`` at most.
-    """
-    kept = _Kept()
-    before = _KEPT.set(kept)
-    try:
-        yield
-    finally:
-        _KEPT.reset(before)
-        for href in list(kept.rasters):
-            kept.close(href)
-
-
 @contextmanager
 def open_asset(
     acquisition: Acquisition, asset: str, catalogue: Catalogue
@@ -164,13 +122,13 @@ def open_href(href: str, where: str, catalogue: Catalogue) -> Iterator[rasterio.
     options = {**HTTP_OPTIONS, **catalogue.gdal_environment()}
     try:
         with rasterio.Env(**options):
-            kept = _KEPT.get()
+            kept = KEPT.get()
             if kept is None:
                 with _opened(href, where, catalogue) as dataset:
                     yield dataset
                 return
             dataset = kept.get(href) or _opened(href, where, catalogue)
-            kept.rasters.setdefault(href, (dataset, time.monotonic()))
+            kept.keep(href, dataset)
             try:
                 yield dataset
             except BaseException:
@@ -185,7 +143,8 @@ def _opened(href: str, where: str, catalogue: Catalogue) -> rasterio.DatasetRead
     for renew in (False, True):
         rasterio.env.setenv(CPL_VSIL_CURL_USE_HEAD=not renew)
         try:
-            signed = catalogue.sign(href, renew=renew)
+            with _SIGNING:
+                signed = catalogue.sign(href, renew=renew)
             # Unlike ``rasterio.open``, the reader itself takes more than one driver.
             dataset = DatasetReader(signed, driver=list(REMOTE_DRIVERS))
             break

@@ -44,8 +44,8 @@ from flows.examining import (
 )
 from flows.inferring import Asked
 from flows.judging import Judgement
+from flows.kept_open import keeping_open
 from flows.optical_imagery import plan_optical_blocks
-from flows.rasters import keeping_open
 from flows.shelf import Shelf
 
 DETECTOR = "optical_change+landslide-rgb"

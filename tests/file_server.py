@@ -5,8 +5,9 @@ folder it is given, byte ranges included. ``POST /-/rules`` takes a list of rule
 fits a request holds: ``match`` (pattern of method, address and user agent), ``unless`` (what
 lets it pass), ``times`` (then it is used up), ``after`` (so many pass first), and what is to
 happen: ``status`` (answer so), ``cut`` (break the connection half-way), ``instead`` (send this
-file), ``hold`` (wait for ``POST /-/release``), ``kill`` (end a process by SIGKILL before
-answering). ``GET /-/seen`` tells what was asked for, and the bytes sent, since then.
+file), ``late`` (seconds that pass before the answer), ``hold`` (wait for ``POST /-/release``),
+``kill`` (end a process by SIGKILL before answering). ``GET /-/seen`` tells what was asked for,
+and the bytes sent, since then.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             rule = fitting(type(self).rules, asked)
         if "kill" in rule:
             end(rule["kill"])
+        time.sleep(rule.get("late", 0))
         if rule.get("hold"):
             self.released.wait(60)
         if "status" in rule:

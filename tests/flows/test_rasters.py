@@ -14,8 +14,9 @@ from rasterio.vrt import WarpedVRT
 
 from detectors.errors import ImageryUnavailable
 from detectors.types import Grid
-from flows import rasters
-from flows.rasters import keeping_open, open_href, read_onto
+from flows import kept_open
+from flows.kept_open import keeping_open
+from flows.rasters import open_href, read_onto
 from tests.rasters import EPSG, Signing, grid, speckle, write
 from tests.watching import Files
 
@@ -150,7 +151,7 @@ def test_what_fails_or_is_stale_is_opened_anew(
         with open_href(product, "cog", Signing()) as dataset:
             assert dataset.read(1).shape == (512, 512)
             second = dataset
-        monkeypatch.setattr(rasters, "STAYS_OPEN_S", 0.0)
+        monkeypatch.setattr(kept_open, "STAYS_OPEN_S", 0.0)
         with open_href(product, "cog", Signing()) as dataset:
             assert second.closed
     assert dataset.closed

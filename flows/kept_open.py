@@ -1,0 +1,99 @@
+"""Rasters that stay open from block to block, and the threads that read several of them at once.
+
+Reading over a network is mostly waiting, and a history is twenty files: they are asked for side by
+side. No raster is ever in the hands of two threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
+from functools import partial
+
+from rasterio import DatasetReader
+
+#: How long a raster may stay open, s: signed addresses run out, and sooner or later all are stale.
+STAYS_OPEN_S = 60.0
+#: Rasters that are read at once: enough to hide the network's latency, and still polite.
+AT_ONCE = 8
+
+
+@dataclass(slots=True)
+class Kept:
+    """Rasters that stay open, since when, and threads, which keep their connections."""
+
+    rasters: dict[str, tuple[DatasetReader, float]] = field(default_factory=dict)
+    readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE))
+
+    def get(self, href: str) -> DatasetReader | None:
+        """Return a raster that is open and fresh."""
+        dataset, since = self.rasters.get(href, (None, 0.0))
+        if dataset is not None and time.monotonic() - since > STAYS_OPEN_S:
+            self.close(href)
+            return None
+        return dataset
+
+    def keep(self, href: str, dataset: DatasetReader) -> None:
+        """Let a raster stay open."""
+        self.rasters.setdefault(href, (dataset, time.monotonic()))
+
+    def close(self, href: str) -> None:
+        """Close one, if it is open."""
+        dataset, _ = self.rasters.pop(href, (None, 0.0))
+        if dataset is not None:
+            dataset.close()
+
+
+KEPT: ContextVar[Kept | None] = ContextVar("rasters that stay open", default=None)
+
+
+@contextmanager
+def keeping_open() -> Iterator[None]:
+    """Let what is read in here stay open until the end, or for ``STAYS_OPEN_S``.
+
+    The blocks of a look have tiles in common, which are then fetched and unpacked once; GDAL holds
+    them, ``GDAL_CACHEMAX`` at most.
+    """
+    kept = Kept()
+    before = KEPT.set(kept)
+    try:
+        yield
+    finally:
+        KEPT.reset(before)
+        kept.readers.shutdown()
+        for href in list(kept.rasters):
+            kept.close(href)
+
+
+@contextmanager
+def reading_ahead[A, T](
+    read: Callable[[A], T], wanted: Sequence[A], sure: int
+) -> Iterator[Iterator[Callable[[], T]]]:
+    """Read one thing after the other, as a loop would, with the first ones on their way at once.
+
+    Within ``keeping_open``; elsewhere nothing is read ahead. Costs are those of the loop: what it
+    may not come to is read when it is asked for. At the end no thread is reading any more.
+
+    Args:
+        read: reads one, in a thread of its own; no two may read the same raster.
+        wanted: what to read.
+        sure: so many of them will be asked for, unless one fails.
+
+    Yields:
+        For each, what returns what was read, or raises what reading raised.
+    """
+    kept = KEPT.get()
+    begun: list[Future[T]] = []
+    if kept is not None and sure > 1:
+        begun = [kept.readers.submit(copy_context().run, read, one) for one in wanted[:sure]]
+    later = (partial(read, one) for one in wanted[len(begun) :])
+    try:
+        yield iter([*(one.result for one in begun), *later])
+    finally:
+        for one in begun:
+            one.cancel()
+        wait(begun)

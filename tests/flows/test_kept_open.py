@@ -1,0 +1,139 @@
+"""Reading ahead is the loop it stands for: same order, same errors, nothing more is asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextvars import ContextVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.errors import UnreadableRaster
+from flows import kept_open
+from flows.imagery import read_pass
+from flows.kept_open import keeping_open, reading_ahead
+from tests.rasters import Signing, grid, look, speckle, write
+from tests.watching import Files
+
+
+@given(
+    fails=st.sets(st.integers(0, 11)), sure=st.integers(0, 14), stop=st.integers(0, 12),
+    within=st.booleans(),
+)  # fmt: skip
+def test_a_loop_that_reads_ahead_is_a_loop(
+    fails: set[int], sure: int, stop: int, within: bool
+) -> None:
+    begun: list[int] = []
+
+    def read(number: int) -> int:
+        begun.append(number)
+        if number in fails:
+            raise UnreadableRaster(str(number))
+        return number
+
+    def loop() -> list[object]:
+        told: list[object] = []
+        with reading_ahead(read, range(12), sure) as reads:
+            for number, one in enumerate(reads):
+                if number == stop:
+                    break
+                try:
+                    told.append(one())
+                except UnreadableRaster as error:
+                    told.append(str(error))
+        return told
+
+    if within:
+        with keeping_open():
+            told = loop()
+    else:
+        told = loop()
+    assert told == [str(n) if n in fails else n for n in range(min(stop, 12))]
+    ahead = min(sure, 12) if within and sure > 1 else 0
+    assert set(range(min(stop, 12))) <= set(begun) <= set(range(max(min(stop, 12), ahead)))
+    assert len(begun) == len(set(begun))
+
+
+def test_nobody_reads_any_more_once_it_has_failed() -> None:
+    at_work, going_on = threading.Semaphore(0), threading.Event()
+    reading = threading.Semaphore(0)
+
+    def read(number: int) -> None:
+        if number == 0:
+            at_work.acquire()
+            raise UnreadableRaster("broken")
+        at_work.release()
+        going_on.wait(10)
+        reading.release()
+
+    def fail() -> None:
+        with reading_ahead(read, [0, 1], 2) as reads:
+            try:
+                next(reads)()
+            finally:
+                going_on.set()
+
+    with keeping_open():
+        with pytest.raises(UnreadableRaster, match="broken"):
+            fail()
+        assert reading.acquire(blocking=False), "the other one came to its end first"
+
+
+def test_threads_know_what_the_reader_knows() -> None:
+    known: ContextVar[str] = ContextVar("known", default="nothing")
+    known.set("a meter")
+    with keeping_open(), reading_ahead(lambda _: known.get(), range(4), 4) as reads:
+        assert [one() for one in reads] == ["a meter"] * 4
+
+
+def test_passes_are_asked_for_side_by_side(files: Files) -> None:
+    items = []
+    for number in range(4):
+        write(files.root / f"{number}.tif", speckle(64, 64) + np.float32(number), nodata=np.nan)
+        items.append(look(f"{files.url}/{number}.tif"))
+    # The first answers only once the others were asked for.
+    files.rules({"match": "GET /0.tif", "hold": True})
+    seen: list[bool] = []
+
+    def release() -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not seen:
+            asked = " ".join(files.seen())
+            if all(f"/{number}.tif" in asked for number in range(4)):
+                seen.append(True)
+            time.sleep(0.02)
+        files.release()
+
+    beside = threading.Thread(target=release)
+    beside.start()
+
+    def read(item: object) -> np.ndarray:
+        return read_pass([item], ("VV",), grid(64, 64), Signing())  # type: ignore[list-item]
+
+    with keeping_open(), reading_ahead(read, items, 4) as reads:
+        found = [one() for one in reads]
+    beside.join()
+    assert seen == [True]
+    for number, one in enumerate(found):
+        np.testing.assert_allclose(one[0], speckle(64, 64) + np.float32(number), rtol=1e-6)
+
+
+def test_it_is_polite() -> None:
+    most, now, lock = 0, 0, threading.Lock()
+
+    def read(_: int) -> None:
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        threading.Event().wait(0.01)
+        with lock:
+            now -= 1
+
+    with keeping_open(), reading_ahead(read, range(40), 40) as reads:
+        for one in reads:
+            one()
+    assert most == kept_open.AT_ONCE
