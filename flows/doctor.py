@@ -200,13 +200,18 @@ def _regions(
     if not regions:
         return
     now = datetime.now(UTC)
-    late = [region.id for region in regions if overdue(region, polls, now)]
+    read = {(poll.region_id, poll.source) for poll in polls if poll.succeeded_at}
+    waiting = [region for region in regions if overdue(region, polls, now)]
+    never = [r.id for r in waiting if any((r.id, source) not in read for source in r.sources)]
+    late = [region.id for region in waiting if region.id not in never]
     said = f"{len(regions)} watched"
-    if not late or settings.clock_file:
+    if not waiting or settings.clock_file:
         yield Check("regions", OK, said)
         return
+    said += f"; a source never read yet: {', '.join(never)}" if never else ""
+    said += f"; not read for long: {', '.join(late)}" if late else ""
     yield Check(
-        "regions", WARN, f"{said}; not read for long: {', '.join(late)}",
+        "regions", WARN, said,
         "run: scarpwatch serve; why a source fails: scarpwatch regions show ID",
     )  # fmt: skip
 
