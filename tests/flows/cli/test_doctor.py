@@ -153,12 +153,21 @@ def test_schema_that_is_missing(
     assert (found["schema"].state, found["schema"].advice) == ("fail", "run: scarpwatch db upgrade")
 
 
-def test_database_that_is_gone(checks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_that_is_gone(
+    home: Path, checks: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (home / "scarpwatch.toml").write_text(
+        CHANNELS.format(folder=tmp_path)
+        + '[subscribers.county]\nchannels = ["duty"]\nareas = ["region:slope"]\n'
+    )
     monkeypatch.setenv("SCARPWATCH_DATABASE_URL", "postgresql://u:hush@127.0.0.1:1/x")
-    check = checks()["database"]
+    found = checks()
+    check = found["database"]
     assert check.state == "fail"
     assert "SCARPWATCH_DATABASE_URL" in check.advice
     assert "hush" not in str(check)
+    # Which regions are watched is not known then.
+    assert (found["subscriber county"].state, "not watched" in str(found)) == ("ok", False)
 
 
 def test_no_private_database_yet(checks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
