@@ -269,16 +269,22 @@ def serve(services: Services) -> None:
 
     class Served(Runner):
         def handle_sigterm(self, *_args: Any, **_options: Any) -> None:
-            # Prefect's own answer exits from inside the event loop, which prints tracebacks.
+            # Prefect's own answer exits from inside the event loop, which prints tracebacks. Nor
+            # would SIGINT do: shells start what they put into the background with it ignored.
             end_within(END_SECONDS)
-            signal.raise_signal(signal.SIGINT)
+            if task is not None:
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
     planned = plans(services)
     deployments = make_deployments(services)
     services.engine.dispose()
     runner = Served(limit=processes(services.settings), pause_on_shutdown=False)
 
+    task: asyncio.Task[Any] | None = None
+
     async def run() -> None:
+        nonlocal task
+        task = asyncio.current_task()
         ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
         await _free_slots(ids)
         following = asyncio.create_task(keep_planned(services, ids[0], ids[-1], planned))
@@ -287,5 +293,5 @@ def serve(services: Services) -> None:
         finally:
             following.cancel()
 
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(run())

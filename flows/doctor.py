@@ -65,7 +65,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _models(settings.models)
     regions: list[WatchedRegion] = []
     polls: list[PollRecord] = []
-    engine = None
+    engine, read = None, False
     try:
         engine = make_engine(_database_url(settings))
         yield _server(engine)
@@ -75,6 +75,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         if fits.state == OK:
             with transaction(engine) as s:
                 regions, polls = queries.list_regions(s), queries.list_polls(s)
+            read = True
     except ScarpwatchError as error:
         yield Check("database", FAIL, str(error), _database_advice(settings, str(error)))
     finally:
@@ -82,7 +83,7 @@ def examine(settings: Settings) -> Iterator[Check]:
             engine.dispose()
     yield from _regions(settings, regions, polls)
     yield from _catalogues(settings, regions)
-    yield from _channels(settings, regions)
+    yield from _channels(settings, regions if read else None)
 
 
 def _guarded(name: str, look: Callable[[], Check], advice: str) -> Check:
@@ -200,13 +201,18 @@ def _regions(
     if not regions:
         return
     now = datetime.now(UTC)
-    late = [region.id for region in regions if overdue(region, polls, now)]
+    read = {(poll.region_id, poll.source) for poll in polls if poll.succeeded_at}
+    waiting = [region for region in regions if overdue(region, polls, now)]
+    never = [r.id for r in waiting if any((r.id, source) not in read for source in r.sources)]
+    late = [region.id for region in waiting if region.id not in never]
     said = f"{len(regions)} watched"
-    if not late or settings.clock_file:
+    if not waiting or settings.clock_file:
         yield Check("regions", OK, said)
         return
+    said += f"; a source never read yet: {', '.join(never)}" if never else ""
+    said += f"; not read for long: {', '.join(late)}" if late else ""
     yield Check(
-        "regions", WARN, f"{said}; not read for long: {', '.join(late)}",
+        "regions", WARN, said,
         "run: scarpwatch serve; why a source fails: scarpwatch regions show ID",
     )  # fmt: skip
 
@@ -236,11 +242,13 @@ def _catalogues(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterato
             yield _guarded(f"catalogue {name}", ask, advice)
 
 
-def _subscriber(settings: Settings, regions: Sequence[WatchedRegion], name: str) -> Check:
+def _subscriber(settings: Settings, regions: Sequence[WatchedRegion] | None, name: str) -> Check:
     """Read a subscriber's areas, and say which of its regions are not watched."""
     (one,) = (s for s in subscriber_records(settings, name))
     wanted = "at once" if one.budget is None else f"{one.budget} a week at once"
     said = f"{', '.join(one.channels)}; {wanted}"
+    if regions is None:
+        return Check(f"subscriber {name}", OK, said)
     strange = sorted(set(one.regions) - {region.id for region in regions})
     if strange:
         advice = "mend its areas, or: scarpwatch regions add FILE"
@@ -250,8 +258,13 @@ def _subscriber(settings: Settings, regions: Sequence[WatchedRegion], name: str)
     return Check(f"subscriber {name}", OK, said)
 
 
-def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[Check]:
-    """Look over every channel, and whether each region's alerts go anywhere."""
+def _channels(settings: Settings, regions: Sequence[WatchedRegion] | None) -> Iterator[Check]:
+    """Look over every channel, and whether each region's alerts go anywhere.
+
+    Args:
+        settings: Channels, subscribers.
+        regions: What is watched; None = the database could not be asked.
+    """
     channels = settings.channel_records()
     for channel in channels:
         kind = "exercise" if channel.exercise else "live"
@@ -276,7 +289,7 @@ def _channels(settings: Settings, regions: Sequence[WatchedRegion]) -> Iterator[
             f"mend [subscribers.{name}] in {config_path()}",
         )  # fmt: skip
     try:
-        silent = [region.id for region in regions if not told(settings, region)]
+        silent = [region.id for region in regions or () if not told(settings, region)]
     except ConfigurationError:
         return  # said with its subscriber
     if silent:

@@ -19,7 +19,7 @@ from db import counts, queries, schema
 from db.engine import transaction
 from db.progress import Progress, progress
 from db.records import PollRecord
-from detectors.errors import ScarpwatchError
+from detectors.errors import DatabaseUnavailable, ScarpwatchError
 from detectors.types import WatchedRegion
 from flows import silence
 from flows.attention import overdue
@@ -100,8 +100,12 @@ def health(services: Services) -> tuple[bool, dict[str, object]]:
     try:
         current, head = schema.current(services.engine), schema.head()
         if current != head:
-            return False, _document([f"schema {current}, needed is {head}"], services, None)
+            old = f"schema {current}, needed is {head}; run: scarpwatch db upgrade"
+            return False, _document([old], services, None)
         state = read_state(services)
+    except DatabaseUnavailable:
+        gone = "the database does not answer; run: scarpwatch db status, scarpwatch db start"
+        return False, _document([gone], services, None)
     except ScarpwatchError as error:
         return False, _document([type(error).__name__], services, None)
     return not state.alarms, _document(state.alarms, services, state)

@@ -42,6 +42,8 @@ from flows.catalogs.base import CatalogueSettings
 from flows.distribution import DistributionSettings
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from alerts.cap import Profile
 
 DEFAULT_HOME = Path(".scarpwatch")
@@ -491,11 +493,19 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         found = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
+            _said(problem) for problem in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"settings ({config_path()}): {found}") from None
     except SettingsError as error:
         raise ConfigurationError(f"a {PREFIX} variable cannot be read: {error}") from None
     except ValueError as error:
         raise ConfigurationError(f"{config_path()} cannot be read as TOML: {error}") from None
+
+
+def _said(problem: ErrorDetails) -> str:
+    """Return where a setting is wrong and why, in an operator's words."""
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: nobody reads this key; see the settings in infra/runbook.md"
+    why = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {why}" if where else why

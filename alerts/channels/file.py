@@ -23,9 +23,12 @@ class FileSender:
         return scheme == "file"
 
     def check(self, channel: Channel) -> None:
-        """Ask for an absolute path in a folder that is there."""
-        if not _path(channel).parent.is_dir():
+        """Ask for an absolute path in a folder that is there, and that we may write."""
+        path = _path(channel)
+        if not path.parent.is_dir():
             raise ConfigurationError("the folder of the alert file is not there")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ConfigurationError("this user may not write the alert file, or its folder")
 
     def send(self, channel: Channel, message: Message) -> dict[str, Any]:
         """Append the payload, on disk before this returns; a repeated key writes nothing.

@@ -151,4 +151,4 @@ def as_object(response: requests.Response, url: str) -> dict[str, Any]:
 
 def _place(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.hostname}{parts.path}"
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -53,7 +53,8 @@ def start() -> None:
     found = cluster.status()
     screen().print(f"The database [ok]runs[/], server process {found.pid}, in {found.folder}")
     if fresh:
-        screen().print("It is new and empty; next: scarpwatch db upgrade")
+        either = "scarpwatch db upgrade, or scarpwatch db restore FILE"
+        screen().print(f"It is new and empty; next: {either}")
 
 
 @app.command()

@@ -45,7 +45,8 @@ def list_looks(
         return
     console = screen()
     if not looks:
-        console.print("No looks. Next: scarpwatch poll")
+        here = f" in {region}" if region else ""
+        console.print(f"No look{here} is {state}." if state else "No looks. Next: scarpwatch poll")
     for look in looks[:limit]:
         _print_look(console, look)
     if more:
@@ -55,7 +56,8 @@ def list_looks(
 def _print_look(console: Console, look: LookRecord) -> None:
     """Print a look as a line, its item, and what there is to say."""
     acquisition = look.acquisition
-    seen = f"saw {look.share_seen:.0%}" if look.share_seen is not None else ""
+    # Rounded as in the words below it: 99.7 % is not all of it.
+    seen = f"saw {int(100 * look.share_seen)} %" if look.share_seen is not None else ""
     drill = "[drill]simulated[/]" if acquisition.simulated else ""
     tries = f"tried {look.attempts} x" if look.attempts > 1 else ""
     again = f"again after {minute(look.retry_at)} UTC" if look.retry_at else ""

@@ -48,7 +48,7 @@ THEME = Theme(
     }
 )
 #: From this width on tables show their less needed columns too.
-WIDE = 110
+WIDE = 120
 #: Longest piece of foreign text that is shown; the whole of it is in ``--json``.
 LONGEST = 400
 _COORDINATE = re.compile(r"\[\n\s+([-\d.e+]+),\n\s+([-\d.e+]+)\n\s+\]")

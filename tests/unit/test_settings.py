@@ -132,7 +132,11 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (f'chanels = "{SECRET}"', "chanels: Extra inputs are not permitted"),
+        (f'chanels = "{SECRET}"', "chanels: nobody reads this key; see the settings in"),
+        (
+            '[channels.a]\nurl = "file:a"\n[subscribers.b]\nchannels = ["c"]',
+            "toml): subscriber b: no channel c",
+        ),
         (f'[channels.duty]\nurl = "{SECRET}"\nexcercise = true', "channels.duty.excercise"),
         (f'[channels.duty]\nsecret = "{SECRET}"', "channels.duty.url: Field required"),
         (f'lease = "{SECRET}"', "lease: "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def test_landslides(stored: Any, cli: Any, read: Any) -> None:
     assert "An empty answer" in cli("landslides", "list", "--state", "closed").stdout
 
 
-@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("width", [80, 110, 120, 200])
 def test_landslides_fit_the_screen(
     stored: Any, cli: Any, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
@@ -78,7 +79,8 @@ def test_landslides_fit_the_screen(
     assert all(len(line) <= width for line in shown.splitlines())
     assert "-119.811" in shown
     assert "34.61" in shown
-    assert ("Evidence" in shown) is (width > 100)
+    whole = re.search(r"-119\.\d{5}, 34\.\d{5}(?!\d)", shown)
+    assert ("Evidence" in shown, whole is not None) == (width >= 120, width >= 120)
     assert "simulated" in shown
 
 
@@ -244,6 +246,7 @@ def test_status_of_nothing(cli: Any, read: Any) -> None:
     assert read("status")["regions"] == []
     assert "No alert so far" in cli("alerts", "list").stdout
     assert "scarpwatch poll" in cli("looks", "list").stdout
+    assert cli("looks", "list", "--state", "failed").stdout == "No look is failed.\n"
 
 
 def test_outlines_without_a_point_are_said_to_be_unknown(stored: Any) -> None:

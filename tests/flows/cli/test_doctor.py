@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -99,7 +100,7 @@ def test_region_without_catalogue_token_and_channel(
     found = checks()
     assert "Earthdata token" in found["catalogue opera-asf"].said
     assert found["catalogue gone"].state == "fail"
-    assert "asf, lost" in found["regions"].said
+    assert found["regions"].said == "2 watched; a source never read yet: asf, lost"
     assert "nobody is told of: asf, lost" in found["alerts"].said
     assert found["alerts"].state == "warn"
 
@@ -120,6 +121,15 @@ def test_live_messages_need_a_sender_of_ones_own(home: Path, checks: Any, tmp_pa
     (home / "scarpwatch.toml").write_text('[cap]\nsender = "two words"\n')
     with pytest.raises(ConfigurationError, match="no blanks, commas"):
         settings.load()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_file_that_this_user_may_not_write(home: Path, checks: Any) -> None:
+    (home / "scarpwatch.toml").write_text('[channels.log]\nurl = "file:///usr/alerts.jsonl"\n')
+    check = checks()["channel log"]
+    assert (check.state, check.said) == (
+        "fail", "channel log: this user may not write the alert file, or its folder",
+    )  # fmt: skip
 
 
 def test_a_channel_of_an_unknown_language(home: Path, checks: Any, tmp_path: Path) -> None:
@@ -143,12 +153,21 @@ def test_schema_that_is_missing(
     assert (found["schema"].state, found["schema"].advice) == ("fail", "run: scarpwatch db upgrade")
 
 
-def test_database_that_is_gone(checks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_that_is_gone(
+    home: Path, checks: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (home / "scarpwatch.toml").write_text(
+        CHANNELS.format(folder=tmp_path)
+        + '[subscribers.county]\nchannels = ["duty"]\nareas = ["region:slope"]\n'
+    )
     monkeypatch.setenv("SCARPWATCH_DATABASE_URL", "postgresql://u:hush@127.0.0.1:1/x")
-    check = checks()["database"]
+    found = checks()
+    check = found["database"]
     assert check.state == "fail"
     assert "SCARPWATCH_DATABASE_URL" in check.advice
     assert "hush" not in str(check)
+    # Which regions are watched is not known then.
+    assert (found["subscriber county"].state, "not watched" in str(found)) == ("ok", False)
 
 
 def test_no_private_database_yet(checks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,6 +233,14 @@ def test_overdue(make_region: Any, engine: Engine) -> None:
         polls = queries.list_polls(s)
     assert not attention.overdue(region, polls, now + timedelta(minutes=89))
     assert attention.overdue(region, polls, now + timedelta(minutes=91))
+
+
+def test_a_region_that_was_read_once(checks: Any, engine: Engine, make_region: Any) -> None:
+    region, before = make_region("slope"), datetime.now(UTC) - timedelta(days=1)
+    with transaction(engine) as s:
+        store.save_region(s, region)
+        store.finish_poll(s, "slope", region.sources[0], before, before)
+    assert checks()["regions"].said == "1 watched; not read for long: slope"
 
 
 def test_told(home: Path, tmp_path: Path, make_region: Any) -> None:
