@@ -113,6 +113,7 @@ def test_the_edge_moves_between_before_and_after(
     assert browser.complaints() == []
 
 
+@pytest.mark.long
 def test_maps_have_no_serious_fault_and_pictures_stand_in(
     browser: Browser, page: str, world: OpticalWatch
 ) -> None:

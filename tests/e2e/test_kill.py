@@ -216,6 +216,7 @@ def test_in_the_middle_of_a_backfill(
     engine.dispose()
 
 
+@pytest.mark.long
 def test_two_backfills_side_by_side_share_the_work(
     served, watch, files, operate, receiver, wait_until, make_database, template, url_of
 ) -> None:

@@ -165,7 +165,7 @@ def suspected(
     spare.dispose()
 
 
-@pytest.fixture(params=[State.CONFIRMED, pytest.param(State.REFUTED, marks=pytest.mark.long)])
+@pytest.fixture(params=[State.CONFIRMED, State.REFUTED])
 def scene(request: pytest.FixtureRequest, suspected: Callable[..., Scene]) -> Scene:
     return suspected(request.param)
 
@@ -183,6 +183,7 @@ def test_after_reading_before_storing(suspected, receiver, wait_until) -> None:
     scene.assert_settled()
 
 
+@pytest.mark.long
 def test_inside_the_transaction(scene, receiver, wait_until) -> None:
     # Check and version are written, their alert waits for the table: nothing of it may remain.
     with held(scene.engine, "alerts"):

@@ -74,11 +74,14 @@ def serve(tmp_path: Path) -> Iterator[Any]:
         output = tmp_path / "serve.log"
         with output.open("wb") as sink:
             command = [sys.executable, "-m", "flows.cli", "serve"]
+            # As shells start what they put into the background: SIGTERM alone has to do.
+            heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
             started.append(
                 subprocess.Popen(
                     command, env=environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL
                 )
             )
+            signal.signal(signal.SIGINT, heard)
         return Serving(started[-1], output)
 
     yield start

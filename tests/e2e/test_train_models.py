@@ -37,6 +37,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield prefect_environment(settings, api)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_flow_trains_and_assembles(
     tmp_path: Path, no_settings: Path, prefect: dict[str, str]
@@ -58,6 +59,7 @@ def test_the_flow_trains_and_assembles(
     assert {member.name for member in model.members} == set(f1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # loaded machines take their time
 def test_the_worker_of_a_process_pool_runs_the_flows(

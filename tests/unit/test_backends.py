@@ -34,10 +34,6 @@ class Tiny(nn.Module):
         return self.one(x)
 
 
-#: The others are for ``make long``.
-SAMPLE = {"linknet-resnet"}
-
-
 def architectures() -> list[str]:
     """What is shipped: the members by name, and each architecture with random weights."""
     members = ensemble.load(NAME).model.members
@@ -60,11 +56,8 @@ def exported(what: str) -> tuple[nn.Module, bytes]:
     return built, backends.export(built, 3)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "what",
-    [pytest.param(one, marks=[] if one in SAMPLE else pytest.mark.long) for one in architectures()],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("what", architectures())
 def test_every_back_end_says_what_the_network_says(what: str) -> None:
     network, graph = exported(what)
     own = backends.eager(network, exact=True)

@@ -127,6 +127,7 @@ def test_an_unknown_recipe_is_a_wrong_setting(folders: tuple[Path, Path]) -> Non
     assert "landslide-rgb" in result.stderr
 
 
+@pytest.mark.long
 def test_train_writes_an_ensemble_that_loads(tmp_path: Path) -> None:
     from detectors import weights
     from detectors.training import recipes

@@ -76,6 +76,7 @@ def test_examples_are_rich_in_landslides() -> None:
     assert chosen == [5, 7, 9]
 
 
+@pytest.mark.long
 def test_the_report_of_a_training_folder(tmp_path: Path) -> None:
     images, masks = inventory(tmp_path, list(range(1, 22)))
     out, data = tmp_path / "m", ("--images", images, "--masks", masks)

@@ -311,7 +311,7 @@ DROP TABLE one; DROP TABLE version; DROP TABLE fresh;
     [
         ("geopackage", MAPPED_COPIES, ("--inventory", "mine"), (1_000, 8_000), 4),
         # More than a batch: what is read is let go of while the cursor is open.
-        ("geoparquet", BELIEVED_COPIES, (), (300, 1_000), 1),
+        pytest.param("geoparquet", BELIEVED_COPIES, (), (300, 1_000), 1, marks=pytest.mark.long),
     ],
 )
 def test_memory_does_not_grow_with_the_number(

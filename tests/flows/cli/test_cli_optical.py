@@ -105,6 +105,7 @@ def test_what_only_optical_looks_saw_is_shown(
         assert read(*command)
 
 
+@pytest.mark.long
 def test_pictures_by_either_eye(world: OpticalWatch, cli: Any, tmp_path: Path) -> None:
     world.confirm(7)
     out = tmp_path / "picture.png"

@@ -22,6 +22,7 @@ def test_nothing_to_serve(cli: Any, region_file: Callable[..., Path]) -> None:
     assert "every region is paused" in cli("serve", status=2).stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_serve_until_told_to_stop(
     cli: Any, region_file: Callable[..., Path], home: Path, begun: Callable[..., Begun]

@@ -239,7 +239,7 @@ def test_a_region_that_was_read_once(checks: Any, engine: Engine, make_region: A
     region, before = make_region("slope"), datetime.now(UTC) - timedelta(days=1)
     with transaction(engine) as s:
         store.save_region(s, region)
-        store.finish_poll(s, "slope", region.sources[0], before, before)
+        store.finish_polls(s, ["slope"], region.sources[0], before, before)
     assert checks()["regions"].said == "1 watched; not read for long: slope"
 
 
