@@ -4,8 +4,9 @@
 
 Takes what a block of a radar look costs from the results of other measurements: seconds of the
 processor and peak memory from ``bench.memory`` (the shipped detectors), requests and bytes of a
-region that nobody overlaps from ``bench.sharing``, bytes of composites from bench/composites.md.
-Measures what a flow run costs before it does anything: a process that imports the flows. Writes
+region that nobody overlaps from ``bench.sharing``, bytes of composites from bench/composites.md,
+and what a region costs at a poll of all together from ``bench.polling``. Measures what a flow run
+costs before it does anything: a process that imports the flows. Writes
 ``bench/results/sizing.json`` and prints the table of infra/sizing.md.
 """
 
@@ -69,14 +70,29 @@ def flow_run() -> float:
     return round(spent / 3, 2)
 
 
-def need(regions: int, km2: float, one: dict[str, float], run: float) -> dict[str, float]:
-    """Extrapolate to a watch of some regions."""
+def polled() -> float:
+    """Return what a region costs at a poll of many, its upkeep included, s."""
+    polling = json.loads((RESULTS / "polling.json").read_text(encoding="utf-8"))
+    together = [one for one in polling["runs"] if one["asked"] == "together"]
+    most = max(together, key=lambda one: one["regions"])
+    *_, last = most["polls"]
+    return float(last["processor_s"] / most["regions"] + last["upkeep_ms_a_region"] / 1000)
+
+
+def need(
+    regions: int, km2: float, one: dict[str, float], run: float, region_s: float
+) -> dict[str, float]:
+    """Extrapolate to a watch of some regions that follow one plan.
+
+    Each poll is a run; so is each region with looks, besides.
+    """
     blocks = max(regions, km2 / BLOCK_KM2) * LOOKS_A_DAY
-    busy = blocks * one["processor_s"] + regions * POLLS_A_DAY * run
+    polling = POLLS_A_DAY * (run + regions * region_s) + regions * LOOKS_A_DAY * run
+    busy = blocks * one["processor_s"] + polling
     return {
         "regions": regions, "km2": km2, "blocks_a_day": round(blocks, 1),
         "judging_h": round(blocks * one["processor_s"] / 3600, 2),
-        "polling_h": round(regions * POLLS_A_DAY * run / 3600, 2),
+        "polling_h": round(polling / 3600, 2),
         "cores": max(1, round(busy / 86_400 / PLANNED + 0.499)),
         "requests": round(blocks * one["requests"]), "gb": round(blocks * one["mb"] / 1000, 2),
         "composites_gb_a_year": round(blocks * 365 * one["composites_mb"] / 1000, 1),
@@ -85,11 +101,12 @@ def need(regions: int, km2: float, one: dict[str, float], run: float) -> dict[st
 
 def main() -> None:
     """Measure, extrapolate, write and print."""
-    run, one = flow_run(), block()
-    table = {name: need(*watch, one, run) for name, watch in WATCHES.items()}
+    run, one, region_s = flow_run(), block(), polled()
+    table = {name: need(*watch, one, run, region_s) for name, watch in WATCHES.items()}
     result = {
         "measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "load": os.getloadavg()[0], "block": one,
-        "block_km2": round(BLOCK_KM2, 1), "flow_run_processor_s": run, "watches": table,
+        "block_km2": round(BLOCK_KM2, 1), "flow_run_processor_s": run,
+        "poll_of_a_region_s": round(region_s, 4), "watches": table,
     }  # fmt: skip
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({key: value for key, value in result.items() if key != "watches"}, indent=1))
