@@ -15,12 +15,9 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,28 +34,14 @@ from shapely.geometry import MultiPolygon
 
 from bench.compositing import POLARISATIONS, write_looks
 from bench.files import Files
+from bench.serving import serving
 from detectors.types import Acquisition, WatchedRegion
 from flows import kept_open
 from flows.histories import read_history
 from flows.imagery import group_passes, plan_blocks
 
 RESULT = Path(__file__).parent / "results" / "reading.json"
-SERVER = Path(__file__).parents[1] / "tests" / "file_server.py"
 LOOKS = 11
-
-
-@contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """Serve a folder on loopback; yields the address."""
-    with subprocess.Popen(
-        [sys.executable, str(SERVER), str(folder)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
 
 
 def read_all(looks: list[Acquisition]) -> list[np.ndarray]:
@@ -110,7 +93,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--side", type=int, default=600, help="of the look, pixels")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, serving("tests/file_server.py", folder) as url:
         looks = [
             replace(
                 look, assets={name: f"{url}/{Path(at).name}" for name, at in look.assets.items()}

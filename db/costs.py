@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 
 from sqlalchemy import func, select
@@ -55,7 +55,7 @@ def add_costs(
         shares: How much, by the region that pays.
     """
     statement = insert(Cost)
-    amounts = ("requests", "bytes", "seconds", "units")
+    amounts = [field.name for field in fields(Spending)]
     added = {name: getattr(Cost, name) + getattr(statement.excluded, name) for name in amounts}
     s.execute(
         statement.on_conflict_do_update(

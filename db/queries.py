@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shapely import union_all
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import column, func, or_, select
+from sqlalchemy import ARRAY, Text, any_, column, func, literal, or_, select
 from sqlalchemy import table as named_table
 from sqlalchemy.orm import Session
 
@@ -83,11 +83,15 @@ def region_history(s: Session, region_id: str) -> list[RegionVersion]:
     return [convert.to_region_version(version) for version in rows(s, query)]
 
 
-def poll_watermarks(s: Session, source: str) -> dict[str, datetime]:
-    """Return up to which publication time a source was read, by region that has read it."""
+def poll_watermarks(
+    s: Session, source: str, region_ids: Collection[str]
+) -> dict[str, datetime]:  # fmt: skip
+    """Return up to which publication time a source was read for some regions, if it was."""
     row = tables.PollState
     query = select(row.region_id, row.watermark).where(
-        row.source == source, row.watermark.is_not(None)
+        row.source == source,
+        row.region_id == any_(literal(list(region_ids), ARRAY(Text))),
+        row.watermark.is_not(None),
     )
     return {region_id: mark for region_id, mark in s.execute(query) if mark is not None}
 

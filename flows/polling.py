@@ -98,7 +98,7 @@ def _poll_source(
     """Read one source from each region's mark on, and store what it holds for each."""
     now = services.clock.now()
     with transaction(services.engine) as s:
-        marks = queries.poll_watermarks(s, source)
+        marks = queries.poll_watermarks(s, source, [region.id for region in regions])
         for region in regions:
             if region.id in marks and marks[region.id] - services.settings.overlap > now:
                 # Our clock was ahead when it was set: what came out since would be overlooked.

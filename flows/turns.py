@@ -47,15 +47,19 @@ class Plan:
 
 def plans(services: Services) -> dict[str, Plan]:
     """Return how each region is polled just now, the urgent first; paused ones are not."""
+    return {region.id: plan for region, plan in _planned(services)}
+
+
+def _planned(services: Services) -> list[tuple[WatchedRegion, Plan]]:
     now = services.clock.now()
     with transaction(services.engine) as s:
         regions = [region for region in queries.list_regions(s) if not region.paused]
         raised = triggers.raised(s, now)
-    return {
-        region.id: _plan(region, raised.get(region.id))
+    return [
+        (region, _plan(region, raised.get(region.id)))
         for region in regions
         if in_season(region, now) or region.id in raised
-    }
+    ]
 
 
 def _plan(region: WatchedRegion, raised: StoredEvent | None) -> Plan:
@@ -80,11 +84,11 @@ def regions_of(
         slug: of the plan.
         only: none but these; None takes all of the plan.
     """
-    mine = {region_id for region_id, plan in plans(services).items() if plan.slug == slug}
-    if only is not None:
-        mine &= set(only)
-    with transaction(services.engine) as s:
-        return [region for region in queries.list_regions(s) if region.id in mine]
+    return [
+        region
+        for region, plan in _planned(services)
+        if plan.slug == slug and (only is None or region.id in only)
+    ]
 
 
 def waiting(services: Services, *, looks_only: bool = False) -> Iterator[str]:

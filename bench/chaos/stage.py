@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.chaos.world import World, optical_looks, proxied, receiving, serving, shower
+from bench.chaos.world import World, optical_looks, proxied, receiving, shower
+from bench.serving import serving
 from db import schema
 from db.cluster import Cluster
 from db.engine import make_engine

@@ -7,9 +7,6 @@ confirm it, PostGIS, a STAC API, a receiver; all that is fetched or sent goes th
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +22,7 @@ from sqlalchemy import text
 from alerts.journal import read
 from alerts.records import Channel
 from alerts.subscribers import Subscriber
+from bench.serving import serving
 from db import invariants, store
 from db.engine import make_engine, transaction
 from db.invariants import Broken
@@ -44,7 +42,6 @@ from tests.optical_world import debris_over, ground, tile
 from tests.series import DAYS, END, EPSG, OUTLINE, WATCH_FROM, footprint
 from tests.watching import stored_rows
 
-ROOT = Path(__file__).resolve().parents[2]
 REGION = "slope"
 #: Channels: one that goes by tags, and one of a subscriber.
 CHANNELS = ("duty", "team")
@@ -227,20 +224,6 @@ class World:
 
 #: By name the steps in the order of the flows.
 STEPS = ("poll", "detect", "confirm", "notify", "deliver", "sweep")
-
-
-@contextmanager
-def serving(*command: str) -> Iterator[str]:
-    """Run a server that says its address first, until its standard input ends."""
-    with subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, env=os.environ,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
 
 
 @contextmanager

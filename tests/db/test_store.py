@@ -95,16 +95,16 @@ def test_a_watermark_only_moves_forward_and_not_on_errors(engine, make) -> None:
     early, late = make.start, make.start + HOUR
     with transaction(engine) as s:
         store.save_region(s, region)
-        assert queries.poll_watermarks(s, source).get(region.id) is None
+        assert queries.poll_watermarks(s, source, [region.id]).get(region.id) is None
         store.finish_polls(s, [region.id], source, None, early, error="503 from the catalogue")
-        assert queries.poll_watermarks(s, source).get(region.id) is None
+        assert queries.poll_watermarks(s, source, [region.id]).get(region.id) is None
         store.finish_polls(s, [region.id], source, late, late)
         store.finish_polls(s, [region.id], source, early, late)
         store.finish_polls(s, [region.id], source, None, late)
-        assert queries.poll_watermarks(s, source).get(region.id) == late
+        assert queries.poll_watermarks(s, source, [region.id]).get(region.id) == late
         for _ in range(2):
             store.finish_polls(s, [region.id], source, late + HOUR, late + HOUR, error="timed out")
-        assert queries.poll_watermarks(s, source).get(region.id) == late
+        assert queries.poll_watermarks(s, source, [region.id]).get(region.id) == late
         (poll,) = queries.list_polls(s, region.id)
         assert (poll.failures, poll.error, poll.succeeded_at) == (2, "timed out", late)
         store.finish_polls(s, [region.id], source, late + HOUR, late + 2 * HOUR)
@@ -226,9 +226,9 @@ def test_a_source_can_be_read_from_the_beginning_again(engine, make) -> None:
         store.save_region(s, region)
         store.finish_polls(s, [region.id], "a/b", make.now, make.now)
         store.forget_watermarks(s, region.id)
-        assert queries.poll_watermarks(s, "a/b").get(region.id) is None
+        assert queries.poll_watermarks(s, "a/b", [region.id]).get(region.id) is None
         store.finish_polls(s, [region.id], "a/b", make.start, make.now)
-        assert queries.poll_watermarks(s, "a/b").get(region.id) == make.start
+        assert queries.poll_watermarks(s, "a/b", [region.id]).get(region.id) == make.start
 
 
 def test_an_item_that_became_usable_is_no_longer_refused(engine, make) -> None:

@@ -59,7 +59,7 @@ def test_a_region_that_grew_is_read_anew(
 
     def watermark() -> datetime | None:
         with transaction(engine) as s:
-            return queries.poll_watermarks(s, source).get("slope")
+            return queries.poll_watermarks(s, source, ["slope"]).get("slope")
 
     cli("regions", "add", large)
     with transaction(engine) as s:
