@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, tuple_
+from sqlalchemy import delete, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.tables import ExpectedLook
-from detectors.ledger import ExpectedPass
+from detectors.ledger import ExpectedPass, Outcome
 
 _TOLD = ("outcome", "reason", "sensed_at", "published_at", "finished_at")
+
+
+def kept_ledgers(
+    s: Session, region_ids: Collection[str], since: datetime
+) -> dict[str, set[ExpectedPass]]:
+    """Return what is kept of some regions, of passes taken or expected at ``since`` or later."""
+    row = ExpectedLook
+    query = select(
+        row.region_id, row.track, row.expected_at, *(getattr(row, name) for name in _TOLD)
+    ).where(row.region_id.in_(region_ids), row.expected_at >= since)
+    found: dict[str, set[ExpectedPass]] = {region_id: set() for region_id in region_ids}
+    for region_id, track, expected, outcome, *rest in s.execute(query):
+        found[region_id].add(ExpectedPass(track, expected, Outcome(outcome), *rest))
+    return found
 
 
 def replace_ledger(

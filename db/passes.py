@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +16,7 @@ from db import tables
 from db.tables import Silence
 from detectors.ledger import KnownLook
 from detectors.observability import Coverage
-from detectors.types import Sensor
+from detectors.types import Sensor, WatchedRegion
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class SeenLook:
     acquisition_id: uuid.UUID
     """The look."""
     track: str
-    """As in :func:`look_times`."""
+    """As :func:`track_name` says it."""
     sensed_at: datetime
     """When it was taken, UTC."""
     coverage: Coverage
@@ -39,7 +38,7 @@ class OpenSilence:
     """An alarm without its all-clear."""
 
     track: str
-    """As in :func:`look_times`."""
+    """As :func:`track_name` says it."""
     expected_at: datetime
     """When the look should have been taken, UTC."""
 
@@ -53,59 +52,45 @@ def track_name(
     return "-".join([tile or "optical", *([f"{relative_orbit:03d}"] if relative_orbit else [])])
 
 
-def look_times(
+def known_looks(
     s: Session,
-    region_id: str,
-    sources: Collection[str],
+    regions: Collection[WatchedRegion],
     since: datetime,
     until: datetime,
-    sensors: Collection[Sensor] = tuple(Sensor),
-) -> Mapping[str, list[tuple[datetime, datetime]]]:
-    """Return (sensed, published) of a region's looks by track.
+    sensors: Collection[Sensor] | None = None,
+) -> dict[str, dict[str, list[KnownLook]]]:
+    """Return the looks of some regions by region and track, and how far each has got.
 
     Args:
         s: Session.
-        region_id: Watched region.
-        sources: Only of these: a source the region has given up is not silent.
+        regions: Watched regions; what comes from a source one has given up is left out.
         since: Sensed at this time or later.
         until: Published at this time or earlier, so that a replay knows no future.
-        sensors: Only of these.
-    """
-    known = known_looks(s, region_id, sources, since, until, sensors)
-    return {
-        track: [(look.sensed_at, look.published_at) for look in looks]
-        for track, looks in known.items()
-    }
-
-
-def known_looks(
-    s: Session,
-    region_id: str,
-    sources: Collection[str],
-    since: datetime,
-    until: datetime,
-    sensors: Collection[Sensor] = tuple(Sensor),
-) -> Mapping[str, list[KnownLook]]:
-    """Return a region's looks by track, and how far each has got.
-
-    Arguments as for ``look_times``.
+        sensors: Only of these; None: of those that each region watches.
     """
     seen, look = tables.Acquisition, tables.Look
     query = (
         select(
-            seen.sensor, seen.relative_orbit, seen.orbit_state, seen.tile, seen.sensed_at,
-            seen.published_at, look.state, look.reason, look.finished_at, seen.source,
+            look.region_id, seen.sensor, seen.relative_orbit, seen.orbit_state, seen.tile,
+            seen.sensed_at, seen.published_at, look.state, look.reason, look.finished_at,
+            seen.source,
         )
         .join(look, look.acquisition_id == seen.id)
         .where(
-            look.region_id == region_id, seen.source.in_(sources),
+            look.region_id.in_([region.id for region in regions]),
             seen.sensed_at >= since, seen.published_at <= until,
-            seen.sensor.in_([sensor.value for sensor in sensors]),
         )
     )  # fmt: skip
-    found: defaultdict[str, list[KnownLook]] = defaultdict(list)
-    for sensor, orbit, direction, tile, *rest in s.execute(query):
-        found[track_name(sensor, orbit, direction, tile)].append(KnownLook(*rest))
+    watched = {
+        region.id: (set(region.sources), set(region.sensors if sensors is None else sensors))
+        for region in regions
+    }
+    found: dict[str, dict[str, list[KnownLook]]] = {region.id: {} for region in regions}
+    for region_id, sensor, orbit, direction, tile, *rest in s.execute(query):
+        known, (sources, wanted) = KnownLook(*rest), watched[region_id]
+        if known.source in sources and sensor in wanted:
+            track = track_name(sensor, orbit, direction, tile)
+            found[region_id].setdefault(track, []).append(known)
     return found
 
 
@@ -148,14 +133,17 @@ def ground_share(s: Session, region_id: str, looks: Collection[uuid.UUID]) -> fl
     return min(float(s.scalar(query) or 0.0), 1.0)
 
 
-def open_silences(s: Session, region_id: str) -> list[OpenSilence]:
-    """Return the alarms of a region that have no all-clear yet, oldest first."""
+def open_silences(s: Session, region_ids: Collection[str]) -> dict[str, list[OpenSilence]]:
+    """Return by region the alarms that have no all-clear yet, oldest first."""
     query = (
-        select(Silence.track, Silence.expected_at)
-        .where(Silence.region_id == region_id, Silence.cleared_by.is_(None))
+        select(Silence.region_id, Silence.track, Silence.expected_at)
+        .where(Silence.region_id.in_(region_ids), Silence.cleared_by.is_(None))
         .order_by(Silence.track, Silence.expected_at)
     )
-    return [OpenSilence(track, expected) for track, expected in s.execute(query)]
+    found: dict[str, list[OpenSilence]] = {region_id: [] for region_id in region_ids}
+    for region_id, track, expected in s.execute(query):
+        found[region_id].append(OpenSilence(track, expected))
+    return found
 
 
 def raise_silence(

@@ -68,9 +68,13 @@ def get_region(s: Session, region_id: str, *, include_removed: bool = False) -> 
     raise ConfigurationError(f"no region {region_id!r} is watched; known regions: {names}")
 
 
-def list_regions(s: Session, *, include_removed: bool = False) -> list[WatchedRegion]:
-    """Return the regions, the urgent first."""
+def list_regions(
+    s: Session, *, include_removed: bool = False, only: Collection[str] | None = None
+) -> list[WatchedRegion]:
+    """Return the regions, or ``only`` some by id, the urgent first."""
     query = select(tables.Region).order_by(tables.Region.priority, tables.Region.id)
+    if only is not None:
+        query = query.where(tables.Region.id.in_(only))
     if not include_removed:
         query = query.where(tables.Region.removed_at.is_(None))
     return [convert.to_region(row) for row in rows(s, query)]
@@ -96,12 +100,16 @@ def poll_watermarks(
     return {region_id: mark for region_id, mark in s.execute(query) if mark is not None}
 
 
-def list_polls(s: Session, region_id: str | None = None) -> list[PollRecord]:
-    """Return how far each region has read each of its sources."""
+def list_polls(
+    s: Session, region_id: str | None = None, *, only: Collection[str] | None = None
+) -> list[PollRecord]:
+    """Return how far each region, or ``only`` some, has read each of its sources."""
     row = tables.PollState
     query = select(row).order_by(row.region_id, row.source)
     if region_id is not None:
         query = query.where(row.region_id == region_id)
+    if only is not None:
+        query = query.where(row.region_id.in_(only))
     return [convert.to_poll(poll) for poll in rows(s, query)]
 
 

@@ -11,6 +11,7 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from detectors.cycles import MOST_MISSED, REMEMBERED, Cycle, learn
 from detectors.types import SAME_PASS
@@ -118,8 +119,11 @@ def ledger(
     for number, items in enumerate(came):
         line = _came(track, items)
         lines += [line] if line is not None else []
-        cycle = learn(whole[max(0, number - REMEMBERED) : number + 1])
+        recent = whole[max(0, number - REMEMBERED) : number + 1]
         following = whole[number + 1][0] if number + 1 < len(whole) else None
+        if _on_time(recent, following):
+            continue
+        cycle = learn(recent)
         if cycle is not None:
             lines += _absent(track, cycle, following, reading)
     return [line for line in lines if line.expected_at >= since]
@@ -184,6 +188,18 @@ def _came(track: str, items: Sequence[KnownLook]) -> ExpectedPass | None:
     return None
 
 
+def _on_time(recent: Sequence[tuple[datetime, datetime]], following: datetime | None) -> bool:
+    """Tell that nothing is absent before the next pass, without learning the cycle.
+
+    The median of some gaps is no shorter than the shortest: what ``_absent`` looks for does not fit
+    between.
+    """
+    gaps = [after[0] - before[0] for before, after in pairwise(recent)]
+    if following is None or not gaps:
+        return False
+    return following - recent[-1][0] <= 1.5 * min(gaps)
+
+
 def _absent(
     track: str, cycle: Cycle, following: datetime | None, reading: Reading
 ) -> Iterator[ExpectedPass]:
@@ -211,4 +227,5 @@ def _verdict(at: datetime, cycle: Cycle, reading: Reading) -> tuple[Outcome, str
         return Outcome.FAILED, (
             f"not polled since {reading.read_at:%Y-%m-%d %H:%M} UTC: scarpwatch doctor"
         )
-    return Outcome.MISSING, f"not listed by {reading.read_at:%Y-%m-%d %H:%M} UTC"
+    # Not by when it was read last: the line would be another after every poll.
+    return Outcome.MISSING, f"not listed by {due + reading.tolerance:%Y-%m-%d %H:%M} UTC"

@@ -123,7 +123,7 @@ def backfill(
     _judge(services, region, done, progress)
     with transaction(services.engine) as s:
         done.states = backfills.past_states(s, region_id, since, end)
-    keep_ledger(services, region_id)
+    keep_ledger(services, [region_id])
     measure_new(services, region_id)
     return done
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -71,14 +72,43 @@ def poll_task(plan: str, region_ids: list[str] | None) -> dict[str, Any]:
     """Ask the catalogues of a plan's regions what is new, together.
 
     Returns:
-        The regions, how many looks are new, and why sources could not be read, each reason once.
+        The regions, how many looks are new, the regions that a source did not answer, and why, each
+        reason once, and the errors of all other regions, each once.
     """
     with open_services(settings.load()) as services:
         regions = turns.regions_of(services, plan, region_ids)
         outcomes = polling.poll_together(services, regions)
-    errors = dict.fromkeys(error for one in outcomes.values() for error in one.errors)
-    new = sum(one.new for one in outcomes.values())
-    return {"regions": list(outcomes), "new": new, "errors": list(errors)}
+    silent, spoken = (
+        dict.fromkeys(
+            error for one in outcomes.values() if one.unanswered is which for error in one.errors
+        )
+        for which in (True, False)
+    )
+    return {
+        "regions": list(outcomes),
+        "new": sum(one.new for one in outcomes.values()),
+        "unanswered": [region_id for region_id, one in outcomes.items() if one.unanswered],
+        "reasons": list(silent),
+        "errors": list(spoken),
+    }
+
+
+@task(name="poll-again", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
+def poll_again_task(plan: str, region_ids: list[str]) -> dict[str, Any]:
+    """Ask once more for regions that were not answered.
+
+    Raises:
+        CatalogueUnavailable: some still are not.
+    """
+    polled = poll_task.fn(plan, region_ids)
+    if polled["unanswered"]:
+        raise CatalogueUnavailable(_reasons(polled["reasons"]))
+    return polled
+
+
+def _reasons(errors: Sequence[str]) -> str:
+    more = len(errors) - TOLD
+    return "; ".join([*errors[:TOLD], *([f"{more} more"] if more > 0 else [])])
 
 
 @task(name="detect", retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_transient)
@@ -270,8 +300,9 @@ def poll_regions(plan: str, region_ids: list[str] | None = None) -> dict[str, in
 
     Where one region alone has work this run does it, so that its alerts need not wait for another
     process. A catalogue that fails does not keep the other regions from being polled, nor earlier
-    work from being finished, but the run ends as failed, for people to see. It is asked whether a
-    look is missing; ``deliver-alerts`` sends what comes of it.
+    work from being finished; it is asked again when that is done. If it still does not answer the
+    run ends as failed, for people to see. It is asked whether a look is missing; ``deliver-alerts``
+    sends what comes of it.
 
     Args:
         plan: slug of the plan.
@@ -290,13 +321,16 @@ def poll_regions(plan: str, region_ids: list[str] | None = None) -> dict[str, in
     if messages:
         deliver_alerts()
     with open_services(settings.load()) as services:
-        for region_id in polled["regions"]:
-            silence.watch_silence(services, region_id)
-            ledger.keep_ledger(services, region_id)
+        silence.watch_silence(services, polled["regions"])
+        ledger.keep_ledger(services, polled["regions"])
         kept.prune_daily(services)
+    if polled["unanswered"]:
+        again = poll_again_task(plan, polled["unanswered"])
+        begun += begin_waiting()
+        polled["new"] += again["new"]
+        polled["errors"] += again["errors"]
     if polled["errors"]:
-        told, more = polled["errors"][:TOLD], len(polled["errors"]) - TOLD
-        raise CatalogueUnavailable("; ".join([*told, *([f"{more} more"] if more > 0 else [])]))
+        raise CatalogueUnavailable(_reasons(polled["errors"]))
     return {"regions": len(polled["regions"]), "new": polled["new"], "begun": begun}
 
 
@@ -342,6 +376,6 @@ def _judge(region_id: str) -> dict[str, int]:
     if waiting:
         deliver_alerts()
     with open_services(settings.load()) as services:
-        ledger.keep_ledger(services, region_id)
+        ledger.keep_ledger(services, [region_id])
         measuring.measure_new(services, region_id)
     return {"looks": sum(judged.values()), **judged, **checked}

@@ -43,6 +43,8 @@ class PollOutcome:
     """Items that cannot be used, each stored with its reason."""
     errors: tuple[str, ...]
     """Sources that could not be read, and why."""
+    unanswered: bool = False
+    """One of them did not answer: asking again soon may help."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class _Tally:
     new: int = 0
     refused: int = 0
     errors: list[str] = field(default_factory=list)
+    unanswered: bool = False
 
 
 def poll_region(services: Services, region_id: str) -> PollOutcome:
@@ -87,7 +90,7 @@ def poll_together(services: Services, regions: Collection[WatchedRegion]) -> dic
             log.info("polled", region=region_id, new=tally.new, failed=len(tally.errors))
     log.info("polls done", regions=len(tallies), new=sum(one.new for one in tallies.values()))
     return {
-        region_id: PollOutcome(one.new, one.refused, tuple(one.errors))
+        region_id: PollOutcome(one.new, one.refused, tuple(one.errors), one.unanswered)
         for region_id, one in tallies.items()
     }
 
@@ -245,6 +248,7 @@ def _fail(
         _finish(s, services, question, region_ids, str(error))
     for region_id in region_ids:
         tallies[region_id].errors.append(f"{question.source}: {error}")
+        tallies[region_id].unanswered |= isinstance(error, CatalogueUnavailable)
     log.warning("poll failed", regions=list(region_ids), source=question.source, reason=str(error))
 
 

@@ -6,14 +6,16 @@ seen again. Everything may run twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import batched
 
 import structlog
 from sqlalchemy.orm import Session
 
 from db import outbox, passes, queries, store
 from db.engine import transaction
+from db.passes import OpenSilence
 from detectors.bulletins import Bulletin, Sort
 from detectors.cycles import MOST_MISSED, Cycle, learn
 from detectors.types import WatchedRegion, derive_id
@@ -24,13 +26,27 @@ log = structlog.get_logger()
 
 #: How far back looks tell of a track's cycle: ten passes at 24 days.
 REMEMBERED = timedelta(days=240)
+#: Regions whose looks are held in memory at once.
+BATCH = 500
 
 
 def cycles(s: Session, region: WatchedRegion, now: datetime) -> Mapping[str, Cycle]:
     """Return the cycle of each track of a region, by its name, as known at a moment."""
-    looks = passes.look_times(s, region.id, region.sources, now - REMEMBERED, now, region.sensors)
-    learned = {track: learn(times) for track, times in sorted(looks.items())}
-    return {track: cycle for track, cycle in learned.items() if cycle is not None}
+    return _cycles(s, [region], now)[region.id]
+
+
+def _cycles(
+    s: Session, regions: Collection[WatchedRegion], now: datetime
+) -> dict[str, dict[str, Cycle]]:
+    looks = passes.known_looks(s, regions, now - REMEMBERED, now)
+    return {
+        region_id: {
+            track: cycle
+            for track, known in sorted(tracks.items())
+            if (cycle := learn([(look.sensed_at, look.published_at) for look in known]))
+        }
+        for region_id, tracks in looks.items()
+    }
 
 
 def next_look(services: Services, s: Session, region: WatchedRegion) -> datetime | None:
@@ -58,32 +74,63 @@ def silent_tracks(
     }
 
 
-def watch_silence(services: Services, region_id: str) -> int:
-    """Write the alarms and all-clears of a region that are due into the outbox.
+def watch_silence(services: Services, region_ids: Iterable[str]) -> int:
+    """Write the alarms and all-clears of some regions that are due into the outbox.
 
-    Without an operators' channel of the region's sort nothing is written: ``scarpwatch status``
-    shows what is silent all the same.
+    Most polls have nothing to tell of most regions: all are read together, and only those that
+    something is to be told of are locked and asked again, one by one. Without an operators' channel
+    of the region's sort nothing is written: ``scarpwatch status`` shows what is silent even so.
 
     Returns:
         How many were written.
     """
-    now = services.clock.now()
+    written = 0
+    for some in batched(region_ids, BATCH):
+        with transaction(services.engine) as s:
+            regions = [
+                region
+                for region in queries.list_regions(s, only=some)
+                if not region.paused and operators(services, exercise=_exercise(services, region))
+            ]
+            told = _told(services, s, regions)
+        written += sum(_tell(services, region_id) for region_id, due in told.items() if due)
+    return written
+
+
+def _tell(services: Services, region_id: str) -> int:
+    """Store what is to be told of a region, under its lock."""
     with transaction(services.engine) as s:
         region = queries.get_region(s, region_id)
-        exercise = services.settings.exercise or region.simulated
-        channels = operators(services, exercise=exercise)
-        if region.paused or not channels:
-            return 0
         store.lock_region(s, region.id)
-        known = cycles(s, region, now)
+        channels = operators(services, exercise=_exercise(services, region))
         written = 0
-        for bulletin in (
-            *_all_clears(s, region, known, now, exercise),
-            *_alarms(services, s, region, known, now, exercise),
-        ):
+        for bulletin in _told(services, s, [region])[region.id]:
             written += outbox.enqueue_bulletin(s, bulletin, channels)
-            _remember(s, region, bulletin, known)
+            _remember(s, region_id, bulletin)
     return written
+
+
+def _told(
+    services: Services, s: Session, regions: Collection[WatchedRegion]
+) -> dict[str, list[Bulletin]]:
+    """Return the bulletins of some regions that are due and not stored yet."""
+    now = services.clock.now()
+    known = _cycles(s, regions, now)
+    opened = passes.open_silences(s, list(known))
+    errors: dict[str, list[str]] = {region.id: [] for region in regions}
+    for poll in queries.list_polls(s, only=errors):
+        errors[poll.region_id] += [f"{poll.source}: {poll.error}"] if poll.error else []
+    return {
+        region.id: [
+            *_all_clears(services, region, known[region.id], opened[region.id]),
+            *_alarms(services, region, known[region.id], opened[region.id], errors[region.id]),
+        ]
+        for region in regions
+    }
+
+
+def _exercise(services: Services, region: WatchedRegion) -> bool:
+    return services.settings.exercise or region.simulated
 
 
 def operators(services: Services, *, exercise: bool) -> tuple[str, ...]:
@@ -94,18 +141,14 @@ def operators(services: Services, *, exercise: bool) -> tuple[str, ...]:
 
 def _alarms(
     services: Services,
-    s: Session,
     region: WatchedRegion,
     known: Mapping[str, Cycle],
-    now: datetime,
-    exercise: bool,
+    opened: Collection[OpenSilence],
+    errors: list[str],
 ) -> list[Bulletin]:
-    opened = passes.open_silences(s, region.id)
-    polls = queries.list_polls(s, region.id)
-    errors = [f"{poll.source}: {poll.error}" for poll in polls if poll.error]
     alarms = []
     for track, cycle in known.items():
-        missed = cycle.missed(now, services.settings.silence_tolerance)
+        missed = cycle.missed(services.clock.now(), services.settings.silence_tolerance)
         if missed is None:
             continue
         expected, count = missed
@@ -126,22 +169,21 @@ def _alarms(
             "errors": errors,
         }
         log.warning("silence", region=region.id, track=track, expected=expected.isoformat())
-        alarms.append(_bulletin(Sort.SILENCE, region, (track, expected), content, now, exercise))
+        alarms.append(_bulletin(services, Sort.SILENCE, region, (track, expected), content))
     return alarms
 
 
 def _all_clears(
-    s: Session,
+    services: Services,
     region: WatchedRegion,
     known: Mapping[str, Cycle],
-    now: datetime,
-    exercise: bool,
+    opened: Collection[OpenSilence],
 ) -> list[Bulletin]:
-    opened: dict[str, list[datetime]] = {}
-    for one in passes.open_silences(s, region.id):
-        opened.setdefault(one.track, []).append(one.expected_at)
+    missed: dict[str, list[datetime]] = {}
+    for one in opened:
+        missed.setdefault(one.track, []).append(one.expected_at)
     told = []
-    for track, expected in opened.items():
+    for track, expected in missed.items():
         cycle = known.get(track)
         if cycle is None or cycle.last < expected[0] - cycle.every / 2:
             continue
@@ -152,37 +194,35 @@ def _all_clears(
             "seen_at": cycle.last.isoformat(),
             "missed": sum(cycle.last - moment > cycle.every / 2 for moment in expected),
         }
-        told.append(_bulletin(Sort.ALL_CLEAR, region, (track, expected[0]), content, now, exercise))
+        told.append(_bulletin(services, Sort.ALL_CLEAR, region, (track, expected[0]), content))
     return told
 
 
 def _bulletin(
+    services: Services,
     sort: Sort,
     region: WatchedRegion,
     key: tuple[str, datetime],
     content: dict[str, object],
-    now: datetime,
-    exercise: bool,
 ) -> Bulletin:
     return Bulletin(
         id=derive_id(sort, region.id, key[0], key[1].isoformat()),
         sort=sort,
         region_id=region.id,
-        exercise=exercise,
+        exercise=_exercise(services, region),
         simulated=region.simulated,
-        issued_at=now,
+        issued_at=services.clock.now(),
         content=content,
     )
 
 
-def _remember(
-    s: Session, region: WatchedRegion, bulletin: Bulletin, known: Mapping[str, Cycle]
-) -> None:
+def _remember(s: Session, region_id: str, bulletin: Bulletin) -> None:
     """Store the alarm, or its end, beside its bulletin."""
-    track = str(bulletin.content["track"])
+    told = bulletin.content
+    track = str(told["track"])
     if bulletin.sort is Sort.ALL_CLEAR:
-        passes.clear_silences(s, region.id, track, bulletin.id)
+        passes.clear_silences(s, region_id, track, bulletin.id)
         return
-    expected = datetime.fromisoformat(str(bulletin.content["expected_at"]))
-    every = known[track].every.total_seconds()
-    passes.raise_silence(s, region.id, track, expected, every, bulletin.id)
+    expected = datetime.fromisoformat(str(told["expected_at"]))
+    every = timedelta(days=float(str(told["cycle_days"])))
+    passes.raise_silence(s, region_id, track, expected, every.total_seconds(), bulletin.id)

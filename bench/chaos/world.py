@@ -194,7 +194,7 @@ class World:
         """Ask the catalogue, and keep the ledger."""
         with self.services(**more) as services:
             self.polled = polling.poll_region(services, REGION)
-            keep_ledger(services, REGION)
+            keep_ledger(services, [REGION])
 
     def detect(self, **more: Any) -> None:
         """Claim, judge and store what is due."""

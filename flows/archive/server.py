@@ -154,7 +154,8 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigurationError(
-            f"port {port} on {HOST} cannot be used: {error.strerror}"
+            f"port {port} on {HOST} cannot be used: {error.strerror}; --port takes another one, "
+            "and any free one as 0"
         ) from error
     return listener
 

@@ -54,8 +54,8 @@ def poll(
                 views.print_run(screen(), runs[-1])
                 progress.start()
         messages += _deliver(services)
+        keep_ledger(services, [run.region_id for run in runs])
         for run in runs:
-            keep_ledger(services, run.region_id)
             measure_new(services, run.region_id)
     if as_json:
         from flows.cli.documents import as_json as plain_values

@@ -210,9 +210,10 @@ def _print_undelivered(console: Console, records: Sequence[AlertRecord]) -> None
         region = record.alert.landslide.region_id
         for delivery in record.deliveries:
             if delivery.state != "delivered":
+                tries = f"tried {delivery.attempts} x" if delivery.attempts else "not tried yet"
                 again = f", again after {minute(delivery.retry_at)}" if delivery.retry_at else ""
                 console.print(
                     f"{styled(delivery.state)}  {str(record.alert.id)[:8]} ({region}) to "
-                    f"{delivery.channel}, tried {delivery.attempts} x{again}: "
+                    f"{delivery.channel}, {tries}{again}: "
                     f"{plain(delivery.reason, 160) or 'waits'}"
                 )

@@ -60,7 +60,7 @@ def test_bytes_and_requests_are_those_the_server_sent(served, files) -> None:
         lines = expected_looks(w.services, s, w.region, WATCH_FROM)
     assert [line.outcome for line in lines[:4]] == [Outcome.PROCESSED] * 4
     for _ in range(2):
-        keep_ledger(w.services, w.region.id)
+        keep_ledger(w.services, [w.region.id])
     asked = "SELECT expected_at, outcome FROM analysts.ledger ORDER BY 1"
     assert [tuple(row) for row in w.sql(asked)] == [
         (line.expected_at, line.outcome.value) for line in lines

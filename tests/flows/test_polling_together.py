@@ -14,7 +14,7 @@ import pytest
 import shapely
 from psycopg.types.json import Jsonb
 from shapely.geometry import MultiPolygon, Polygon, box, mapping
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import costs, queries, store
 from db.engine import make_engine, transaction
@@ -23,6 +23,7 @@ from flows.archive.manifest import iso
 from flows.archive.publish import connection_arguments
 from flows.catalogs.base import CatalogueSettings
 from flows.costs import shares_of
+from flows.ledger import keep_ledger
 from flows.meter import Spent
 from flows.polling import poll_region, poll_together
 from tests.series import END
@@ -42,6 +43,13 @@ def turned(area: Polygon) -> MultiPolygon:
         for part in shapely.get_parts(shapely.affinity.translate(area, turn).intersection(WORLD))
         if part.area > 0
     ])  # fmt: skip
+
+
+def lines(engine: Engine) -> list[tuple[Any, ...]]:
+    """Return the ledger as it is kept."""
+    told = text("SELECT region_id, track, expected_at, outcome, reason FROM analysts.ledger")
+    with transaction(engine) as s:
+        return sorted((tuple(row) for row in s.execute(told)), key=repr)
 
 
 def around(draw: random.Random, side: float) -> MultiPolygon:
@@ -129,6 +137,9 @@ def test_each_region_has_what_it_has_alone(watch, elsewhere, published_property)
             told = poll_together(together, watched)
             assert all(outcome == one_by_one[region_id] for region_id, outcome in told.items())
             assert watched[5].id not in told, "paused"
+    assert keep_ledger(together, ids) == sum(keep_ledger(alone, [one]) for one in ids) > 5
+    assert keep_ledger(together, ids) == 0, "nothing has changed since"
+    assert lines(together.engine) == lines(elsewhere)
     assert stored_rows(together.engine) == stored_rows(elsewhere)
     rows = stored_rows(elsewhere)
     assert len(rows["looks"]) > 300
@@ -197,7 +208,7 @@ def test_an_outage_is_everybodys_and_nothing_is_lost(odd, misbehaving, reply) ->
     w, watched = odd
     misbehaving.on("/search", reply({"detail": "down"}, status=503))
     told = poll_together(w.services, watched)
-    assert all("503" in one.errors[0] for one in told.values())
+    assert all("503" in one.errors[0] and one.unanswered for one in told.values())
     assert {one[0] for one in states(w).values()} == {END - HOUR}
     # Not asked in halves: nothing says that it would help.
     assert len(misbehaving.asked_at("/search")) == 2

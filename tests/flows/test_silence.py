@@ -64,7 +64,7 @@ class Post:
         """Reach a day, watch twice, deliver; return what the operators have read so far."""
         self.clock.set(START + day * DAY)
         for _ in range(2):
-            watch_silence(self.services, self.region.id)
+            watch_silence(self.services, [self.region.id])
         deliver_due(self.services)
         return [line["body"]["title"] for line in journal.read(self.folder / "ops.jsonl")]
 

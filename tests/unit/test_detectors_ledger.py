@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors import ledger as ledgers
 from detectors.cycles import MOST_MISSED, learn
 from detectors.ledger import (
     ExpectedPass,
@@ -130,3 +131,16 @@ def test_it_agrees_with_the_alarms(steps: list[int], until: float, tolerance: in
     came = [line.sensed_at for line in lines if line.sensed_at is not None]
     assert came == [one.sensed_at for one in looks]
     assert [line.expected_at for line in lines] == sorted({line.expected_at for line in lines})
+
+
+@given(
+    st.lists(st.sampled_from([5.9, 6, 6.1, 9, 9.1, 12, 18, 18.1, 24, 60]), min_size=1, max_size=30),
+    st.floats(0, 90),
+)
+def test_passes_on_time_are_told_without_learning(gaps: list[float], later: float) -> None:
+    days = [sum(gaps[:number]) for number in range(len(gaps) + 1)]
+    looks, now = [look(day) for day in days], days[-1] + later
+    quickly = told(looks, now)
+    with pytest.MonkeyPatch.context() as slowly:
+        slowly.setattr(ledgers, "_on_time", lambda *_: False)
+        assert told(looks, now) == quickly
