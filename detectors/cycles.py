@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median
+from statistics import median, median_low
 
 from detectors.types import SAME_PASS
 
@@ -83,10 +83,7 @@ def learn(looks: Sequence[tuple[datetime, datetime]]) -> Cycle | None:
     if len(known) < FEWEST:
         return None
     recent = known[-REMEMBERED - 1 :]
-    gaps = (after[0] - before[0] for before, after in pairwise(recent))
-    delays = (published - sensed for sensed, published in recent)
-    every, delay = (
-        timedelta(seconds=median(span.total_seconds() for span in spans))
-        for spans in (gaps, delays)
-    )
-    return Cycle(every, known[-1][0], delay)
+    # The lower of two middle gaps: between 12 and 36 days lie 24, at which nothing ever came.
+    every = median_low(after[0] - before[0] for before, after in pairwise(recent))
+    delays = ((published - sensed).total_seconds() for sensed, published in recent)
+    return Cycle(every, known[-1][0], timedelta(seconds=median(delays)))

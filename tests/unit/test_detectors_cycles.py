@@ -27,6 +27,12 @@ def test_a_gap_does_not_move_the_cycle() -> None:
     assert cycle == Cycle(12 * DAY, START + 84 * DAY, 10 * HOUR)
 
 
+def test_a_gap_of_a_young_track_makes_no_cycle_that_nobody_flies() -> None:
+    """A region is added when a satellite has just come back: half of what is known is a gap."""
+    for days in ((0, 12, 48), (0, 36, 48), (0, 24, 36), (0, 12, 48, 60, 96)):
+        assert learn(looks(*days)).every == 12 * DAY  # type: ignore[union-attr]
+
+
 def test_a_changed_fleet_is_learned() -> None:
     before = [12.0 * n for n in range(8)]
     assert learn(looks(*before, 90, 96)).every == 12 * DAY  # type: ignore[union-attr]
