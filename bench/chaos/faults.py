@@ -178,7 +178,7 @@ def faults(cluster: Cluster | None) -> dict[str, Fault]:
 
 def faulty_round(
     world: World, seed: int, base: Undisturbed, tally: Tally, cluster: Cluster | None,
-    share: float = 1.0,
+    share: float = 1.0, over: Callable[[], bool] = lambda: False,
 ) -> Iterator[str]:  # fmt: skip
     """Live through the history with every fault at every stop; yields their names.
 
@@ -189,6 +189,7 @@ def faulty_round(
         tally: takes what comes of it.
         cluster: database that may be restarted.
         share: of the faults at each stop, 0 to 1.
+        over: whether the time is up; the history comes to its end even so.
     """
     chance, known = random.Random(seed), faults(cluster)
     for moment in STOPS:
@@ -196,6 +197,8 @@ def faulty_round(
         names = sorted(known)
         chance.shuffle(names)
         for name in names[: max(1, round(share * len(names)))]:
+            if over():
+                break
             wrong = known[name](world, chance)
             tally.faults[name] += 1
             tally.note(seed, f"{moment:%Y-%m-%d} {name}", [*wrong, *world.broken()])

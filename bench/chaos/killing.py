@@ -117,17 +117,21 @@ def run(
         _child(step, Trap(folder, point), its)
     os.close(its)
     os.close(go)
-    told(pid)
-    os.write(begin, b"g")
-    os.close(begin)
     limit = PATIENCE_S
     if point is not None and point.kind == "moment":
         limit = point.number / 1000
-    answer, hung = _read(ours, limit)
-    os.close(ours)
-    if not answer:
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+    answer, hung = b"", False
+    try:
+        told(pid)
+        os.write(begin, b"g")
+        os.close(begin)
+        answer, hung = _read(ours, limit)
+        os.close(ours)
+    finally:
+        # Also where this process is told to end meanwhile.
+        if not answer:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
     took = time.monotonic() - began
     if hung and (point is None or point.kind != "moment"):
         return Ran(True, took, {}, f"no end within {PATIENCE_S:g} s", named=False)

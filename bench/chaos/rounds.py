@@ -42,6 +42,8 @@ class Tally:
     """Histories that came to their end."""
     repeated: int = 0
     """Messages that came once more, under the same key."""
+    last: str = ""
+    """What was asked about last."""
     broken: list[dict[str, Any]] = field(default_factory=list)
     """What did not hold, with all it takes to repeat it."""
 
@@ -53,6 +55,7 @@ class Tally:
     def note(self, seed: int, where: str, found: list[Broken]) -> None:
         """Note what does not hold."""
         self.checks += 1
+        self.last = f"seed {seed}: {where}"
         self.broken += [
             {"seed": seed, "where": where, "rule": one.rule, "what": one.what} for one in found
         ]
@@ -87,16 +90,20 @@ def in_fork(world: World, name: str, point: Point | None = None) -> Ran:
     return Ran(ran.killed, ran.seconds, {**ran.points, "request": asked}, ran.error, ran.named)
 
 
+def _alone(world: World, name: str) -> list[Broken]:
+    """Run a step that nobody kills, where all servers behave: it has to come to its end."""
+    ran = in_fork(world, name)
+    wrong = [Broken("a step that nobody kills comes to its end", f"{name}: {ran.error}")]
+    return wrong if ran.killed or ran.error else []
+
+
 def settle(world: World) -> list[Broken]:
     """Let every step come to its end until nothing waits; return what went wrong."""
     found = []
     for _ in range(PATIENCE):
         world.impatient()
         for name in STEPS:
-            ran = in_fork(world, name)
-            if ran.killed or ran.error:
-                found.append(Broken("a step that nobody kills comes to its end",
-                                    f"{name}: {ran.error}"))  # fmt: skip
+            found += _alone(world, name)
         if not (left := world.waiting()):
             return found
     return [*found, Broken("nothing is stuck", ", ".join(left))]
@@ -125,9 +132,11 @@ def undisturbed(world: World, stops: Sequence[datetime] = STOPS) -> Undisturbed:
 
 def killed_round(
     world: World, seed: int, base: Undisturbed, tally: Tally, most: int,
-    stops: Sequence[datetime] = STOPS,
+    stops: Sequence[datetime] = STOPS, over: Callable[[], bool] = lambda: False,
 ) -> Iterator[int]:  # fmt: skip
     """Live through the history and be killed on the way; yields the kills so far.
+
+    The history comes to its end and is compared also where the time for kills is up.
 
     Args:
         world: fresh.
@@ -136,13 +145,14 @@ def killed_round(
         tally: takes what comes of it.
         most: no more kills than this.
         stops: of the history, as in ``undisturbed``.
+        over: whether the time is up.
     """
     chance, kills = random.Random(seed), 0
     for moment in stops:
         world.reach(moment)
         for name in STEPS:
             for _ in range(chance.randint(1, MOST_IN_A_ROW)):
-                if kills >= most:
+                if kills >= most or over():
                     break
                 point = draw(chance, base.points[name], base.seconds[name])
                 ran = in_fork(world, name, point)
@@ -153,11 +163,12 @@ def killed_round(
                 else:
                     tally.survived += 1
                 wrong = world.broken()
-                if ran.error and not (ran.named and ran.points.get("request")):
+                if ran.error:
                     wrong.append(Broken("a step ends well, or is killed", ran.error))
                 tally.note(seed, where, wrong)
                 yield kills
-            in_fork(world, name)
+            wrong = [*_alone(world, name), *world.broken()]
+            tally.note(seed, f"{moment:%Y-%m-%d} {name} let alone", wrong)
         tally.note(seed, f"{moment:%Y-%m-%d} settled", settle(world))
     finish(world, seed, base, tally)
     yield kills

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ PATIENCE_S = 400.0
 
 
 def killed_services(
-    world: World, seed: int, kills: int, tally: Tally, deadline: float
+    world: World, seed: int, kills: int, tally: Tally, over: Callable[[], bool] = lambda: False
 ) -> Iterator[int]:
     """Serve, kill, ask, and serve again; at the end it may live until nothing waits.
 
@@ -37,13 +37,13 @@ def killed_services(
         seed: decides when.
         kills: how many.
         tally: takes what comes of it.
-        deadline: no kill after this moment of ``time.monotonic``.
+        over: whether the time is up.
     """
     chance, environment = random.Random(seed), _environment(world)
     with world.services() as services, transaction(services.engine) as s:
         store.save_region(s, replace(world.region, poll_every=timedelta(seconds=5)))
     for number in range(kills):
-        if time.monotonic() > deadline:
+        if over():
             break
         world.reach(STOPS[min(number * len(STOPS) // kills, len(STOPS) - 1)])
         lives = chance.uniform(*LIVES_S)
