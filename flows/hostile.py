@@ -251,6 +251,9 @@ def _check_xml(head: bytes, file: IO[bytes], where: str) -> None:
             chunk = file.read(_HEAD)
     except expat.ExpatError:
         return  # no XML at all: whoever reads it says so
+    except (LookupError, ValueError) as error:
+        # Another reader may know it, and see a document type where we see none.
+        raise HostileFile(f"{where}: XML in an encoding that cannot be read: {error}") from None
     if not begun and read >= MOST_TOML:
         raise HostileFile(f"{where}: no element in its first {MOST_TOML:,} bytes")
 

@@ -176,10 +176,18 @@ def _child(step: Callable[[], object], trap: Trap, its: int) -> None:
 
 
 def draw(chance: random.Random, points: Mapping[str, int], seconds: float) -> Point:
-    """Return a random point of a step that usually comes by so many of them."""
-    weights = [4 if points.get(kind) else 0 for kind in KINDS[:3]]
-    kind = chance.choices(KINDS, [*weights, 2])[0]
-    if kind == "moment":
-        return Point(kind, chance.randint(1, max(2, int(seconds * 1000))))
-    number = chance.randint(1, points[kind])
-    return Point(kind, number, chance.choice(("before", "half", "after")))
+    """Return a random point of a step that comes by so many of them where nobody disturbs it.
+
+    Draws equally often whatever it is told, so that a seed draws the same on a slower machine.
+    """
+    which, place, when = (
+        chance.random(),
+        chance.random(),
+        chance.choice(("before", "half", "after")),
+    )
+    kinds = [kind for kind in KINDS[:3] if points.get(kind)]
+    # A moment is half as likely as each of the others.
+    number = int(which * (2 * len(kinds) + 1) / 2)
+    if number == len(kinds):
+        return Point("moment", 1 + int(place * seconds * 1000))
+    return Point(kinds[number], 1 + int(place * points[kinds[number]]), when)

@@ -67,10 +67,8 @@ class Undisturbed:
 
     rows: Mapping[str, Any]
     """All that is stored."""
-    points: Mapping[str, Mapping[str, int]]
-    """By step how many points of each kind it comes by, at most."""
-    seconds: Mapping[str, float]
-    """By step how long it takes, at most."""
+    ran: Mapping[tuple[datetime, str], Ran]
+    """By stop and step how long it took, and how many points of each kind it came by."""
 
 
 def in_fork(world: World, name: str, point: Point | None = None) -> Ran:
@@ -115,19 +113,16 @@ def undisturbed(world: World, stops: Sequence[datetime] = STOPS) -> Undisturbed:
     Raises:
         RuntimeError: it does not work even so.
     """
-    points: dict[str, Counter[str]] = {name: Counter() for name in STEPS}
-    seconds = dict.fromkeys(STEPS, 0.0)
+    known = {}
     for moment in stops:
         world.reach(moment)
         for name in STEPS:
-            ran = in_fork(world, name)
-            if ran.error:
+            known[moment, name] = ran = in_fork(world, name)
+            if ran.error or ran.killed:
                 raise RuntimeError(f"{name}, undisturbed: {ran.error}")
-            points[name] |= Counter(ran.points)
-            seconds[name] = max(seconds[name], ran.seconds)
     if wrong := [*settle(world), *world.broken(sweep=True)]:
         raise RuntimeError(f"undisturbed: {wrong}")
-    return Undisturbed(world.rows(), points, seconds)
+    return Undisturbed(world.rows(), known)
 
 
 def killed_round(
@@ -154,7 +149,8 @@ def killed_round(
             for _ in range(chance.randint(1, MOST_IN_A_ROW)):
                 if kills >= most or over():
                     break
-                point = draw(chance, base.points[name], base.seconds[name])
+                usual = base.ran[moment, name]
+                point = draw(chance, usual.points, usual.seconds)
                 ran = in_fork(world, name, point)
                 where = f"{moment:%Y-%m-%d} {name} {point.kind} {point.number} {point.when}"
                 if ran.killed:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
+import requests
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -129,11 +129,11 @@ class World:
 
     def rules(self, *rules: dict[str, Any]) -> None:
         """Let the servers misbehave; none: they behave."""
-        httpx.post(f"{self.proxy}/-/rules", json=rules).raise_for_status()
+        requests.post(f"{self.proxy}/-/rules", json=rules, timeout=60).raise_for_status()
 
     def asked(self) -> int:
         """Return how many requests came since the rules were set."""
-        return int(httpx.get(f"{self.proxy}/-/asked").text)
+        return int(requests.get(f"{self.proxy}/-/asked", timeout=60).text)
 
     def received(self) -> list[dict[str, Any]]:
         """Return what the receiver took."""

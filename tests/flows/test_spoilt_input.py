@@ -80,3 +80,11 @@ def test_what_a_killed_writer_left_goes_and_a_living_one_stays(tmp_path: Path) -
         path.touch()
     assert sweep_parts(tmp_path) == 1
     assert (dead.exists(), alive.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-n", "shift_jis", "hex"])
+def test_xml_in_an_encoding_that_we_cannot_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.kml"
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><kml></kml>')
+    with pytest.raises(HostileFile, match="encoding that cannot be read"):
+        read_inventory(path, "x", Layout())
