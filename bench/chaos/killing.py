@@ -61,19 +61,24 @@ class Ran:
     """Whether that was one of ``detectors.errors``."""
 
 
-class Trap:
-    """Counts the points a step comes by, and kills it at one of them."""
+def die() -> None:
+    """End this process at once, as if the machine had gone."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self, folder: Path, point: Point | None) -> None:
+
+class Trap:
+    """Counts the points a step comes by, and does something at one of them."""
+
+    def __init__(self, folder: Path, point: Point | None, act: Callable[[], None] = die) -> None:
         self.seen: Counter[str] = Counter()
-        self._folder, self._point = str(folder), point
+        self._folder, self._point, self._act = str(folder), point, act
 
     def reach(self, kind: str) -> None:
         """Come by a point."""
         self.seen[kind] += 1
         at = self._point
         if at is not None and (at.kind, at.number) == (kind, self.seen[kind]):
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._act()
 
     def set(self) -> None:
         """Set it, for the rest of this process."""
@@ -96,15 +101,16 @@ class Trap:
 
 def run(
     step: Callable[[], object], folder: Path, point: Point | None = None,
-    told: Callable[[int], None] = lambda _: None,
+    told: Callable[[int], None] = lambda _: None, act: Callable[[], None] = die,
 ) -> Ran:  # fmt: skip
-    """Run a step in a fork of this process, and kill it at a point of it.
+    """Run a step in a fork of this process, and kill it at a point of it, or do something else.
 
     Args:
         step: what to do; this process must have one thread and no open connection.
         folder: state folder, whose files count.
         point: where; None lets it come to its end.
         told: called with the number of the process before it begins.
+        act: what happens at the point, in the fork.
     """
     ours, its = os.pipe()
     go, begin = os.pipe()
@@ -114,7 +120,7 @@ def run(
         os.close(ours)
         os.close(begin)
         os.read(go, 1)
-        _child(step, Trap(folder, point), its)
+        _child(step, Trap(folder, point, act), its)
     os.close(its)
     os.close(go)
     limit = PATIENCE_S

@@ -31,9 +31,13 @@ class Tally:
     kills: Counter[str] = field(default_factory=Counter)
     """By step and kind of point."""
     faults: Counter[str] = field(default_factory=Counter)
-    """By name."""
+    """By name, those that really happened."""
+    missed: Counter[str] = field(default_factory=Counter)
+    """By name, those that met nothing: the step asked nobody, wrote no file, was over."""
     services: int = 0
     """Kills of the whole service."""
+    working: int = 0
+    """Of them those that came after its first poll."""
     survived: int = 0
     """Steps that ended before their point."""
     checks: int = 0
@@ -83,12 +87,12 @@ def in_fork(world: World, name: str, point: Point | None = None) -> Ran:
 
     own = None if point is not None and point.kind == "request" else point
     ran = run(step, world.home, own, told)
-    asked = world.asked()
+    asked, _ = world.asked()
     world.rules()
     return Ran(ran.killed, ran.seconds, {**ran.points, "request": asked}, ran.error, ran.named)
 
 
-def _alone(world: World, name: str) -> list[Broken]:
+def alone(world: World, name: str) -> list[Broken]:
     """Run a step that nobody kills, where all servers behave: it has to come to its end."""
     ran = in_fork(world, name)
     wrong = [Broken("a step that nobody kills comes to its end", f"{name}: {ran.error}")]
@@ -101,7 +105,7 @@ def settle(world: World) -> list[Broken]:
     for _ in range(PATIENCE):
         world.impatient()
         for name in STEPS:
-            found += _alone(world, name)
+            found += alone(world, name)
         if not (left := world.waiting()):
             return found
     return [*found, Broken("nothing is stuck", ", ".join(left))]
@@ -163,7 +167,7 @@ def killed_round(
                     wrong.append(Broken("a step ends well, or is killed", ran.error))
                 tally.note(seed, where, wrong)
                 yield kills
-            wrong = [*_alone(world, name), *world.broken()]
+            wrong = [*alone(world, name), *world.broken()]
             tally.note(seed, f"{moment:%Y-%m-%d} {name} let alone", wrong)
         tally.note(seed, f"{moment:%Y-%m-%d} settled", settle(world))
     finish(world, seed, base, tally)

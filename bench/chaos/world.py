@@ -71,6 +71,8 @@ class World:
     """Models that are loaded already."""
     doubled: bool = False
     """The line to the receiver has handed messages on twice."""
+    timeout_s: float = 30.0
+    """How long catalogues and receivers are waited for."""
 
     @property
     def inboxes(self) -> dict[str, str]:
@@ -93,11 +95,11 @@ class World:
         """Return what an operator would have set."""
         local = CatalogueSettings(
             kind="stac", url=self.proxy, published_property="published",
-            window=timedelta(days=36_500), attempts=1,
+            window=timedelta(days=36_500), attempts=1, timeout_s=self.timeout_s,
         )  # fmt: skip
         chosen: dict[str, Any] = {
             "picture_timeout_s": 0.0, "keep_composites_days": 30, "look_attempts": 10_000,
-            "delivery_attempts": 10_000, "inference_backend": "eager", "exercise": True,
+            "delivery_attempts": 10_000, "delivery_timeout_s": self.timeout_s, "inference_backend": "eager", "exercise": True,
             "feed": {"folder": self.home / "feed"},
         }  # fmt: skip
         return Settings(home=self.home, catalogues={"local": local}, **(chosen | more))
@@ -131,9 +133,10 @@ class World:
         """Let the servers misbehave; none: they behave."""
         requests.post(f"{self.proxy}/-/rules", json=rules, timeout=60).raise_for_status()
 
-    def asked(self) -> int:
-        """Return how many requests came since the rules were set."""
-        return int(requests.get(f"{self.proxy}/-/asked", timeout=60).text)
+    def asked(self) -> tuple[int, int]:
+        """Return how many requests came since the rules were set, and how many met one."""
+        asked, ruled = requests.get(f"{self.proxy}/-/asked", timeout=60).json()
+        return int(asked), int(ruled)
 
     def received(self) -> list[dict[str, Any]]:
         """Return what the receiver took."""
