@@ -96,8 +96,8 @@ def show(console: Console, tally: Tally) -> None:
     console.print(table)
     console.print(
         f"{tally.killed} kills of steps ({tally.survived} more ended before their point), "
-        f"{sum(tally.faults.values())} other faults, {tally.services} kills of the service "
-        f"({tally.working} at work); "
+        f"{tally.faults.total()} other faults ({tally.missed.total()} more met nothing), "
+        f"{tally.services} kills of the service ({tally.working} at work); "
         f"invariants asked {tally.checks} times, {tally.rounds} histories compared row by row, "
         f"{tally.repeated} messages repeated under their key."
     )

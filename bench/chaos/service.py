@@ -28,7 +28,7 @@ EARLY = 0.3
 #: Longest that it lives where it is killed as it starts, and after its first poll, seconds.
 EARLY_S, WORKS_S = 30.0, 30.0
 #: Longest that it may take to its first poll, seconds: a loaded machine takes its time.
-STARTS_S = 240.0
+STARTS_S = 400.0
 #: Longest that a backlog of four looks may take a service that nobody kills, seconds.
 PATIENCE_S = 400.0
 
@@ -92,7 +92,7 @@ def _polls(world: World, process: subprocess.Popen[bytes]) -> bool:
     while time.monotonic() < deadline and process.poll() is None:
         if _last_poll(world) != before:
             return True
-        time.sleep(0.3)
+        time.sleep(1)
     return False
 
 

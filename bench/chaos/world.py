@@ -99,7 +99,8 @@ class World:
         )  # fmt: skip
         chosen: dict[str, Any] = {
             "picture_timeout_s": 0.0, "keep_composites_days": 30, "look_attempts": 10_000,
-            "delivery_attempts": 10_000, "delivery_timeout_s": self.timeout_s, "inference_backend": "eager", "exercise": True,
+            "delivery_attempts": 10_000, "delivery_timeout_s": self.timeout_s,
+            "inference_backend": "eager", "exercise": True,
             "feed": {"folder": self.home / "feed"},
         }  # fmt: skip
         return Settings(home=self.home, catalogues={"local": local}, **(chosen | more))
