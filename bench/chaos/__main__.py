@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bench.chaos.faults import faulty_round
-from bench.chaos.rounds import Tally, Undisturbed, killed_round, undisturbed
+from bench.chaos.rounds import Tally, killed_round, undisturbed
 from bench.chaos.service import killed_services
 from bench.chaos.stage import Stage, stage
 from bench.chaos.telling import Run, add_words
@@ -51,14 +51,15 @@ def main() -> int:
         TimeElapsedColumn(), console=Console(stderr=True), auto_refresh=False,
         disable=wanted.json,
     ) as bar, stage() as on:  # fmt: skip
-        with on.world() as world:
-            base = undisturbed(world)
-        _break(on, base, tally, run, bar)
+        _break(on, tally, run, bar)
     return 1 if tally.broken else 0
 
 
-def _break(on: Stage, base: Undisturbed, tally: Tally, run: Run, bar: Progress) -> None:
+def _break(on: Stage, tally: Tally, run: Run, bar: Progress) -> None:
     wanted, seed = run.wanted, run.wanted.seed
+    if wanted.rounds or wanted.kills:
+        with on.world() as world:
+            base = undisturbed(world)
     task = bar.add_task("other faults", total=None)
     for _ in range(wanted.rounds):
         if run.over():

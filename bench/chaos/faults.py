@@ -244,7 +244,7 @@ def faults(cluster: Cluster | None) -> dict[str, Fault]:
         for name, rule in OUTAGES.items():
             made[f"{place}: {name}"] = Fault(step, 0, partial(_misled, what, step, rule))
     for lie in LIES:
-        make = partial(_misled, "^POST /search", "poll", {"edit": lie})
+        make = partial(_misled, "^POST /search", "poll", {"edit": lie, "after": 0})
         made[f"catalogue lies: {lie}"] = Fault("poll", 0, make)
     for step in STEPS:
         if cluster is not None:

@@ -28,9 +28,9 @@ EARLY = 0.3
 #: Longest that it lives where it is killed as it starts, and after its first poll, seconds.
 EARLY_S, WORKS_S = 30.0, 30.0
 #: Longest that it may take to its first poll, seconds: a loaded machine takes its time.
-STARTS_S = 400.0
+STARTS_S = 900.0
 #: Longest that a backlog of four looks may take a service that nobody kills, seconds.
-PATIENCE_S = 400.0
+PATIENCE_S = 1200.0
 
 
 def killed_services(
@@ -47,7 +47,7 @@ def killed_services(
     """
     chance, environment = random.Random(seed), _environment(world)
     with world.services() as services, transaction(services.engine) as s:
-        store.save_region(s, replace(world.region, poll_every=timedelta(seconds=5)))
+        store.save_region(s, replace(world.region, poll_every=timedelta(seconds=20)))
     for number in range(kills):
         if over():
             break
@@ -122,7 +122,7 @@ picture_timeout_s = 0
 keep_composites_days = 30
 look_attempts = 10000
 delivery_attempts = 10000
-deliver_every = "PT10S"
+deliver_every = "PT20S"
 prefect_port = 0
 [feed]
 folder = {quoted(str(world.home / "feed"))}
