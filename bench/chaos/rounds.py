@@ -188,6 +188,10 @@ def finish(
             )
             what = f"{table}: more {str(more)[:600]}; less {str(less)[:600]}"
             wrong.append(Broken("the books are as if nobody had been killed", what))
+    ends, usual = (sorted((row["acquisition_id"], row["state"]) for row in one["looks"])
+                   for one in (rows, base.rows))  # fmt: skip
+    if ends != usual:
+        wrong.append(Broken("every look comes to the end it should", f"{ends}, not {usual}"))
     left = [p for p in world.home.rglob("*.part") if p.is_file()]
     wrong += [Broken("no half-written file is left", p.name) for p in left if not is_written(p)]
     tally.repeated += sum(line["repeated"] for line in world.received())

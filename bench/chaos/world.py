@@ -23,10 +23,10 @@ from alerts.journal import read
 from alerts.records import Channel
 from alerts.subscribers import Subscriber
 from bench.serving import serving
-from db import invariants, store
+from db import invariants, outbox, queries, store
 from db.engine import make_engine, transaction
 from db.invariants import Broken
-from detectors.types import Acquisition, WatchedRegion
+from detectors.types import Acquisition, Sensor, WatchedRegion
 from flows import confirming, delivering, polling, soundness, steps
 from flows.archive.manifest import Archive
 from flows.archive.publish import connection_arguments, publish
@@ -177,6 +177,20 @@ class World:
         with self.services() as services, transaction(services.engine) as s:
             s.execute(text("UPDATE scarpwatch.looks SET attempts = 0"))
             s.execute(text("DELETE FROM scarpwatch.optical_attempts"))
+
+    def again(self, step: str) -> None:
+        """Make work for a step: the newest look is judged, the newest alert sent, once more."""
+        with self.services() as services, transaction(services.engine) as s:
+            if step == "detect" and not store.any_look_due(s, REGION, datetime.now(UTC)):
+                done = [
+                    look for look in queries.list_looks(s, region_id=REGION)
+                    if look.state == "processed" and look.acquisition.sensor is Sensor.SAR
+                ]  # fmt: skip
+                if done:
+                    newest = max(done, key=lambda look: look.acquisition.sensed_at)
+                    store.reopen_look(s, newest.id)
+            elif step == "deliver" and (told := outbox.list_alerts(s, limit=1)):
+                outbox.requeue(s, told[0].alert.id)
 
     def waiting(self) -> list[str]:
         """Return what is not done: looks and messages that wait or are held."""
