@@ -130,6 +130,25 @@ def parquet_file(path: Path) -> Path:
     return found
 
 
+def read_geoparquet(path: Path) -> Any:
+    """Return the rows of a GeoParquet file as geopandas reads them.
+
+    Raises:
+        HostileFile: see ``parquet_file``.
+        ValueError, OSError: it is none, or what it says of its geometry is broken.
+    """
+    import geopandas
+    from pyproj.exceptions import ProjError
+    from shapely.errors import ShapelyError
+
+    try:
+        return geopandas.read_parquet(parquet_file(path))
+    except (
+        LookupError, TypeError, AttributeError, NotImplementedError, ProjError, ShapelyError
+    ) as error:  # fmt: skip
+        raise ValueError(f"what it says of its geometry is broken: {error!r:.300}") from None
+
+
 def read_vector(path: Path, layer: str | None = None) -> Any:
     """Return a layer of a vector file as geopandas reads it, a table where it has no places.
 
@@ -251,6 +270,9 @@ def _check_xml(head: bytes, file: IO[bytes], where: str) -> None:
             chunk = file.read(_HEAD)
     except expat.ExpatError:
         return  # no XML at all: whoever reads it says so
+    except (LookupError, ValueError) as error:
+        # Another reader may know it, and see a document type where we see none.
+        raise HostileFile(f"{where}: XML in an encoding that cannot be read: {error}") from None
     if not begun and read >= MOST_TOML:
         raise HostileFile(f"{where}: no element in its first {MOST_TOML:,} bytes")
 

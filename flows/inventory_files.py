@@ -24,7 +24,7 @@ from shapely.geometry.base import BaseGeometry
 
 from detectors.errors import ConfigurationError, InvalidMap
 from detectors.inventories import MappedLandslide
-from flows.hostile import parquet_file, read_toml, read_vector, vector_file
+from flows.hostile import read_geoparquet, read_toml, read_vector, vector_file
 
 #: What a column can be told to hold.
 FIELDS: Mapping[str, str] = {
@@ -188,7 +188,7 @@ def _frame(path: Path, how: Layout) -> tuple[Any, str]:
     pyogrio.set_gdal_config_options({"GDAL_PAM_ENABLED": "NO"})
     try:
         if path.suffix.lower() in _PARQUET:
-            return geopandas.read_parquet(parquet_file(path)), path.name
+            return read_geoparquet(path), path.name
         layers = [str(name) for name, _ in pyogrio.list_layers(vector_file(path))]
         if not layers:
             raise InvalidMap(f"{path.name} holds no layer")

@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from db.exposure import MapFeature
 from detectors.errors import InvalidMap
 from detectors.exposure import Thing
-from flows.hostile import parquet_file, read_vector, vector_file
+from flows.hostile import read_geoparquet, read_vector, vector_file
 
 if TYPE_CHECKING:
     import geopandas
@@ -220,7 +220,7 @@ def _frame(path: Path, layer: str | None, reading: Reading) -> geopandas.GeoData
 
     try:
         if path.suffix.lower() in _PARQUET:
-            frame = geopandas.read_parquet(parquet_file(path))
+            frame = read_geoparquet(path)
         else:
             frame = read_vector(path, layer)
     except (DataSourceError, DataLayerError, OSError, ValueError) as error:

@@ -258,9 +258,9 @@ def _grid(dataset: rasterio.DatasetReader, path: Path, pixel_m: float | None) ->
             crs, to, dataset.width, dataset.height, *dataset.bounds,
             resolution=pixel_m,
         )  # fmt: skip
-    except (CRSError, RasterioError, CPLE_BaseError) as error:
+        return Grid(int(to.to_epsg()), new, int(height), int(width))
+    except (CRSError, RasterioError, CPLE_BaseError, ValueError) as error:
         raise UnreadableRaster(f"{path}: cannot be put on a grid in metres ({error})") from None
-    return Grid(int(to.to_epsg()), new, int(height), int(width))
 
 
 def _same(transform: Affine, pixel_m: float) -> bool:

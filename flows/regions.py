@@ -25,7 +25,7 @@ from detectors import registry
 from detectors.errors import InvalidRegion
 from detectors.types import Level, Sensor, WatchedRegion
 from detectors.windows import bounds
-from flows.catalogs.properties import printable
+from flows.catalogs.properties import is_text, printable
 from flows.catalogs.registry import split_source
 from flows.hostile import read_json
 from flows.schedules import parse_cron
@@ -252,6 +252,10 @@ def _geometry(geojson: Any) -> MultiPolygon:
 def _strange(wanted: RegionProperties, default_sources: tuple[str, ...]) -> dict[str, str]:
     """Return which names are none, by field."""
     found = {}
+    for field, value in wanted:
+        words = value if isinstance(value, tuple) else (value,)
+        if not all(is_text(one) for one in words if isinstance(one, str)):
+            found[field] = "holds characters that cannot be stored"
     if not _ID.fullmatch(wanted.id):
         found["id"] = f"id {wanted.id!r}: lower-case letters, digits, hyphens"
     if not (wanted.sources or default_sources):

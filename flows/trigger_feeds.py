@@ -8,6 +8,7 @@ named; the rest counts.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ MOST_BYTES = 10 * 10**6
 MOST_ENTRIES = 5_000
 MOST_LINKS = 100
 TIMEOUT_S = 30.0
+#: So many time-outs an answer may take as a whole: bytes may drip without end.
+_WHOLE = 4
 _CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _LONGEST_TEXT = 300
@@ -54,7 +57,7 @@ class Fetcher:
     """Gets feeds and what they link to."""
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        self.url = url
+        self.url, self._timeout_s = url, timeout_s
         self._client = httpx.Client(timeout=timeout_s, follow_redirects=False)
 
     def __enter__(self) -> Self:
@@ -72,13 +75,15 @@ class Fetcher:
         url = self.url if link is None else urljoin(self.url, link)
         if urlsplit(url)[:2] != urlsplit(self.url)[:2]:
             raise CatalogueUnavailable("a link to another server is not followed")
-        content = bytearray()
+        content, deadline = bytearray(), time.monotonic() + _WHOLE * self._timeout_s
         try:
             with self._client.stream("GET", url) as answer:
                 if answer.status_code != httpx.codes.OK:
                     raise CatalogueUnavailable(f"HTTP {answer.status_code}")
                 for part in answer.iter_bytes():
                     content += part
+                    if time.monotonic() > deadline:
+                        raise CatalogueUnavailable("it does not come to an end")
                     if len(content) > MOST_BYTES:
                         raise CatalogueUnavailable(f"larger than {MOST_BYTES:,} bytes")
         except (httpx.HTTPError, httpx.InvalidURL) as error:

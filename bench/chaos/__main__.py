@@ -2,9 +2,10 @@
 
     make chaos
     python -m bench.chaos [--kills 1000] [--services 30] [--rounds 1] [--fuzz 10000] \\
-        [--seed 1] [--minutes 60] [--json]
+        [--seed 1] [--minutes 60] [--write [FILE]] [--json]
 
-Ends with 1 where an invariant broke; what broke is printed with the seed that repeats it.
+Ends with 1 where an invariant broke; what broke is printed with the seed that repeats it. Figures
+are written as they come, and told also where the run is broken off.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bench.chaos.faults import faulty_round
-from bench.chaos.rounds import Tally, Undisturbed, killed_round, undisturbed
+from bench.chaos.rounds import Tally, killed_round, undisturbed
 from bench.chaos.service import killed_services
 from bench.chaos.stage import Stage, stage
-from bench.chaos.telling import tell
+from bench.chaos.telling import Run, add_words
 
 RESULT = Path(__file__).parents[1] / "results" / "chaos.json"
 
@@ -37,56 +37,52 @@ def main() -> int:
     parser.add_argument("--services", type=int, default=30, help="kills of scarpwatch serve")
     parser.add_argument("--rounds", type=int, default=1, help="rounds of all other faults")
     parser.add_argument("--seed", type=int, default=1, help="the first; each round has its own")
-    parser.add_argument("--minutes", type=float, default=240, help="begin nothing new afterwards")
-    parser.add_argument("--write", action="store_true", help="write bench/results/chaos.json")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_words(parser, RESULT)
     wanted = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    console = Console(stderr=True)
-    began, tally = time.monotonic(), Tally()
+    tally = Tally()
+    run = Run(
+        "bench.chaos", wanted, lambda: {"killed": tally.killed, **vars(tally)},
+        partial(show, tally=tally),
+    )  # fmt: skip
     # No thread that draws: steps are forks of this process.
-    with Progress(
+    with run.told(), Progress(
         TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), console=console, auto_refresh=False, disable=wanted.json,
+        TimeElapsedColumn(), console=Console(stderr=True), auto_refresh=False,
+        disable=wanted.json,
     ) as bar, stage() as on:  # fmt: skip
-        console.print(f"seed {wanted.seed}") if not wanted.json else None
-        with on.world() as world:
-            base = undisturbed(world)
-        _break(on, base, tally, wanted, bar, began + wanted.minutes * 60)
-    found = {
-        "seconds": round(time.monotonic() - began),
-        "killed": tally.killed,
-        **vars(tally),
-    }
-    tell("bench.chaos", wanted, RESULT, found, partial(show, tally=tally))
+        _break(on, tally, run, bar)
     return 1 if tally.broken else 0
 
 
-def _break(
-    on: Stage, base: Undisturbed, tally: Tally, wanted: argparse.Namespace, bar: Progress,
-    deadline: float,
-) -> None:  # fmt: skip
-    seed = wanted.seed
+def _break(on: Stage, tally: Tally, run: Run, bar: Progress) -> None:
+    wanted, seed = run.wanted, run.wanted.seed
+    if wanted.rounds or wanted.kills:
+        with on.world() as world:
+            base = undisturbed(world)
     task = bar.add_task("other faults", total=None)
     for _ in range(wanted.rounds):
+        if run.over():
+            return
         with on.world() as world:
-            for name in faulty_round(world, seed, base, tally, on.cluster):
+            for name in faulty_round(world, seed, base, tally, on.cluster, over=run.over):
+                run.keep()
                 bar.update(task, advance=1, description=f"seed {seed}: {name}", refresh=True)
         seed += 1
-        if time.monotonic() > deadline:
-            return
     task = bar.add_task("kills of steps", total=wanted.kills)
-    while tally.killed < wanted.kills and time.monotonic() < deadline:
+    while tally.killed < wanted.kills and not run.over():
         with on.world() as world:
-            before = tally.killed
-            for kills in killed_round(world, seed, base, tally, wanted.kills - before):
-                bar.update(task, completed=before + kills, description=f"seed {seed}: kills",
+            left = wanted.kills - tally.killed
+            for _ in killed_round(world, seed, base, tally, left, over=run.over):
+                run.keep()
+                bar.update(task, completed=tally.killed, description=f"seed {seed}: kills",
                            refresh=True)  # fmt: skip
         seed += 1
     task = bar.add_task("kills of the service", total=wanted.services)
-    if wanted.services and time.monotonic() < deadline:
+    if wanted.services and not run.over():
         with on.world() as world:
-            for _ in killed_services(world, seed, wanted.services, tally, deadline):
+            for _ in killed_services(world, seed, wanted.services, tally, run.over):
+                run.keep()
                 bar.update(task, completed=tally.services, refresh=True)
 
 
@@ -101,7 +97,8 @@ def show(console: Console, tally: Tally) -> None:
     console.print(table)
     console.print(
         f"{tally.killed} kills of steps ({tally.survived} more ended before their point), "
-        f"{sum(tally.faults.values())} other faults, {tally.services} kills of the service; "
+        f"{tally.faults.total()} other faults ({tally.missed.total()} more met nothing), "
+        f"{tally.services} kills of the service ({tally.working} at work); "
         f"invariants asked {tally.checks} times, {tally.rounds} histories compared row by row, "
         f"{tally.repeated} messages repeated under their key."
     )

@@ -1,7 +1,8 @@
 """Thousands of spoilt documents and files: each is taken, or refused by a named error.
 
     make fuzz
-    python -m bench.chaos.fuzzing [--cases 10000] [--seed 1] [--only DOOR] [--case N] [--json]
+    python -m bench.chaos.fuzzing [--cases 10000] [--seed 1] [--only DOOR] [--case N] \
+        [--minutes 60] [--write [FILE]] [--json]
 
 Within its time and memory, in a process that must outlive it; nothing lies on the disk afterwards
 that was not there before, and what was taken can be stored. ``--only DOOR --case N`` repeats one.
@@ -37,7 +38,7 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from bench.chaos.doors import DOORS, Desk
-from bench.chaos.telling import tell
+from bench.chaos.telling import Run, add_words
 from bench.many import throwaway
 from db.engine import make_engine, named_errors
 from detectors.errors import ScarpwatchError
@@ -214,24 +215,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=sorted(DOORS), help="this door alone")
     parser.add_argument("--case", type=int, help="this case of the door alone")
-    parser.add_argument("--write", action="store_true", help="write bench/results/fuzzing.json")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_words(parser, RESULT)
     wanted = parser.parse_args()
     todo = cases(wanted.cases if wanted.case is None else 1, wanted.only, wanted.case or 0)
-    outcome, began = Outcome(), time.monotonic()
-    with throwaway() as (_, url), Progress(
+    outcome = Outcome()
+    run = Run(
+        "bench.chaos.fuzzing", wanted, lambda: {"cases": outcome.cases, **vars(outcome)},
+        partial(show, outcome=outcome),
+    )  # fmt: skip
+    with run.told(), throwaway() as (_, url), Progress(
         TextColumn(f"seed {wanted.seed}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=Console(stderr=True), auto_refresh=False, disable=wanted.json,
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=len(todo))
         for done in fuzz(url, todo, wanted.seed, outcome):
             bar.update(task, completed=done, refresh=done % 20 == 0)
-    found = {
-        "wall_seconds": round(time.monotonic() - began),
-        "cases": outcome.cases,
-        **vars(outcome),
-    }
-    tell("bench.chaos.fuzzing", wanted, RESULT, found, partial(show, outcome=outcome))
+            run.keep()
+            if run.over():
+                break
     return 1 if outcome.faults else 0
 
 

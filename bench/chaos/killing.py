@@ -61,19 +61,24 @@ class Ran:
     """Whether that was one of ``detectors.errors``."""
 
 
-class Trap:
-    """Counts the points a step comes by, and kills it at one of them."""
+def die() -> None:
+    """End this process at once, as if the machine had gone."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self, folder: Path, point: Point | None) -> None:
+
+class Trap:
+    """Counts the points a step comes by, and does something at one of them."""
+
+    def __init__(self, folder: Path, point: Point | None, act: Callable[[], None] = die) -> None:
         self.seen: Counter[str] = Counter()
-        self._folder, self._point = str(folder), point
+        self._folder, self._point, self._act = str(folder), point, act
 
     def reach(self, kind: str) -> None:
         """Come by a point."""
         self.seen[kind] += 1
         at = self._point
         if at is not None and (at.kind, at.number) == (kind, self.seen[kind]):
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._act()
 
     def set(self) -> None:
         """Set it, for the rest of this process."""
@@ -96,15 +101,16 @@ class Trap:
 
 def run(
     step: Callable[[], object], folder: Path, point: Point | None = None,
-    told: Callable[[int], None] = lambda _: None,
+    told: Callable[[int], None] = lambda _: None, act: Callable[[], None] = die,
 ) -> Ran:  # fmt: skip
-    """Run a step in a fork of this process, and kill it at a point of it.
+    """Run a step in a fork of this process, and kill it at a point of it, or do something else.
 
     Args:
         step: what to do; this process must have one thread and no open connection.
         folder: state folder, whose files count.
         point: where; None lets it come to its end.
         told: called with the number of the process before it begins.
+        act: what happens at the point, in the fork.
     """
     ours, its = os.pipe()
     go, begin = os.pipe()
@@ -114,20 +120,24 @@ def run(
         os.close(ours)
         os.close(begin)
         os.read(go, 1)
-        _child(step, Trap(folder, point), its)
+        _child(step, Trap(folder, point, act), its)
     os.close(its)
     os.close(go)
-    told(pid)
-    os.write(begin, b"g")
-    os.close(begin)
     limit = PATIENCE_S
     if point is not None and point.kind == "moment":
         limit = point.number / 1000
-    answer, hung = _read(ours, limit)
-    os.close(ours)
-    if not answer:
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+    answer, hung = b"", False
+    try:
+        told(pid)
+        os.write(begin, b"g")
+        os.close(begin)
+        answer, hung = _read(ours, limit)
+        os.close(ours)
+    finally:
+        # Also where this process is told to end meanwhile.
+        if not answer:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
     took = time.monotonic() - began
     if hung and (point is None or point.kind != "moment"):
         return Ran(True, took, {}, f"no end within {PATIENCE_S:g} s", named=False)
@@ -172,10 +182,18 @@ def _child(step: Callable[[], object], trap: Trap, its: int) -> None:
 
 
 def draw(chance: random.Random, points: Mapping[str, int], seconds: float) -> Point:
-    """Return a random point of a step that usually comes by so many of them."""
-    weights = [4 if points.get(kind) else 0 for kind in KINDS[:3]]
-    kind = chance.choices(KINDS, [*weights, 2])[0]
-    if kind == "moment":
-        return Point(kind, chance.randint(1, max(2, int(seconds * 1000))))
-    number = chance.randint(1, points[kind])
-    return Point(kind, number, chance.choice(("before", "half", "after")))
+    """Return a random point of a step that comes by so many of them where nobody disturbs it.
+
+    Draws equally often whatever it is told, so that a seed draws the same on a slower machine.
+    """
+    which, place, when = (
+        chance.random(),
+        chance.random(),
+        chance.choice(("before", "half", "after")),
+    )
+    kinds = [kind for kind in KINDS[:3] if points.get(kind)]
+    # A moment is half as likely as each of the others.
+    number = int(which * (2 * len(kinds) + 1) / 2)
+    if number == len(kinds):
+        return Point("moment", 1 + int(place * seconds * 1000))
+    return Point(kinds[number], 1 + int(place * points[kinds[number]]), when)

@@ -5,7 +5,7 @@
 Requests go to the server whose prefix they begin with. ``POST /-/rules`` takes a list of rules; the
 first that fits a request holds: ``match`` (pattern of method and address), ``after`` (so many pass
 first), ``times`` (then it is used up), and what is to happen (``GET /-/asked`` tells how many
-requests came since):
+requests came since, and how many of them a rule was for):
 
 - ``kill`` ends a process by SIGKILL, ``when`` is ``before`` the request goes on, ``half`` way
   through the answer, or ``after`` it
@@ -13,7 +13,8 @@ requests came since):
 - ``cut`` breaks the line half-way, ``short`` leaves half of the body out and says nothing of it,
   ``long`` promises more than comes, ``garbage`` sends something else
 - ``edit`` changes items of a catalogue: ``duplicate``, ``checksums``, ``change``, ``poison``
-- ``twice`` hands the request on twice; ``wait`` waits so many seconds
+- ``twice`` hands the request on twice; ``wait`` waits so many seconds before it goes on; ``drip``
+  sends the answer byte by byte, so many seconds apart
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     upstreams: dict[str, str]
     rules: ClassVar[list[dict[str, Any]]] = []
-    asked = 0
+    asked = ruled = 0
     lock = threading.Lock()
 
     def do_GET(self) -> None:
         if self.path == "/-/asked":
-            self._answer(200, {}, str(self.asked).encode())
+            self._answer(200, {}, json.dumps([self.asked, self.ruled]).encode())
             return
         self._pass()
 
@@ -54,7 +55,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if self.path == "/-/rules":
             with self.lock:
-                type(self).rules, type(self).asked = json.loads(self._body()), 0
+                type(self).rules = json.loads(self._body())
+                type(self).asked = type(self).ruled = 0
             self._answer(200, {}, b"")
             return
         self._pass()
@@ -65,7 +67,9 @@ class Handler(BaseHTTPRequestHandler):
     def _rule(self) -> dict[str, Any]:
         with self.lock:
             type(self).asked += 1
-            return fitting(self.rules, f"{self.command} {self.path}")
+            rule = fitting(self.rules, f"{self.command} {self.path}")
+            type(self).ruled += bool(rule)
+            return rule
 
     def _pass(self) -> None:
         rule, body = self._rule(), self._body()
@@ -95,7 +99,8 @@ class Handler(BaseHTTPRequestHandler):
                 end(rule["kill"])
             self._break()
             return
-        self._answer(status, headers, content, more=1000 if rule.get("long") else 0)
+        more = 1000 if rule.get("long") else 0
+        self._answer(status, headers, content, more=more, drip=rule.get("drip", 0.0))
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         prefix = max((p for p in self.upstreams if self.path.startswith(p)), key=len)
@@ -114,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(
         self, status: int, headers: dict[str, str], body: bytes, part: int | None = None,
-        more: int = 0,
+        more: int = 0, drip: float = 0.0,
     ) -> None:  # fmt: skip
         self.send_response(status)
         for name, value in headers.items():
@@ -123,8 +128,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body) + more))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body if part is None else body[:part])
-            self.wfile.flush()
+            sent = body if part is None else body[:part]
+            for at in range(0, len(sent), 1 if drip else max(len(sent), 1)):
+                self.wfile.write(sent[at : at + 1] if drip else sent)
+                self.wfile.flush()
+                time.sleep(drip)
         if more:
             self.close_connection = True
 

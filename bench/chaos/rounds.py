@@ -31,9 +31,13 @@ class Tally:
     kills: Counter[str] = field(default_factory=Counter)
     """By step and kind of point."""
     faults: Counter[str] = field(default_factory=Counter)
-    """By name."""
+    """By name, those that really happened."""
+    missed: Counter[str] = field(default_factory=Counter)
+    """By name, those that met nothing: the step asked nobody, wrote no file, was over."""
     services: int = 0
     """Kills of the whole service."""
+    working: int = 0
+    """Of them those that came after its first poll."""
     survived: int = 0
     """Steps that ended before their point."""
     checks: int = 0
@@ -42,6 +46,8 @@ class Tally:
     """Histories that came to their end."""
     repeated: int = 0
     """Messages that came once more, under the same key."""
+    last: str = ""
+    """What was asked about last."""
     broken: list[dict[str, Any]] = field(default_factory=list)
     """What did not hold, with all it takes to repeat it."""
 
@@ -53,6 +59,7 @@ class Tally:
     def note(self, seed: int, where: str, found: list[Broken]) -> None:
         """Note what does not hold."""
         self.checks += 1
+        self.last = f"seed {seed}: {where}"
         self.broken += [
             {"seed": seed, "where": where, "rule": one.rule, "what": one.what} for one in found
         ]
@@ -64,10 +71,8 @@ class Undisturbed:
 
     rows: Mapping[str, Any]
     """All that is stored."""
-    points: Mapping[str, Mapping[str, int]]
-    """By step how many points of each kind it comes by, at most."""
-    seconds: Mapping[str, float]
-    """By step how long it takes, at most."""
+    ran: Mapping[tuple[datetime, str], Ran]
+    """By stop and step how long it took, and how many points of each kind it came by."""
 
 
 def in_fork(world: World, name: str, point: Point | None = None) -> Ran:
@@ -82,9 +87,16 @@ def in_fork(world: World, name: str, point: Point | None = None) -> Ran:
 
     own = None if point is not None and point.kind == "request" else point
     ran = run(step, world.home, own, told)
-    asked = world.asked()
+    asked, _ = world.asked()
     world.rules()
     return Ran(ran.killed, ran.seconds, {**ran.points, "request": asked}, ran.error, ran.named)
+
+
+def alone(world: World, name: str) -> list[Broken]:
+    """Run a step that nobody kills, where all servers behave: it has to come to its end."""
+    ran = in_fork(world, name)
+    wrong = [Broken("a step that nobody kills comes to its end", f"{name}: {ran.error}")]
+    return wrong if ran.killed or ran.error else []
 
 
 def settle(world: World) -> list[Broken]:
@@ -93,10 +105,7 @@ def settle(world: World) -> list[Broken]:
     for _ in range(PATIENCE):
         world.impatient()
         for name in STEPS:
-            ran = in_fork(world, name)
-            if ran.killed or ran.error:
-                found.append(Broken("a step that nobody kills comes to its end",
-                                    f"{name}: {ran.error}"))  # fmt: skip
+            found += alone(world, name)
         if not (left := world.waiting()):
             return found
     return [*found, Broken("nothing is stuck", ", ".join(left))]
@@ -108,26 +117,25 @@ def undisturbed(world: World, stops: Sequence[datetime] = STOPS) -> Undisturbed:
     Raises:
         RuntimeError: it does not work even so.
     """
-    points: dict[str, Counter[str]] = {name: Counter() for name in STEPS}
-    seconds = dict.fromkeys(STEPS, 0.0)
+    known = {}
     for moment in stops:
         world.reach(moment)
         for name in STEPS:
-            ran = in_fork(world, name)
-            if ran.error:
+            known[moment, name] = ran = in_fork(world, name)
+            if ran.error or ran.killed:
                 raise RuntimeError(f"{name}, undisturbed: {ran.error}")
-            points[name] |= Counter(ran.points)
-            seconds[name] = max(seconds[name], ran.seconds)
     if wrong := [*settle(world), *world.broken(sweep=True)]:
         raise RuntimeError(f"undisturbed: {wrong}")
-    return Undisturbed(world.rows(), points, seconds)
+    return Undisturbed(world.rows(), known)
 
 
 def killed_round(
     world: World, seed: int, base: Undisturbed, tally: Tally, most: int,
-    stops: Sequence[datetime] = STOPS,
+    stops: Sequence[datetime] = STOPS, over: Callable[[], bool] = lambda: False,
 ) -> Iterator[int]:  # fmt: skip
     """Live through the history and be killed on the way; yields the kills so far.
+
+    The history comes to its end and is compared also where the time for kills is up.
 
     Args:
         world: fresh.
@@ -136,15 +144,17 @@ def killed_round(
         tally: takes what comes of it.
         most: no more kills than this.
         stops: of the history, as in ``undisturbed``.
+        over: whether the time is up.
     """
     chance, kills = random.Random(seed), 0
     for moment in stops:
         world.reach(moment)
         for name in STEPS:
             for _ in range(chance.randint(1, MOST_IN_A_ROW)):
-                if kills >= most:
+                if kills >= most or over():
                     break
-                point = draw(chance, base.points[name], base.seconds[name])
+                usual = base.ran[moment, name]
+                point = draw(chance, usual.points, usual.seconds)
                 ran = in_fork(world, name, point)
                 where = f"{moment:%Y-%m-%d} {name} {point.kind} {point.number} {point.when}"
                 if ran.killed:
@@ -153,11 +163,12 @@ def killed_round(
                 else:
                     tally.survived += 1
                 wrong = world.broken()
-                if ran.error and not (ran.named and ran.points.get("request")):
+                if ran.error:
                     wrong.append(Broken("a step ends well, or is killed", ran.error))
                 tally.note(seed, where, wrong)
                 yield kills
-            in_fork(world, name)
+            wrong = [*alone(world, name), *world.broken()]
+            tally.note(seed, f"{moment:%Y-%m-%d} {name} let alone", wrong)
         tally.note(seed, f"{moment:%Y-%m-%d} settled", settle(world))
     finish(world, seed, base, tally)
     yield kills
@@ -177,6 +188,10 @@ def finish(
             )
             what = f"{table}: more {str(more)[:600]}; less {str(less)[:600]}"
             wrong.append(Broken("the books are as if nobody had been killed", what))
+    ends, usual = (sorted((row["acquisition_id"], row["state"]) for row in one["looks"])
+                   for one in (rows, base.rows))  # fmt: skip
+    if ends != usual:
+        wrong.append(Broken("every look comes to the end it should", f"{ends}, not {usual}"))
     left = [p for p in world.home.rglob("*.part") if p.is_file()]
     wrong += [Broken("no half-written file is left", p.name) for p in left if not is_written(p)]
     tally.repeated += sum(line["repeated"] for line in world.received())

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+from sqlalchemy import text
 
 from bench.chaos.rounds import Tally
 from bench.chaos.world import STOPS, World
@@ -21,14 +23,18 @@ from db.invariants import Broken
 from flows.demo.stage import outside
 from flows.workers import end_with_parent
 
-#: It takes half a minute to come up, so that kills hit its start as well as its work, seconds.
-LIVES_S = (2.0, 60.0)
+#: Share of the kills that hit its start, which takes half a minute.
+EARLY = 0.3
+#: Longest that it lives where it is killed as it starts, and after its first poll, seconds.
+EARLY_S, WORKS_S = 30.0, 30.0
+#: Longest that it may take to its first poll, seconds: a loaded machine takes its time.
+STARTS_S = 900.0
 #: Longest that a backlog of four looks may take a service that nobody kills, seconds.
-PATIENCE_S = 400.0
+PATIENCE_S = 1200.0
 
 
 def killed_services(
-    world: World, seed: int, kills: int, tally: Tally, deadline: float
+    world: World, seed: int, kills: int, tally: Tally, over: Callable[[], bool] = lambda: False
 ) -> Iterator[int]:
     """Serve, kill, ask, and serve again; at the end it may live until nothing waits.
 
@@ -37,25 +43,34 @@ def killed_services(
         seed: decides when.
         kills: how many.
         tally: takes what comes of it.
-        deadline: no kill after this moment of ``time.monotonic``.
+        over: whether the time is up.
     """
     chance, environment = random.Random(seed), _environment(world)
     with world.services() as services, transaction(services.engine) as s:
-        store.save_region(s, replace(world.region, poll_every=timedelta(seconds=5)))
+        store.save_region(s, replace(world.region, poll_every=timedelta(seconds=20)))
     for number in range(kills):
-        if time.monotonic() > deadline:
+        if over():
             break
         world.reach(STOPS[min(number * len(STOPS) // kills, len(STOPS) - 1)])
-        lives = chance.uniform(*LIVES_S)
+        early, share, began = chance.random() < EARLY, chance.random(), time.monotonic()
         process = _serve(world, environment)
-        time.sleep(lives)
-        wrong = [] if process.poll() is None else [Broken("it serves until it is killed", "ended")]
+        wrong = []
+        if not early:
+            if _polls(world, process):
+                tally.working += 1
+            else:
+                wrong.append(Broken("it comes to its work", f"no poll within {STARTS_S:g} s"))
+        time.sleep(share * (EARLY_S if early else WORKS_S))
+        lives = time.monotonic() - began
+        if process.poll() is not None:
+            wrong.append(Broken("it serves until it is killed", f"ended: {process.returncode}"))
         process.send_signal(signal.SIGKILL)
         process.wait()
         if left := _left(world.home):
             wrong.append(Broken("what it began ends with it", str(left)))
         tally.services += 1
-        tally.note(seed, f"service killed after {lives:.1f} s", [*wrong, *world.broken()])
+        where = f"service {number + 1} killed {'as it starts' if early else 'at work'}"
+        tally.note(seed, f"{where}, after {lives:.1f} s", [*wrong, *world.broken()])
         yield tally.services
     world.reach(STOPS[-1])
     world.impatient()
@@ -69,6 +84,22 @@ def killed_services(
     _left(world.home)
     tally.note(seed, "service at the end", [*wrong, *world.broken(sweep=True)])
     yield tally.services
+
+
+def _polls(world: World, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the service has polled; tell whether it has."""
+    before, deadline = _last_poll(world), time.monotonic() + STARTS_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if _last_poll(world) != before:
+            return True
+        time.sleep(1)
+    return False
+
+
+def _last_poll(world: World) -> object:
+    """Return which transaction stored a poll last; the clock it is told by stands still."""
+    with world.services() as services, transaction(services.engine) as s:
+        return s.scalar(text("SELECT max(xmin::text::bigint) FROM scarpwatch.poll_states"))
 
 
 def _done(world: World) -> bool:
@@ -91,7 +122,7 @@ picture_timeout_s = 0
 keep_composites_days = 30
 look_attempts = 10000
 delivery_attempts = 10000
-deliver_every = "PT10S"
+deliver_every = "PT20S"
 prefect_port = 0
 [feed]
 folder = {quoted(str(world.home / "feed"))}

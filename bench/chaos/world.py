@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
+import requests
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -23,10 +23,10 @@ from alerts.journal import read
 from alerts.records import Channel
 from alerts.subscribers import Subscriber
 from bench.serving import serving
-from db import invariants, store
+from db import invariants, outbox, queries, store
 from db.engine import make_engine, transaction
 from db.invariants import Broken
-from detectors.types import Acquisition, WatchedRegion
+from detectors.types import Acquisition, Sensor, WatchedRegion
 from flows import confirming, delivering, polling, soundness, steps
 from flows.archive.manifest import Archive
 from flows.archive.publish import connection_arguments, publish
@@ -71,6 +71,8 @@ class World:
     """Models that are loaded already."""
     doubled: bool = False
     """The line to the receiver has handed messages on twice."""
+    timeout_s: float = 30.0
+    """How long catalogues and receivers are waited for."""
 
     @property
     def inboxes(self) -> dict[str, str]:
@@ -93,11 +95,12 @@ class World:
         """Return what an operator would have set."""
         local = CatalogueSettings(
             kind="stac", url=self.proxy, published_property="published",
-            window=timedelta(days=36_500), attempts=1,
+            window=timedelta(days=36_500), attempts=1, timeout_s=self.timeout_s,
         )  # fmt: skip
         chosen: dict[str, Any] = {
             "picture_timeout_s": 0.0, "keep_composites_days": 30, "look_attempts": 10_000,
-            "delivery_attempts": 10_000, "inference_backend": "eager", "exercise": True,
+            "delivery_attempts": 10_000, "delivery_timeout_s": self.timeout_s,
+            "inference_backend": "eager", "exercise": True,
             "feed": {"folder": self.home / "feed"},
         }  # fmt: skip
         return Settings(home=self.home, catalogues={"local": local}, **(chosen | more))
@@ -129,11 +132,12 @@ class World:
 
     def rules(self, *rules: dict[str, Any]) -> None:
         """Let the servers misbehave; none: they behave."""
-        httpx.post(f"{self.proxy}/-/rules", json=rules).raise_for_status()
+        requests.post(f"{self.proxy}/-/rules", json=rules, timeout=60).raise_for_status()
 
-    def asked(self) -> int:
-        """Return how many requests came since the rules were set."""
-        return int(httpx.get(f"{self.proxy}/-/asked").text)
+    def asked(self) -> tuple[int, int]:
+        """Return how many requests came since the rules were set, and how many met one."""
+        asked, ruled = requests.get(f"{self.proxy}/-/asked", timeout=60).json()
+        return int(asked), int(ruled)
 
     def received(self) -> list[dict[str, Any]]:
         """Return what the receiver took."""
@@ -173,6 +177,20 @@ class World:
         with self.services() as services, transaction(services.engine) as s:
             s.execute(text("UPDATE scarpwatch.looks SET attempts = 0"))
             s.execute(text("DELETE FROM scarpwatch.optical_attempts"))
+
+    def again(self, step: str) -> None:
+        """Make work for a step: the newest look is judged, the newest alert sent, once more."""
+        with self.services() as services, transaction(services.engine) as s:
+            if step == "detect" and not store.any_look_due(s, REGION, datetime.now(UTC)):
+                done = [
+                    look for look in queries.list_looks(s, region_id=REGION)
+                    if look.state == "processed" and look.acquisition.sensor is Sensor.SAR
+                ]  # fmt: skip
+                if done:
+                    newest = max(done, key=lambda look: look.acquisition.sensed_at)
+                    store.reopen_look(s, newest.id)
+            elif step == "deliver" and (told := outbox.list_alerts(s, limit=1)):
+                outbox.requeue(s, told[0].alert.id)
 
     def waiting(self) -> list[str]:
         """Return what is not done: looks and messages that wait or are held."""

@@ -117,10 +117,9 @@ class AsfCatalogue:
 
         url = f"{self.url}/granules.umm_json"
         response = answer(
-            lambda: requests.post(
-                url, data=dict(asked), headers=dict(headers), timeout=self.settings.timeout_s
-            ),
+            partial(requests.post, url, data=dict(asked), headers=dict(headers)),
             url,
+            self.settings.timeout_s,
         )
         items = as_object(response, url).get("items")
         if not isinstance(items, list):
@@ -150,7 +149,7 @@ class AsfCatalogue:
 
         url = f"{self.url}/health"
         self._patience.persist(
-            lambda: answer(lambda: requests.get(url, timeout=self.settings.timeout_s), url)
+            lambda: answer(partial(requests.get, url), url, self.settings.timeout_s)
         )
         return f"{url}: healthy"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import email.utils
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 #: Answers that may be different in a moment.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
+#: An answer may take so many time-outs as a whole: bytes may drip without end.
+WHOLE = 4
+#: Largest answer, unpacked, bytes: a page of items takes a tenth, a tile of imagery a quarter.
+_MOST_BYTES = 64 * 2**20
+_CHUNK = 1 << 18
 
 
 class TryAgain(CatalogueUnavailable):
@@ -95,13 +101,60 @@ def retry_after(value: str | None) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def ask(send: Callable[[], requests.Response], url: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A whole answer."""
+
+    status: int
+    """HTTP status."""
+    headers: Mapping[str, str]
+    """Whatever their case."""
+    content: bytes
+    """Unpacked."""
+
+
+def receive(send: Callable[..., requests.Response], place: str, timeout_s: float) -> Told:
+    """Send one request and read the whole answer, within bounds of time and size.
+
+    Args:
+        send: a function of ``requests``; it is given ``timeout`` and ``stream``.
+        place: what messages call the server.
+        timeout_s: per wait for the server; the whole may take ``WHOLE`` times as long.
+
+    Raises:
+        TryAgain: no answer, a broken one, or one without end.
+    """
+    import requests
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+    deadline = time.monotonic() + timeout_s * WHOLE
+    body = bytearray()
+    count(requests=1)
+    try:
+        with send(timeout=timeout_s, stream=True) as response:
+            # What has come, not what was wished for: a full chunk of a drip takes for ever.
+            try:
+                while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                    body += chunk
+                    if time.monotonic() > deadline or len(body) > _MOST_BYTES:
+                        raise TryAgain(f"{place} does not come to an end")
+            finally:
+                # As it came over the wire, compressed or not.
+                count(size=response.raw.tell())
+            return Told(response.status_code, response.headers, bytes(body))
+    except (requests.Timeout, ReadTimeoutError) as error:
+        raise TryAgain(f"{place} timed out") from error
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise TryAgain(f"{place} cannot be reached: {type(error).__name__}") from error
+
+
+def ask(send: Callable[..., requests.Response], url: str, timeout_s: float) -> dict[str, Any]:
     """Send one request and insist on a JSON object; raises like ``answer`` and ``as_object``."""
-    return as_object(answer(send, url), url)
+    return as_object(answer(send, url, timeout_s), url)
 
 
-def answer(send: Callable[[], requests.Response], url: str) -> requests.Response:
-    """Send one request and judge its status.
+def answer(send: Callable[..., requests.Response], url: str, timeout_s: float) -> Told:
+    """Send one request and judge its status; see ``receive``.
 
     Messages name the host and path only: queries and headers may carry secrets.
 
@@ -109,40 +162,30 @@ def answer(send: Callable[[], requests.Response], url: str) -> requests.Response
         TryAgain: time-out, cut connection, 429, 5xx.
         ConfigurationError: the server understood and refuses (other 4xx).
     """
-    import requests
-
     place = _place(url)
-    count(requests=1)
-    try:
-        response = send()
-        # As it came over the wire, compressed or not.
-        count(size=response.raw.tell())
-    except requests.Timeout as error:
-        raise TryAgain(f"{place} timed out") from error
-    except requests.RequestException as error:
-        raise TryAgain(f"{place} cannot be reached: {type(error).__name__}") from error
-    if response.status_code in _PASSING:
-        wait = retry_after(response.headers.get("Retry-After"))
-        raise TryAgain(f"{place} answered {response.status_code}", wait)
-    if not response.ok:
-        excerpt = " ".join(response.text.split())[:200]
-        raise ConfigurationError(f"{place} refuses: {response.status_code} {excerpt}")
-    return response
+    told = receive(send, place, timeout_s)
+    if told.status in _PASSING:
+        wait = retry_after(told.headers.get("Retry-After"))
+        raise TryAgain(f"{place} answered {told.status}", wait)
+    if told.status >= 400:
+        excerpt = " ".join(told.content[:2000].decode(errors="replace").split())[:200]
+        raise ConfigurationError(f"{place} refuses: {told.status} {excerpt}")
+    return told
 
 
-def as_object(response: requests.Response, url: str) -> dict[str, Any]:
+def as_object(told: Told, url: str) -> dict[str, Any]:
     """Parse a JSON object.
 
     Raises:
         TryAgain: it is HTML, broken or something else; busy gateways answer like that.
     """
     place = _place(url)
-    kind = response.headers.get("Content-Type", "")
-    if "html" in kind.lower() or response.content.lstrip()[:1] == b"<":
+    kind = told.headers.get("Content-Type", "")
+    if "html" in kind.lower() or told.content.lstrip()[:1] == b"<":
         raise TryAgain(f"{place} answered HTML instead of JSON")
     try:
-        found = json.loads(response.content)
-    except ValueError as error:
+        found = json.loads(told.content)
+    except (ValueError, RecursionError) as error:
         raise TryAgain(f"{place} answered broken JSON") from error
     if not isinstance(found, dict):
         raise TryAgain(f"{place} answered no JSON object")

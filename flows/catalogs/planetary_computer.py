@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from detectors.errors import CatalogueUnavailable, ConfigurationError, ImageryUnavailable
@@ -62,8 +63,7 @@ class PlanetaryComputerCatalogue(StacCatalogue):
         try:
             answer = self._patience.persist(
                 lambda: ask(
-                    lambda: requests.get(url, headers=headers, timeout=self.settings.timeout_s),
-                    url,
+                    partial(requests.get, url, headers=headers), url, self.settings.timeout_s
                 )
             )
             token = str(answer["token"]).lstrip("?")

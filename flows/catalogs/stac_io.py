@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from pystac import STACError, STACTypeError
@@ -46,10 +47,9 @@ class PatientIO(StacApiIO):
         def once() -> dict[str, Any]:
             return _insist_on_stac(
                 ask(
-                    lambda: self.session.request(
-                        verb, href, headers=headers, timeout=self._patience.timeout_s, **body
-                    ),
+                    partial(self.session.request, verb, href, headers=headers, **body),
                     href,
+                    self._patience.timeout_s,
                 )
             )
 

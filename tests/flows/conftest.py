@@ -95,6 +95,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
     delay_s: float = 0.0
+    drip_s: float = 0.0
+    """Bytes come one by one, so far apart."""
 
 
 @dataclass
@@ -167,7 +169,9 @@ class Misbehaving:
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             handler.connection.close()
             return
-        handler.wfile.write(body)
+        for piece in [body[n : n + 1] for n in range(len(body))] if reply.drip_s else [body]:
+            handler.wfile.write(piece)
+            time.sleep(reply.drip_s)
 
     def close(self) -> None:
         self._server.shutdown()

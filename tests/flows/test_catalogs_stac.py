@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import itertools
 import time
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -157,6 +158,7 @@ def test_item_beside_the_area_is_dropped(api):
         ({"body": b"<html>log in</html>"}, "HTML"),
         ({"body": b'{"type": "FeatureColl'}, "broken JSON"),
         ({"body": b"\xff\xfe"}, "broken JSON"),
+        ({"body": b'{"a":' * 100_000}, "broken JSON"),
         ({"body": []}, "no JSON object"),
         ({"body": {"message": "an error, but with status 200"}}, "not STAC"),
         ({"body": {"type": "FeatureCollection"}}, "without a list of features"),
@@ -178,6 +180,18 @@ class TestTrouble:
         )
         catalogue = api.catalogue(timeout_s=0.3 if "delay_s" in trouble else 2.0)
         assert ids(api.search(catalogue)) == ["look-1_rtc", "look-2_rtc"]
+
+
+def test_answers_without_end_are_given_up(api):
+    """Each byte comes within the time-out; what is packed small may be as large as it likes."""
+    dripping = api.Reply({"type": "FeatureCollection", "features": [], "x": "x" * 100}, drip_s=0.05)
+    api.answers(dripping)
+    with pytest.raises(CatalogueUnavailable, match="does not come to an end"):
+        api.search(api.catalogue(timeout_s=0.2, attempts=1))
+    bomb = zlib.compress(b'{"type": "FeatureCollection", "features": [' + b" " * (80 * 2**20))
+    api.answers(api.Reply(bomb, headers={"Content-Encoding": "deflate"}))
+    with pytest.raises(CatalogueUnavailable, match="does not come to an end"):
+        api.search(api.catalogue(timeout_s=30.0, attempts=1))
 
 
 @pytest.mark.parametrize(("wanted", "least", "most"), [("0.2", 0.2, 2), ("86400", 0.3, 2)])

@@ -197,6 +197,15 @@ def test_hostile_feeds_are_refused(pages) -> None:
         read_quakes("http://127.0.0.1:9/secret-key")
 
 
+def test_a_feed_that_drips_is_given_up(misbehaving, reply) -> None:
+    misbehaving.on("/quakes", reply({"type": "FeatureCollection", "features": []}, drip_s=0.05))
+    with (
+        Fetcher(f"{misbehaving.url}/quakes", timeout_s=0.2) as fetcher,
+        pytest.raises(CatalogueUnavailable, match="does not come to an end"),
+    ):
+        fetcher.get()
+
+
 def test_warnings_are_read_out_of_a_message_a_feed_and_its_links(pages) -> None:
     (alone,) = read_warnings(pages.put("/alone", warning().encode())).events
     assert (alone.event_id, alone.title, alone.severity) == ("w1", "Heavy rain", "Severe")

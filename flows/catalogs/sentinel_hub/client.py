@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,11 +25,10 @@ from sentinelhub.download.models import DownloadRequest, DownloadResponse
 from sentinelhub.download.sentinelhub_client import SentinelHubDownloadClient
 from sentinelhub.geometry import BBox, Geometry
 from shapely.geometry.base import BaseGeometry
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from detectors.errors import CatalogueUnavailable, ConfigurationError
 from detectors.types import FloatArray, Grid
-from flows.catalogs.patience import Patience, TryAgain, retry_after
+from flows.catalogs.patience import WHOLE, Patience, TryAgain, receive, retry_after
 from flows.catalogs.sentinel_hub.answers import (
     charged,
     excerpt,
@@ -45,11 +44,6 @@ from flows.catalogs.sentinel_hub.recipes import S1, Recipe, search_units
 from flows.catalogs.sentinel_hub.tokens import Access, Session
 from flows.meter import count
 
-#: An answer may take so many time-outs as a whole: bytes may drip without end.
-_WHOLE = 4
-#: Four times what the largest tile takes uncompressed.
-_MOST_BYTES = 64 * 1024 * 1024
-_CHUNK = 1 << 18
 #: Layers of an answer by name, see ``pixels``.
 Layers = Mapping[str, FloatArray]
 #: Turns a worker waits for others at most: the minute that is spent, and what is under way.
@@ -182,7 +176,7 @@ class _Client(SentinelHubDownloadClient):
     def _once[T](self, request: DownloadRequest, units: float, read: Callable[[bytes], T]) -> T:
         headers = self._tokens.session_headers
         for renewed in (False, True):
-            lease = self._patience.timeout_s * _WHOLE
+            lease = self._patience.timeout_s * WHOLE
             with self._budget.spend(units, wait_s=_TURN_S, lease_s=lease) as bill:
                 status, told, body = self._send(request, headers)
                 if status == requests.codes.unauthorized and not renewed:
@@ -199,32 +193,13 @@ class _Client(SentinelHubDownloadClient):
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Make one request and read the whole answer, within bounds of time and size."""
         place = _place(request)
-        deadline = time.monotonic() + self._patience.timeout_s * _WHOLE
-        body = bytearray()
-        count(requests=1)
-        try:
-            with requests.request(
-                request.request_type.value,
-                url=request.url or "",
-                json=request.post_values,
-                headers={**headers, **request.headers},
-                timeout=self._patience.timeout_s,
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                # What has come, not what was wished for: a full chunk of a drip takes for ever.
-                try:
-                    while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                        body += chunk
-                        if time.monotonic() > deadline or len(body) > _MOST_BYTES:
-                            raise TryAgain(f"{place} does not come to an end")
-                finally:
-                    count(size=response.raw.tell())
-                return response.status_code, response.headers, bytes(body)
-        except (requests.Timeout, ReadTimeoutError) as error:
-            raise TryAgain(f"{place} timed out") from error
-        except (requests.RequestException, HTTPError, OSError) as error:
-            raise TryAgain(f"{place} broke off: {type(error).__name__}") from error
+        send = partial(
+            requests.request, request.request_type.value, request.url or "",
+            json=request.post_values, headers={**headers, **request.headers},
+            allow_redirects=False,
+        )  # fmt: skip
+        told = receive(send, place, self._patience.timeout_s)
+        return told.status, told.headers, told.content
 
     def _judge(
         self, request: DownloadRequest, status: int, told: Mapping[str, str], body: bytes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,8 +17,7 @@ from sentinelhub.config import SHConfig
 from sentinelhub.download.session import SentinelHubSession
 
 from detectors.errors import ConfigurationError
-from flows.catalogs.patience import Patience, TryAgain, as_object, retry_after
-from flows.meter import count
+from flows.catalogs.patience import Patience, Told, TryAgain, as_object, receive, retry_after
 
 #: A token is renewed this long before its end, or at three quarters of a short life.
 _SPARE_S = 60.0
@@ -92,34 +93,23 @@ class Session(SentinelHubSession):
         """
         url = self._access.token_url
         place = f"{urlsplit(url).hostname}{urlsplit(url).path}"
-        count(requests=1)
-        try:
-            response = requests.post(
-                url,
-                data={
-                    "grant_type": "client_credentials",
-                    "client_id": self._access.client_id.get_secret_value(),
-                    "client_secret": self._access.client_secret.get_secret_value(),
-                },
-                timeout=self._patience.timeout_s,
-                allow_redirects=False,
-            )
-        except requests.Timeout as error:
-            raise TryAgain(f"{place} timed out") from error
-        except requests.RequestException as error:
-            raise TryAgain(f"{place} cannot be reached: {type(error).__name__}") from error
-        count(size=response.raw.tell())
-        status = response.status_code
-        if status in (requests.codes.request_timeout, 425, 429) or status >= 500:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._access.client_id.get_secret_value(),
+            "client_secret": self._access.client_secret.get_secret_value(),
+        }
+        send = partial(requests.post, url, data=form, allow_redirects=False)
+        told = receive(send, place, self._patience.timeout_s)
+        if told.status in (requests.codes.request_timeout, 425, 429) or told.status >= 500:
             raise TryAgain(
-                f"{place} answered {status}", retry_after(response.headers.get("Retry-After"))
+                f"{place} answered {told.status}", retry_after(told.headers.get("Retry-After"))
             )
-        if status != requests.codes.ok:
+        if told.status != requests.codes.ok:
             raise ConfigurationError(
-                f"{place} gives no token for client_id and client_secret: {status} "
-                f"{_error_code(response)}"
+                f"{place} gives no token for client_id and client_secret: {told.status} "
+                f"{_error_code(told)}"
             )
-        return _token(as_object(response, url), place)
+        return _token(as_object(told, url), place)
 
 
 def _token(answer: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -130,10 +120,10 @@ def _token(answer: Mapping[str, Any], place: str) -> dict[str, Any]:
     return {"access_token": token, "expires_at": time.time() + lifetime - spare}
 
 
-def _error_code(response: requests.Response) -> str:
+def _error_code(told: Told) -> str:
     """Return OAuth's word for what is wrong; anything else may repeat the secret."""
     try:
-        code = response.json()["error"]
+        code = json.loads(told.content)["error"]
     except (ValueError, KeyError, TypeError):
         return ""
     known = isinstance(code, str) and code.replace("_", "").isalpha() and len(code) < 40
