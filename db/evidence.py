@@ -10,7 +10,7 @@ from typing import Any
 
 import shapely
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -123,7 +123,11 @@ def _connected(
             row.region_id == region_id,
             or_(
                 row.polygon.ST_Intersects(here),
-                row.id.in_(select(link.detection_id).where(link.landslide_id.in_(list(members)))),
+                tuple_(row.id, row.not_after).in_(
+                    select(link.detection_id, link.not_after).where(
+                        link.landslide_id.in_(list(members))
+                    )
+                ),
             ),
         )
         more = {one.id: convert.to_detection(one) for one in rows(s, query)}

@@ -17,6 +17,7 @@ from db.base import SCHEMA
 from db.records import LookRecord, PollRecord, RegionVersion, TransitionRecord
 from db.selecting import (
     believed,
+    joined,
     landslides,
     latest_landslides,
     of_passes,
@@ -381,7 +382,7 @@ def landslide_detections(s: Session, landslide_id: uuid.UUID) -> list[Detection]
     row, link = tables.Detection, tables.LandslideDetection
     query = (
         select(row)
-        .join(link, link.detection_id == row.id)
+        .join(link, joined())
         .where(link.landslide_id == landslide_id)
         .order_by(row.not_after, row.id)
     )

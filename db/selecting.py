@@ -98,6 +98,12 @@ def landslides(s: Session, query: Select[Any]) -> list[Landslide]:
     return [convert.to_landslide(version, region_id) for version, region_id in found]
 
 
+def joined() -> ColumnElement[bool]:
+    """Return the condition that a reference of a landslide is to a detection, in its part alone."""
+    link, found = tables.LandslideDetection, tables.Detection
+    return (link.detection_id == found.id) & (link.not_after == found.not_after)
+
+
 def over(geometry: BaseGeometry) -> ColumnElement[bool]:
     """Return the condition that an acquisition's footprint meets a geometry (EPSG:4326)."""
     ground = func.ST_MakeValid(convert.geometry_value(geometry))

@@ -16,7 +16,9 @@ from sqlalchemy import (
     Uuid,
     and_,
     any_,
+    column,
     delete,
+    exists,
     func,
     literal,
     or_,
@@ -264,7 +266,8 @@ def store_detections(s: Session, detections: Sequence[Detection]) -> None:
     """Store detections; known ones are left as they are."""
     rows = [convert.detection_values(detection) for detection in detections]
     if rows:
-        s.execute(insert(tables.Detection).on_conflict_do_nothing(index_elements=["id"]), rows)
+        statement = insert(tables.Detection)
+        s.execute(statement.on_conflict_do_nothing(index_elements=["id", "not_after"]), rows)
 
 
 def store_landslide(s: Session, landslide: Landslide) -> None:
@@ -300,11 +303,24 @@ def store_landslide(s: Session, landslide: Landslide) -> None:
     if written is None:  # somebody else was a moment faster
         _must_be_among(queries.landslide_history(s, landslide.id), landslide)
         return
-    links = [
-        {"landslide_id": landslide.id, "detection_id": detection}
-        for detection in dict.fromkeys(landslide.detections)
-    ]
-    s.execute(insert(tables.LandslideDetection).on_conflict_do_nothing(), links)
+    _link(s, landslide)
+
+
+def _link(s: Session, landslide: Landslide) -> None:
+    """Store which detections a landslide is made of; one that is not stored is refused."""
+    link, found = tables.LandslideDetection, tables.Detection
+    ids = literal(list(landslide.detections), ARRAY(Uuid))
+    said = func.unnest(ids).table_valued(column("id", Uuid)).render_derived(name="said")
+    known = exists().where(link.landslide_id == landslide.id, link.detection_id == said.c.id)
+    # Without a time where no such detection is stored, which the table refuses.
+    new = (
+        select(literal(landslide.id), said.c.id, found.not_after)
+        .select_from(said)
+        .outerjoin(found, found.id == said.c.id)
+        .where(~known)
+    )
+    columns = ("landslide_id", "detection_id", "not_after")
+    s.execute(insert(link).from_select(columns, new).on_conflict_do_nothing())
 
 
 def record_review(s: Session, review: Review) -> None:
