@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    inspect,
     literal,
     or_,
     select,
@@ -30,6 +31,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import convert, optical, queries, radar, tables
+from db.copying import copy_new
 from db.looks import (
     any_look_due,
     claim_look,
@@ -51,6 +53,9 @@ from detectors.types import (
     WatchedRegion,
     derive_id,
 )
+
+#: Fewer than this many detections are stored sooner by INSERT (bench/database.md).
+MANY = 100
 
 __all__ = [
     "any_look_due",
@@ -265,9 +270,10 @@ def record_refusals(
 def store_detections(s: Session, detections: Sequence[Detection]) -> None:
     """Store detections; known ones are left as they are."""
     rows = [convert.detection_values(detection) for detection in detections]
-    if rows:
-        statement = insert(tables.Detection)
-        s.execute(statement.on_conflict_do_nothing(index_elements=["id", "not_after"]), rows)
+    if len(rows) >= MANY:
+        copy_new(s, inspect(tables.Detection).local_table, rows)
+    elif rows:
+        s.execute(insert(tables.Detection).on_conflict_do_nothing(), rows)
 
 
 def store_landslide(s: Session, landslide: Landslide) -> None:
