@@ -20,7 +20,7 @@ from flows.settings import Settings
 
 #: Versions of each landslide.
 VERSIONS = 3
-_FILL = """
+FILL = """
 SET LOCAL search_path TO scarpwatch, public;
 -- Row by row the triggers take a minute for 5,000: what they keep is written below at once.
 SET LOCAL session_replication_role = replica;
@@ -67,7 +67,7 @@ def many(landslides: int) -> Iterator[tuple[Services, str]]:
     with throwaway() as (folder, url):
         began = time.monotonic()
         with psycopg.connect(url) as connection, psycopg.ClientCursor(connection) as cursor:
-            cursor.execute(_FILL, {"many": landslides, "versions": VERSIONS})
+            cursor.execute(FILL, {"many": landslides, "versions": VERSIONS})
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ANALYZE")
         print(

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from db import convert, tables
 from db.records import CompositeRecord, Layer
-from db.selecting import rows
+from db.selecting import joined, rows
 from db.tables import Composite
 from detectors.errors import ConfigurationError
 from detectors.types import Acquisition, Sensor
@@ -74,7 +74,7 @@ def expired(s: Session, before: datetime) -> list[CompositeRecord]:
     asked, landslide = tables.RadarCheck, tables.Landslide
     detected = exists(
         select(link.detection_id)
-        .join(found, found.id == link.detection_id)
+        .join(found, joined())
         .where(found.acquisition_id == row.acquisition_id, found.region_id == row.region_id)
     )
     examined = exists(
@@ -152,7 +152,7 @@ def composites_of(s: Session, landslide_id: uuid.UUID) -> list[CompositeRecord]:
         raise ConfigurationError(f"there is no landslide {landslide_id}")
     looks = (
         select(found.acquisition_id)
-        .join(link, link.detection_id == found.id)
+        .join(link, joined())
         .where(link.landslide_id == landslide_id)
         .union(
             select(tables.RadarCheck.acquisition_id).where(

@@ -81,6 +81,10 @@ def named_errors() -> Iterator[None]:
                 "run: scarpwatch db upgrade"
             ) from error
         raise
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:  # of COPY
+        raise DatabaseUnavailable(_first_line(error)) from error
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
+        raise PermanentError(f"the database refused this: {_first_line(error)}") from error
     except sa.StatementError as error:  # our own column types refused a value
         raise PermanentError(f"this cannot be stored: {error.orig}") from error
 

@@ -15,8 +15,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import convert, optical, queries, radar, tables
-from db.selecting import landslides, latest_landslides, rows, standing, versions
-from db.tables import LandslideDetection, LandslideVersion
+from db.selecting import (
+    among,
+    landslides,
+    latest_landslides,
+    referred,
+    rows,
+    standing,
+    versions,
+)
+from db.tables import LandslideVersion
 from detectors.types import Detection, Landslide, OpticalCheck, OutlineEdit, RadarCheck, Review
 
 
@@ -114,7 +122,7 @@ def _connected(
     s: Session, region_id: str, ground: BaseGeometry
 ) -> tuple[dict[uuid.UUID, Detection], dict[uuid.UUID, Landslide]]:
     """Follow overlaps and shared detections until nothing more comes in."""
-    row, link = tables.Detection, LandslideDetection
+    row, link = tables.Detection, tables.LandslideDetection
     detections: dict[uuid.UUID, Detection] = {}
     members: dict[uuid.UUID, Landslide] = {}
     while True:
@@ -123,17 +131,15 @@ def _connected(
             row.region_id == region_id,
             or_(
                 row.polygon.ST_Intersects(here),
-                row.id.in_(select(link.detection_id).where(link.landslide_id.in_(list(members)))),
+                referred(s, list(members)),
             ),
         )
         more = {one.id: convert.to_detection(one) for one in rows(s, query)}
+        made_of = select(link.landslide_id).where(among(link.detection_id, list(more))).distinct()
+        # Told as they are: with a subquery in its place, every version would be looked at.
+        named = among(LandslideVersion.landslide_id, list(s.scalars(made_of)))
         over = latest_landslides(region_id).where(
-            or_(
-                LandslideVersion.geometry.ST_Intersects(here),
-                LandslideVersion.landslide_id.in_(
-                    select(link.landslide_id).where(link.detection_id.in_(list(more)))
-                ),
-            )
+            or_(LandslideVersion.geometry.ST_Intersects(here), named)
         )
         theirs = {one.id: one for one in landslides(s, over)}
         if more.keys() <= detections.keys() and theirs.keys() <= members.keys():

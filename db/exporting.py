@@ -16,18 +16,15 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Uuid,
-    any_,
     column,
     func,
-    literal,
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from db import tables
-from db.selecting import believed, latest_landslides
+from db.selecting import among, believed, latest_landslides
 from db.tables import LandslideVersion
 from detectors.types import Kind, State, Tier
 
@@ -196,20 +193,13 @@ def _batches(s: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
         yield from found.partitions()
 
 
-def _among(
-    one: ColumnElement[uuid.UUID] | InstrumentedAttribute[uuid.UUID], ids: Sequence[uuid.UUID]
-) -> ColumnElement[bool]:
-    """Return whether an id is one of many: as one parameter, not as a thousand."""
-    return one == any_(literal(ids, ARRAY(Uuid())))
-
-
 def _described(
     s: Session, ids: Sequence[uuid.UUID], as_of: datetime | None
 ) -> Mapping[uuid.UUID, Described]:
     held: FromClause = _CURRENT
     if as_of is not None:
         held = func.analysts.landslides_as_of(as_of).table_valued(*_COLUMNS, name="held")
-    query = select(*(held.c[one.name] for one in _COLUMNS)).where(_among(held.c["id"], ids))
+    query = select(*(held.c[one.name] for one in _COLUMNS)).where(among(held.c["id"], ids))
     return {key: Described(*told) for key, *told in s.execute(query)}
 
 
@@ -230,7 +220,7 @@ def _lineages(
         for row in s.execute(
             select(found.id, seen.source, *columns)
             .join(seen, seen.id == found.acquisition_id)
-            .where(_among(found.id, wanted))
+            .where(among(found.id, wanted))
         )
     }
     checked = (
@@ -239,7 +229,7 @@ def _lineages(
             check.config_hash,
         )
         .join(seen, seen.id == check.acquisition_id)
-        .where(_among(check.landslide_id, [version.landslide_id for version in versions]))
+        .where(among(check.landslide_id, [version.landslide_id for version in versions]))
     )  # fmt: skip
     if as_of is not None:
         checked = checked.where(check.recorded_at <= as_of)

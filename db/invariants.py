@@ -49,6 +49,9 @@ RULES: Mapping[str, str] = {
         SELECT d.id::text FROM scarpwatch.detections d JOIN scarpwatch.looks l
             USING (region_id, acquisition_id)
         WHERE l.share_seen IS NULL AND l.state NOT IN ('skipped', 'failed')""",
+    "what was found is of the time of its look": """
+        SELECT d.id::text FROM scarpwatch.detections d JOIN scarpwatch.acquisitions a
+            ON a.id = d.acquisition_id WHERE d.not_after <> a.sensed_at""",
     "a look that ended without a judgement says why": """
         SELECT id::text FROM scarpwatch.looks
         WHERE state IN ('skipped', 'failed') AND coalesce(reason, '') = ''""",

@@ -21,6 +21,7 @@ from db.selecting import (
     latest_landslides,
     of_passes,
     over,
+    referred,
     rows,
     standing,
     versions,
@@ -386,13 +387,9 @@ def landslide_history(s: Session, landslide_id: uuid.UUID) -> list[Landslide]:
 
 def landslide_detections(s: Session, landslide_id: uuid.UUID) -> list[Detection]:
     """Return the detections a landslide is made of, in order of sensing."""
-    row, link = tables.Detection, tables.LandslideDetection
-    query = (
-        select(row)
-        .join(link, link.detection_id == row.id)
-        .where(link.landslide_id == landslide_id)
-        .order_by(row.not_after, row.id)
-    )
+    row = tables.Detection
+    made_of = referred(s, [landslide_id])
+    query = select(row).where(made_of).order_by(row.not_after, row.id)
     return [convert.to_detection(detection) for detection in rows(s, query)]
 
 

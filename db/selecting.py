@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, Select, and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import convert, tables
+from db.base import UtcDateTime
 from db.tables import LandslideVersion
 from detectors.types import SAME_PASS, Acquisition, Landslide, require_utc
 
@@ -73,29 +75,51 @@ def believed(at: datetime | None, valid_at: datetime | None = None) -> Select[An
 
 def latest_landslides(region_id: str | None = None) -> Select[Any]:
     """Return the query for (latest version, region id) of each landslide, oldest first."""
-    newest = select(
-        LandslideVersion.landslide_id, func.max(LandslideVersion.revision).label("revision")
-    ).group_by(LandslideVersion.landslide_id)
-    if region_id is not None:
-        newest = newest.join(
-            tables.Landslide, tables.Landslide.id == LandslideVersion.landslide_id
-        ).where(tables.Landslide.region_id == region_id)
-    top = newest.subquery()
-    return (
+    mark = tables.LandslideMark
+    query = (
         versions()
         .join(
-            top,
-            (LandslideVersion.landslide_id == top.c.landslide_id)
-            & (LandslideVersion.revision == top.c.revision),
+            mark,
+            (LandslideVersion.landslide_id == mark.landslide_id)
+            & (LandslideVersion.revision == mark.revision),
         )
         .order_by(LandslideVersion.not_after, LandslideVersion.landslide_id)
     )
+    return query if region_id is None else query.where(mark.region_id == region_id)
 
 
 def landslides(s: Session, query: Select[Any]) -> list[Landslide]:
     """Return the records of a query that :func:`versions` or :func:`latest_landslides` began."""
     found = s.execute(query, execution_options={"populate_existing": True})
     return [convert.to_landslide(version, region_id) for version, region_id in found]
+
+
+def joined() -> ColumnElement[bool]:
+    """Return the condition that a reference of a landslide is to a detection, in its part alone."""
+    link, found = tables.LandslideDetection, tables.Detection
+    return (link.detection_id == found.id) & (link.not_after == found.not_after)
+
+
+def among(
+    column: ColumnElement[uuid.UUID] | InstrumentedAttribute[uuid.UUID], ids: Collection[uuid.UUID]
+) -> ColumnElement[bool]:  # fmt: skip
+    """Return the condition that a column is one of some ids, however many they are."""
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
+
+
+def referred(s: Session, landslides: Collection[uuid.UUID]) -> ColumnElement[bool]:
+    """Return the condition that a detection is one that some landslides are made of.
+
+    Told with their times, as they are: PostgreSQL then plans for their parts alone, and would plan
+    a join for all.
+    """
+    link, found = tables.LandslideDetection, tables.Detection
+    query = select(link.detection_id, link.not_after).where(link.landslide_id.in_(landslides))
+    held = s.execute(query).all()
+    ids = [detection for detection, _ in held]
+    times = sorted({at for _, at in held})
+    then = found.not_after == any_(literal(times, ARRAY(UtcDateTime())))
+    return among(found.id, ids) & then
 
 
 def over(geometry: BaseGeometry) -> ColumnElement[bool]:

@@ -16,8 +16,11 @@ from sqlalchemy import (
     Uuid,
     and_,
     any_,
+    column,
     delete,
+    exists,
     func,
+    inspect,
     literal,
     or_,
     select,
@@ -28,6 +31,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import convert, optical, queries, radar, tables
+from db.copying import copy_new
 from db.looks import (
     any_look_due,
     claim_look,
@@ -49,6 +53,9 @@ from detectors.types import (
     WatchedRegion,
     derive_id,
 )
+
+#: Fewer than this many detections are stored sooner by INSERT (bench/database.md).
+MANY = 100
 
 __all__ = [
     "any_look_due",
@@ -263,8 +270,10 @@ def record_refusals(
 def store_detections(s: Session, detections: Sequence[Detection]) -> None:
     """Store detections; known ones are left as they are."""
     rows = [convert.detection_values(detection) for detection in detections]
-    if rows:
-        s.execute(insert(tables.Detection).on_conflict_do_nothing(index_elements=["id"]), rows)
+    if len(rows) >= MANY:
+        copy_new(s, inspect(tables.Detection).local_table, rows)
+    elif rows:
+        s.execute(insert(tables.Detection).on_conflict_do_nothing(), rows)
 
 
 def store_landslide(s: Session, landslide: Landslide) -> None:
@@ -300,11 +309,24 @@ def store_landslide(s: Session, landslide: Landslide) -> None:
     if written is None:  # somebody else was a moment faster
         _must_be_among(queries.landslide_history(s, landslide.id), landslide)
         return
-    links = [
-        {"landslide_id": landslide.id, "detection_id": detection}
-        for detection in dict.fromkeys(landslide.detections)
-    ]
-    s.execute(insert(tables.LandslideDetection).on_conflict_do_nothing(), links)
+    _link(s, landslide)
+
+
+def _link(s: Session, landslide: Landslide) -> None:
+    """Store which detections a landslide is made of; one that is not stored is refused."""
+    link, found = tables.LandslideDetection, tables.Detection
+    ids = literal(list(landslide.detections), ARRAY(Uuid))
+    said = func.unnest(ids).table_valued(column("id", Uuid)).render_derived(name="said")
+    known = exists().where(link.landslide_id == landslide.id, link.detection_id == said.c.id)
+    # Without a time where no such detection is stored, which the table refuses.
+    new = (
+        select(literal(landslide.id), said.c.id, found.not_after)
+        .select_from(said)
+        .outerjoin(found, found.id == said.c.id)
+        .where(~known)
+    )
+    columns = ("landslide_id", "detection_id", "not_after")
+    s.execute(insert(link).from_select(columns, new).on_conflict_do_nothing())
 
 
 def record_review(s: Session, review: Review) -> None:

@@ -33,7 +33,8 @@ SCHEMA = "analysts"
 COLLECTIONS = {
     "landslides_current": ("not_after", "id"),
     "landslides_confirmed": ("not_after", "id"),
-    "detections": ("sensed_at", "id"),
+    # The time of the look by its name in the table, which says in which parts to search.
+    "detections": ("not_after", "id"),
     "observability": ("sensed_at", None),
     "negative_reports": ("sensed_at", None),
     "inventory_landslides": ("not_after", "id"),
@@ -79,7 +80,7 @@ def make_app(database_url: str) -> Guard:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        login = PostgresSettings(_env_file=None, database_url=_address(database_url))
+        login = PostgresSettings(_env_file=None, database_url=asyncpg_address(database_url))
         await connect_to_db(app, schemas=[SCHEMA], settings=login)
         await register_collection_catalog(app, db_settings=collections)
         yield
@@ -194,7 +195,7 @@ def _name_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, others)
 
 
-def _address(database_url: str) -> str:
+def asyncpg_address(database_url: str) -> str:
     """Return the URL as asyncpg wants it: the host may be the folder of a socket."""
     told = connection_arguments(database_url)
     user = quote(told.get("user") or getpass.getuser(), safe="")

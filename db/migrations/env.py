@@ -23,12 +23,22 @@ connection.dialect.default_schema_name = "public"
 if connection.scalar(text("SELECT to_regnamespace(:name)"), {"name": SCHEMA}) is None:
     connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
 
+# Parts of a table are no tables of their own; PostgreSQL keeps a reference to each beside the one.
+PARTS = """
+SELECT relname FROM pg_class WHERE relispartition UNION ALL
+SELECT conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+WHERE conparentid <> 0 AND NOT relispartition
+"""
+parts = set(connection.scalars(text(PARTS)))
+
 context.configure(
     connection=connection,
     target_metadata=tables.Base.metadata,
     version_table_schema=SCHEMA,
     include_schemas=True,
-    include_name=lambda name, kind, _parents: kind != "schema" or name == SCHEMA,
+    include_name=lambda name, kind, _parents: (
+        name == SCHEMA if kind == "schema" else name not in parts
+    ),
     include_object=alembic_helpers.include_object,
     process_revision_directives=alembic_helpers.writer,
     render_item=alembic_helpers.render_item,

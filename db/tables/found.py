@@ -26,7 +26,11 @@ def by_sensor() -> tuple[CheckConstraint, ...]:
 
 
 class Detection(Base):
-    """What one look says about one place."""
+    """What one look says about one place.
+
+    In a part a year, so that a question about some time reads what is of that time. The time is
+    that of the look, which the id is made of: one id has one time.
+    """
 
     __tablename__ = "detections"
     __table_args__ = (
@@ -44,7 +48,10 @@ class Detection(Base):
         gist("detections", "polygon"),
         Index(None, "region_id", "acquisition_id"),
         Index(None, "not_after"),
-        {"comment": "What one look says about one place."},
+        {
+            "comment": "What one look says about one place.",
+            "postgresql_partition_by": "RANGE (not_after)",
+        },
     )
     id: Mapped[uuid.UUID] = column(
         "Derived from region, look, detector, weights, configuration and outline.", primary_key=True
@@ -68,7 +75,7 @@ class Detection(Base):
     ensemble_score: Mapped[float | None] = column("optical: mean of the ensemble inside, 0 to 1.")
     tier: Mapped[str] = column("watch or likely: how far the evidence of this look goes.")
     not_before: Mapped[datetime] = column("Last look of the pre stack: it had not happened yet.")
-    not_after: Mapped[datetime] = column("The judged look: it had happened.")
+    not_after: Mapped[datetime] = column("The judged look: it had happened.", primary_key=True)
     item_ids: Mapped[list[str]] = column("Every catalogue item that went in, pre and post.")
     detector: Mapped[str] = column("Detectors that agreed, joined by +.")
     weights_version: Mapped[str] = column("Name and sha256 prefix of the weights, or none.")
@@ -265,12 +272,14 @@ class LandslideDetection(Base):
 
     __tablename__ = "landslide_detections"
     __table_args__ = (
+        ForeignKeyConstraint(["detection_id", "not_after"], [Detection.id, Detection.not_after]),
         Index(None, "detection_id"),
         {"comment": "Which detections each landslide is made of."},
     )
     landslide_id: Mapped[uuid.UUID] = mapped_column(
         ForeignKey(Landslide.id), primary_key=True, comment="Landslide."
     )
-    detection_id: Mapped[uuid.UUID] = mapped_column(
-        ForeignKey(Detection.id), primary_key=True, comment="Detection that joined."
+    detection_id: Mapped[uuid.UUID] = column("Detection that joined.", primary_key=True)
+    not_after: Mapped[datetime] = column(
+        "When its look was taken: says in which part of detections it lies."
     )
