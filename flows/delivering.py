@@ -20,6 +20,7 @@ from db.records import CapRecord, ClaimedDelivery
 from detectors.errors import ConfigurationError, DeliveryFailed, LeaseLost, ScarpwatchError
 from detectors.types import Alert
 from flows.alert_pictures import Drawn, picture_for
+from flows.drawing import drawing_in_turn
 from flows.feeding import write_feeds
 from flows.leases import backoff, bury_the_dead
 from flows.notifying import notices_waiting, notify_due
@@ -60,6 +61,7 @@ def longest_held(settings: Settings) -> timedelta:
     )
 
 
+@drawing_in_turn()
 def deliver_due(services: Services, now: datetime | None = None) -> list[DeliveryOutcome]:
     """Send every due message, one target at a time, store what came back, and write the feeds.
 

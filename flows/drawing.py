@@ -1,7 +1,8 @@
 """Drawing in a process of its own, which is killed when its time is up.
 
 A file that crashes a reader, a catalogue that does not answer and a machine without memory cost the
-picture and at most so many seconds, never the one who asked for it.
+picture and at most so many seconds, never the one who asked for it. Loading the libraries takes as
+long as several pictures, so that what is drawn within ``drawing_in_turn`` is drawn by one process.
 """
 
 from __future__ import annotations
@@ -13,22 +14,92 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import flows
 from db.engine import make_engine
 from detectors.errors import ScarpwatchError
+from flows.clock import Clock
 from flows.services import Services
+from flows.settings import Settings
 from flows.workers import end_with_parent
 
 #: The checkout or site-packages; appended, so that it shadows nothing of the standard library.
 _ROOT = str(Path(flows.__file__).resolve().parents[1])
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from flows.drawing import main; main()"
+#: How long a process that broke off its answer may take to end, s.
+_DYING_S = 5.0
+
+
+class _Child:
+    """A process that draws one thing after the other; begun when it is first asked."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, job: bytes, limit: float) -> bytes | str:
+        """Return what was drawn, or the reason why nothing was; a failure ends the process."""
+        if self._process is None:
+            # Here and not in the thread: the child would end with the thread that began it.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _BOOT, _ROOT],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=end_with_parent,
+            )  # fmt: skip
+        process = self._process
+        with ThreadPoolExecutor(1) as waiting:
+            answer = waiting.submit(_exchange, process, job)
+            try:
+                found = answer.result(limit)
+            except TimeoutError:
+                self.end()
+                return f"not drawn within {limit:g} s"
+            except BaseException:
+                self.end()  # its pipes break, and nobody waits for them any more
+                raise
+        if found is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_DYING_S)
+            self.end()
+            return f"the drawing process ended with {process.returncode}"
+        return found
+
+    def end(self) -> None:
+        """End the process, whatever it is at."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:  # once it is reaped, its number may be somebody else's
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+_CHILD: ContextVar[_Child | None] = ContextVar("process that draws in turn", default=None)
+
+
+@contextmanager
+def drawing_in_turn() -> Iterator[None]:
+    """Let all that is drawn in here be drawn by one process, one thing at a time."""
+    child = _Child()
+    before = _CHILD.set(child)
+    try:
+        yield
+    finally:
+        _CHILD.reset(before)
+        child.end()
 
 
 def drawn_apart(services: Services, what: str, subject: Any, limit: float) -> bytes | str:
-    """Draw in a child.
+    """Draw in a child; within ``drawing_in_turn`` in the one that drew before.
 
     Args:
         services: What it draws from; the child opens its own.
@@ -42,43 +113,57 @@ def drawn_apart(services: Services, what: str, subject: Any, limit: float) -> by
     url = services.engine.url.render_as_string(hide_password=False)
     # Through a pipe: neither arguments nor environment of the child show a secret of the settings.
     job = pickle.dumps((services.settings, url, services.clock, what, subject))
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", _BOOT, _ROOT],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=end_with_parent,
-    ) as child:  # fmt: skip
-        try:
-            out, _ = child.communicate(job, timeout=limit)
-        except BaseException as error:
-            if child.poll() is None:  # once it is reaped, its number may be somebody else's
-                os.killpg(child.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                return f"not drawn within {limit:g} s"
-            raise
-    head, _, content = out.partition(b"\n")
+    child = _CHILD.get()
+    if child is not None:
+        return child.ask(job, limit)
+    with drawing_in_turn():
+        return _CHILD.get().ask(job, limit)  # type: ignore[union-attr]
+
+
+def _exchange(process: subprocess.Popen[bytes], job: bytes) -> bytes | str | None:
+    """Hand a job over and read the answer; None where the process ended instead."""
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - asked for
     try:
-        answer: dict[str, Any] = json.loads(head)
-    except ValueError:
-        return f"the drawing process ended with {child.returncode}"
-    return str(answer["reason"]) if "reason" in answer else content
+        process.stdin.write(job)
+        process.stdin.flush()
+        answer: dict[str, Any] = json.loads(process.stdout.readline())
+        if "reason" in answer:
+            return str(answer["reason"])
+        content = process.stdout.read(answer["bytes"])
+    except (OSError, ValueError):
+        return None
+    return content if len(content) == answer["bytes"] else None
 
 
 def main() -> None:
-    """Read a job, draw, answer: one line of JSON, and the picture behind it."""
+    """Read jobs, draw, answer each: one line of JSON, and the picture behind it."""
     # Libraries that print must not spoil the answer: stdout is ours alone.
     private = os.dup(1)
     os.dup2(2, 1)
-    settings, url, clock, what, subject = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our parent
-    services = Services(settings, make_engine(url), clock, ())
-    content = b""
+    with os.fdopen(private, "wb") as out:
+        while True:
+            try:
+                job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our parent
+            except EOFError:
+                return
+            answer, content = _drawn(*job)
+            out.write(json.dumps(answer).encode() + b"\n" + content)
+            out.flush()
+
+
+def _drawn(
+    settings: Settings, url: str, clock: Clock, what: str, subject: Any
+) -> tuple[dict[str, Any], bytes]:
+    """Draw one thing; return what is told of it, and the picture."""
+    engine = make_engine(url)
     try:
         module, _, function = what.partition(":")
-        content = getattr(importlib.import_module(module), function)(services, subject)
-        answer: dict[str, Any] = {"bytes": len(content)}
+        services = Services(settings, engine, clock, ())
+        content: bytes = getattr(importlib.import_module(module), function)(services, subject)
     except ScarpwatchError as error:
-        answer = {"reason": str(error)}
+        return {"reason": str(error)}, b""
     except Exception as error:  # noqa: BLE001 - the process boundary: the parent must hear of it
-        answer = {"reason": f"the drawing broke: {type(error).__name__}"}
-    with os.fdopen(private, "wb") as out:
-        out.write(json.dumps(answer).encode() + b"\n" + content)
+        return {"reason": f"the drawing broke: {type(error).__name__}"}, b""
+    finally:
+        engine.dispose()
+    return {"bytes": len(content)}, content

@@ -52,6 +52,7 @@ from detectors.weights import MODELS
 from flows.catalogs.base import Catalogue
 from flows.imagery import group_passes
 from flows.inferring import Asked
+from flows.kept_open import keeping_open
 from flows.optical_imagery import read_optical, window_grid
 from flows.shelf import Shelf
 
@@ -103,6 +104,7 @@ class Pair:
     """(y, x), pixels of the landslide."""
 
 
+@keeping_open()
 def examine(
     landslide: Landslide,
     look: Acquisition,

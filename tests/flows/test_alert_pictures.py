@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import time
 from base64 import b64decode
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +19,11 @@ from alerts import journal
 from alerts.receiver import Receiver
 from alerts.records import Channel
 from db import outbox
+from detectors.errors import NothingObserved
 from detectors.types import Alert, Kind, State, Unseen
 from flows.alert_pictures import draw_alert, folder, picture_for
 from flows.alert_sights import sights
+from flows.drawing import drawing_in_turn, drawn_apart
 from tests.optical_watch import DEBRIS
 
 #: The first look that shows the landslide is published by then.
@@ -180,3 +186,40 @@ def test_an_optical_verdict_is_shown_beside_radar(watch_optically: Any) -> None:
     assert set(seen.optical.hidden) <= set(Unseen)
     title, _ = image(draw_alert(w.services, alert))
     assert title == "EXERCISE SIMULATED: Confirmed landslide"
+
+
+def who_draws(services: Any, wanted: str) -> bytes:
+    """Draw nothing but the number of the process; some subjects are its end."""
+    del services
+    if wanted == "too long":
+        time.sleep(60)
+    if wanted == "a crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if wanted == "a fault":
+        raise ValueError(wanted)
+    if wanted == "refused":
+        raise NothingObserved("there is nothing")
+    print("a library prints")
+    return str(os.getpid()).encode()
+
+
+def test_pictures_in_turn_are_drawn_by_one_process(watch: Any) -> None:
+    services, what = watch().services, f"{__name__}:who_draws"
+
+    def drawn(wanted: str = "", limit: float = 60.0) -> bytes | str:
+        return drawn_apart(services, what, wanted, limit)
+
+    assert drawn() != drawn()
+    with drawing_in_turn():
+        first = drawn()
+        assert isinstance(first, bytes)
+        assert drawn("x" * 200_000) == first
+        assert drawn("a fault") == "the drawing broke: ValueError"
+        assert drawn("refused") == "there is nothing"
+        assert drawn() == first
+        assert drawn("a crash") == "the drawing process ended with -11"
+        second = drawn()
+        assert drawn("too long", 0.2) == "not drawn within 0.2 s"
+        third = drawn()
+    assert len({first, second, third}) == 3
+    assert not any(Path("/proc", str(int(one))).exists() for one in (first, second, third))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.errors import UnreadableRaster
+from detectors.types import State
 from flows import kept_open
 from flows.imagery import read_pass
 from flows.kept_open import keeping_open, reading_ahead
+from tests.optical_watch import DEBRIS
+from tests.optical_world import BANDS
 from tests.rasters import Signing, grid, look, speckle, write
 from tests.watching import Files
 
@@ -89,26 +93,33 @@ def test_threads_know_what_the_reader_knows() -> None:
         assert [one() for one in reads] == ["a meter"] * 4
 
 
-def test_passes_are_asked_for_side_by_side(files: Files) -> None:
-    items = []
-    for number in range(4):
-        write(files.root / f"{number}.tif", speckle(64, 64) + np.float32(number), nodata=np.nan)
-        items.append(look(f"{files.url}/{number}.tif"))
-    # The first answers only once the others were asked for.
-    files.rules({"match": "GET /0.tif", "hold": True})
+def answering_last(
+    files: Files, one: str, all_of: list[str]
+) -> tuple[list[bool], threading.Thread]:
+    """Let a file be answered for only once all of some were asked for; join to know."""
+    files.rules({"match": f"GET .*{one}", "hold": True})
     seen: list[bool] = []
 
     def release() -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and not seen:
             asked = " ".join(files.seen())
-            if all(f"/{number}.tif" in asked for number in range(4)):
+            if all(name in asked for name in all_of):
                 seen.append(True)
             time.sleep(0.02)
         files.release()
 
     beside = threading.Thread(target=release)
     beside.start()
+    return seen, beside
+
+
+def test_passes_are_asked_for_side_by_side(files: Files) -> None:
+    items = []
+    for number in range(4):
+        write(files.root / f"{number}.tif", speckle(64, 64) + np.float32(number), nodata=np.nan)
+        items.append(look(f"{files.url}/{number}.tif"))
+    seen, beside = answering_last(files, "/0.tif", [f"/{number}.tif" for number in range(4)])
 
     def read(item: object) -> np.ndarray:
         return read_pass([item], ("VV",), grid(64, 64), Signing())  # type: ignore[list-item]
@@ -119,6 +130,21 @@ def test_passes_are_asked_for_side_by_side(files: Files) -> None:
     assert seen == [True]
     for number, one in enumerate(found):
         np.testing.assert_allclose(one[0], speckle(64, 64) + np.float32(number), rtol=1e-6)
+
+
+def test_the_bands_of_a_verdict_are_asked_for_side_by_side(
+    watch_optically: Any, files: Files
+) -> None:
+    w = watch_optically(folder=files.root, base_url=files.url)
+    landslide = w.suspect()
+    name = w.see(4, DEBRIS)
+    seen, beside = answering_last(
+        files, f"{name}_blue.tif", [f"{name}_{band}.tif" for band in (*BANDS, "scl")]
+    )
+    w.confirm(5)
+    beside.join()
+    assert seen == [True]
+    assert w.now(landslide).state is State.CONFIRMED
 
 
 def test_it_is_polite() -> None:

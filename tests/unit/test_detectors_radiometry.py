@@ -119,6 +119,17 @@ def test_gaps_take_the_nearest_value() -> None:
     np.testing.assert_array_equal(fill_nearest(image), [[1.0, 1.0, 4.0, 4.0]])
 
 
+def test_gaps_of_one_image_are_not_those_of_the_next() -> None:
+    draw = np.random.default_rng(3)
+    image = draw.normal(size=(9, 13)).astype(np.float32)
+    for share in (0.1, 0.9, 0.1, 0.5, 0.97):
+        gaps = draw.random(image.shape) < share
+        holed = np.where(gaps, np.float32(np.nan), image)
+        nearest = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
+        np.testing.assert_array_equal(fill_nearest(holed), holed[tuple(nearest)])
+        np.testing.assert_array_equal(np.isnan(holed), gaps)
+
+
 def test_despeckling_is_that_of_the_training_data() -> None:
     from distmetrics import despeckle_one_rtc_arr_with_tv
 
