@@ -80,9 +80,10 @@ class Truth:
 
     def _known(self, track: Track) -> list[int]:
         """Return the passes that have come, oldest first."""
-        return [n for n in sorted(track.products) if self._came(track.products[n])]
+        return [n for n in sorted(track.products) if self.came(track.products[n])]
 
-    def _came(self, products: Iterable[Product]) -> list[Product]:
+    def came(self, products: Iterable[Product]) -> list[Product]:
+        """Return the products that are known at the last poll that was answered."""
         since, until = self.region.watch_from - HISTORY, self.read_at
         return [
             one
@@ -102,7 +103,7 @@ class Truth:
                 if place + 1 >= FEWEST:
                     following = known[place + 1] if place + 1 < len(known) else None
                     lines |= self._absent(track, number, following, self.at)
-                came = self._came(track.products[number])
+                came = self.came(track.products[number])
                 if min(one.sensed for one in came) >= self.region.watch_from:
                     failed = any(one.broken for one in came)
                     lines[track.name, number] = "failed" if failed else "processed"
