@@ -255,7 +255,7 @@ def _strange(wanted: RegionProperties, default_sources: tuple[str, ...]) -> dict
     for field, value in wanted:
         words = value if isinstance(value, tuple) else (value,)
         if not all(is_text(one) for one in words if isinstance(one, str)):
-            found[field] = "holds characters that cannot be stored"
+            found[field] = "holds characters that are no text"
     if not _ID.fullmatch(wanted.id):
         found["id"] = f"id {wanted.id!r}: lower-case letters, digits, hyphens"
     if not (wanted.sources or default_sources):

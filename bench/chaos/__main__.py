@@ -102,7 +102,9 @@ def show(console: Console, tally: Tally) -> None:
         f"invariants asked {tally.checks} times, {tally.rounds} histories compared row by row, "
         f"{tally.repeated} messages repeated under their key."
     )
-    if not tally.broken:
+    if not tally.checks:
+        console.print("Nothing was asked.", style="yellow")
+    elif not tally.broken:
         console.print("Nothing broke.", style="green")
     for one in tally.broken:
         console.print(

@@ -14,10 +14,10 @@ import resource
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -30,10 +30,14 @@ from db.engine import transaction
 from db.invariants import Broken
 from flows import rasters
 
-#: Tables that remember a fault that is over: addresses and checksums as last seen, tries, answers.
+#: What remembers a fault that is over, by table or column: addresses and checksums as last seen,
+#: tries, answers, and when something was decided by a clock that was wrong.
 REMEMBER = frozenset(
-    {"acquisitions", "optical_attempts", "receipts", "deliveries", "refused_items"}
-)
+    {
+        "acquisitions", "optical_attempts", "receipts", "deliveries", "refused_items",
+        "notices.decided_at",
+    }
+)  # fmt: skip
 #: What a full disk costs besides: rasters, and the word about them.
 NOT_KEPT = frozenset({"composites", "looks"})
 
@@ -263,7 +267,7 @@ def faults(cluster: Cluster | None) -> dict[str, Fault]:
 
 def faulty_round(
     world: World, seed: int, base: Undisturbed, tally: Tally, cluster: Cluster | None,
-    over: Callable[[], bool] = lambda: False,
+    stops: Sequence[datetime] = STOPS, over: Callable[[], bool] = lambda: False,
 ) -> Iterator[str]:  # fmt: skip
     """Live through the history with every fault before its step; yields their names.
 
@@ -273,10 +277,11 @@ def faulty_round(
         base: what must come out, but for ``REMEMBER`` and ``NOT_KEPT``.
         tally: takes what comes of it.
         cluster: database that may be restarted.
+        stops: of the history, as in ``undisturbed``.
         over: whether the time is up; the history comes to its end even so.
     """
     chance, known = random.Random(seed), faults(cluster)
-    for moment in STOPS:
+    for moment in stops:
         world.reach(moment)
         for step in STEPS:
             names = sorted(name for name, fault in known.items() if fault.step == step)

@@ -177,21 +177,28 @@ def killed_round(
 def finish(
     world: World, seed: int, base: Undisturbed, tally: Tally, but: Collection[str] = ()
 ) -> None:
-    """Ask at the end of a round: invariants, orphaned files, rows of all tables but some."""
+    """Ask at the end of a round: invariants, orphaned files, all rows but some tables, columns."""
     wrong = world.broken(sweep=True)
     rows = world.rows()
     for table in base.rows.keys() - set(but):
-        if rows[table] != base.rows[table]:
+        found, usual = (
+            sorted(
+                ({k: v for k, v in row.items() if f"{table}.{k}" not in but} for row in one[table]),
+                key=str,
+            )
+            for one in (rows, base.rows)
+        )
+        if found != usual:
             more, less = (
                 [row for row in one if row not in other]
-                for one, other in ((rows[table], base.rows[table]), (base.rows[table], rows[table]))
+                for one, other in ((found, usual), (usual, found))
             )
             what = f"{table}: more {str(more)[:600]}; less {str(less)[:600]}"
             wrong.append(Broken("the books are as if nobody had been killed", what))
-    ends, usual = (sorted((row["acquisition_id"], row["state"]) for row in one["looks"])
-                   for one in (rows, base.rows))  # fmt: skip
-    if ends != usual:
-        wrong.append(Broken("every look comes to the end it should", f"{ends}, not {usual}"))
+    ends, due = (sorted((row["acquisition_id"], row["state"]) for row in one["looks"])
+                 for one in (rows, base.rows))  # fmt: skip
+    if ends != due:
+        wrong.append(Broken("every look comes to the end it should", f"{ends}, not {due}"))
     left = [p for p in world.home.rglob("*.part") if p.is_file()]
     wrong += [Broken("no half-written file is left", p.name) for p in left if not is_written(p)]
     tally.repeated += sum(line["repeated"] for line in world.received())

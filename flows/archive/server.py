@@ -27,7 +27,7 @@ from flows.archive.publish import announce, migrate
 
 HOST = "127.0.0.1"
 _DATABASE = "SCARPWATCH_DATABASE_URL"
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 
 
