@@ -55,7 +55,7 @@ from detectors.types import (
 )
 
 #: Fewer than this many detections are stored sooner by INSERT (bench/database.md).
-MANY = 100
+MANY = 1_000
 
 __all__ = [
     "any_look_due",
