@@ -7,13 +7,15 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Column, Dialect, Table
-from sqlalchemy.orm import Session
+from sqlalchemy import Dialect
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.elements import KeyedColumnElement
 
+from db.base import SCHEMA
 from detectors.errors import PermanentError
 
 
-def copy_new(s: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def copy_new(s: Session, model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> None:
     """Store rows that have the same columns; those whose key is known are left as they are.
 
     Raises:
@@ -24,10 +26,11 @@ def copy_new(s: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> Non
     driver = opened.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError(f"the driver is psycopg, not {type(driver)}")
+    table = model.__table__
     columns = [table.columns[name] for name in rows[0]]
     parts = {
-        "table": sql.Identifier(str(table.schema), table.name),
-        "coming": sql.Identifier(f"coming_{table.name}"),
+        "table": sql.Identifier(SCHEMA, model.__tablename__),
+        "coming": sql.Identifier(f"coming_{model.__tablename__}"),
         "columns": sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
     }
     make = "CREATE TEMP TABLE {coming} AS SELECT {columns} FROM {table} WITH NO DATA"
@@ -42,14 +45,14 @@ def copy_new(s: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _bound(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column[Any]], dialect: Dialect
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[KeyedColumnElement[Any]], dialect: Dialect
 ) -> Iterator[list[Any]]:
     """Yield values as the types of their columns bind them: times without a zone are refused."""
     binds = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
     try:
         for row in rows:
             yield [
-                bind(row[column.name]) if bind else row[column.name]
+                bind(row[column.key]) if bind else row[column.key]
                 for bind, column in zip(binds, columns, strict=True)
             ]
     except ValueError as error:

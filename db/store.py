@@ -20,7 +20,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    inspect,
     literal,
     or_,
     select,
@@ -55,7 +54,7 @@ from detectors.types import (
 )
 
 #: Fewer than this many detections are stored sooner by INSERT (bench/database.md).
-MANY = 100
+MANY = 1_000
 
 __all__ = [
     "any_look_due",
@@ -271,7 +270,7 @@ def store_detections(s: Session, detections: Sequence[Detection]) -> None:
     """Store detections; known ones are left as they are."""
     rows = [convert.detection_values(detection) for detection in detections]
     if len(rows) >= MANY:
-        copy_new(s, inspect(tables.Detection).local_table, rows)
+        copy_new(s, tables.Detection, rows)
     elif rows:
         s.execute(insert(tables.Detection).on_conflict_do_nothing(), rows)
 

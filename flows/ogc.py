@@ -44,7 +44,7 @@ COLLECTIONS = {
 CACHE = "no-cache"
 #: Of a filter: its letters, and brackets inside each other.
 LONGEST_FILTER, DEEPEST_FILTER = 4_000, 10
-#: How often extents are looked up anew, seconds.
+#: How often collections are looked up anew, seconds.
 RENEW_S = 300
 
 
@@ -76,6 +76,9 @@ def make_app(database_url: str) -> Guard:
         schemas=[SCHEMA],
         tables=[f"{SCHEMA}.{view}" for view in COLLECTIONS],
         exclude_function_schemas=[SCHEMA, "public", "pg_temp"],
+        # Each would be all rows of a view read, once for its place and once for each of its times.
+        spatial_extent=False,
+        datetime_extent=False,
     )
 
     @asynccontextmanager
