@@ -162,18 +162,18 @@ def _item(name: str, place: shapely.Polygon, properties: dict[str, Any]) -> dict
     }  # fmt: skip
 
 
-def empty_archive(folder: Path) -> Path:
+def empty_archive(folder: Path, collection: str = COLLECTION_ID) -> Path:
     """Write an archive that announces the collection and holds nothing: items are put in here."""
     for name in (ITEMS, COGS):
         (folder / name).mkdir(parents=True)
-    manifest = {"schema": SCHEMA, "collection": COLLECTION_ID, "simulated": True}
+    manifest = {"schema": SCHEMA, "collection": collection, "simulated": True}
     extent = {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}}
-    collection = {
-        "type": "Collection", "stac_version": "1.0.0", "id": COLLECTION_ID, "links": [],
+    described = {
+        "type": "Collection", "stac_version": "1.0.0", "id": collection, "links": [],
         "title": "SIMULATED", "description": "SIMULATED", "license": "other", "extent": extent,
     }  # fmt: skip
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    (folder / COLLECTION).write_text(json.dumps(collection), encoding="utf-8")
+    (folder / COLLECTION).write_text(json.dumps(described), encoding="utf-8")
     return folder
 
 

@@ -84,7 +84,8 @@ def _nearest(missing: bytes, shape: tuple[int, int]) -> NDArray[np.intp]:
     rows, columns = ndimage.distance_transform_edt(
         gaps, return_distances=False, return_indices=True
     )
-    return np.ravel_multi_index((rows[gaps], columns[gaps]), shape)
+    nearest: NDArray[np.intp] = np.ravel_multi_index((rows[gaps], columns[gaps]), shape)
+    return nearest
 
 
 def despeckle_db(decibel: Decibel) -> Decibel:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -37,10 +39,25 @@ def load_model() -> torch.nn.Module:
 
     The import takes seconds, so it waits until a look has to be judged.
     """
-    from distmetrics.model_load import get_device, load_transformer_model
-
-    model: torch.nn.Module = load_transformer_model(MODEL, device=get_device())
+    part = _part_of("distmetrics", "model_load")
+    model: torch.nn.Module = part.load_transformer_model(MODEL, device=part.get_device())
     return model
+
+
+def _part_of(package: str, name: str) -> Any:
+    """Import one module of a package, which need not run all of its own imports for that.
+
+    ``distmetrics`` brings astropy, geopandas and scipy.stats along, which take longer than
+    judging a village; its model needs torch and einops. Whoever imports the package gets it whole.
+    """
+    spec = None if package in sys.modules else importlib.util.find_spec(package)
+    if spec is None:
+        return importlib.import_module(f"{package}.{name}")
+    sys.modules[package] = importlib.util.module_from_spec(spec)
+    try:
+        return importlib.import_module(f"{package}.{name}")
+    finally:
+        del sys.modules[package]
 
 
 @functools.cache

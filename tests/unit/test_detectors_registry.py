@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,3 +155,17 @@ def test_model_is_loaded_once_and_only_judges() -> None:
     model = load_model()
     assert load_model() is model
     assert not model.training
+
+
+def test_model_is_loaded_without_what_its_package_brings_along() -> None:
+    program = """
+import sys
+from detectors.sar_disturbance import load_model
+load_model()
+assert not {"astropy", "geopandas", "distmetrics"} & set(sys.modules)
+import distmetrics
+part = sys.modules["distmetrics.model_load"]
+assert distmetrics.load_transformer_model is part.load_transformer_model
+assert distmetrics.estimate_normal_params
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
