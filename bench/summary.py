@@ -23,8 +23,8 @@ HEAD = """# What was measured
 
 One line a figure; each bench's own page says how, and what was missed. Written by
 `python -m bench.summary` from the files in `results/`: ratios over 1 are ours ahead of what is
-beside it. Data are SIMULATED except where a page says otherwise; machines have two cores and no GPU,
-and were shared with other work where `load` in the file says so.
+beside it. Data are SIMULATED except where a page says otherwise; machines have two cores and no
+GPU, and were shared with other work where `load` in the file says so.
 
 | what | ours | beside it | ratio | aim | grows | command | figures |
 | --- | --- | --- | --- | --- | --- | --- | --- |
