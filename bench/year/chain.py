@@ -27,6 +27,7 @@ from flows.archive.manifest import Archive, open_archive
 from flows.archive.publish import publish
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
+from flows.examining import ENSEMBLE
 from flows.files import is_written
 from flows.replay import CATALOGUE, local_catalogue
 from flows.services import Services
@@ -190,6 +191,8 @@ def year_of_chain(
         year = Chain(
             services, server, catalogue, [open_archive(one) for one in archives], shown, inbox
         )
+        # Loaded by the first suspicion otherwise, which would look like growth.
+        services.asked(ENSEMBLE).load()
         try:
             lived = year.live(days, begun + 60 * minutes)
             alerts = year.alerts(lived)
