@@ -154,7 +154,7 @@ def _growth(sizes: list[dict[str, Any]]) -> dict[str, float]:
         return {}
     rows = np.log([one["detections"] for one in sizes])
     found = {}
-    for name in sizes[0]["questions"]:
+    for name in set.intersection(*(set(one["questions"]) for one in sizes)):
         times = [one["questions"][name]["parts"]["processor_ms"] for one in sizes]
         if all(map(math.isfinite, times)):
             found[name] = round(float(np.polyfit(rows, np.log(times), 1)[0]), 2)

@@ -73,17 +73,18 @@ def questions(url: str, engine: Engine) -> dict[str, list[list[str]]]:
             s, NOW, at, region_id="r3")))  # fmt: skip
         with psycopg.connect(url) as connection:
             row = connection.execute(
-                "SELECT landslide_id, acquisition_id, region_id, d.not_after"
+                "SELECT landslide_id, acquisition_id, d.region_id, d.not_after, lon, lat"
                 " FROM scarpwatch.landslide_detections JOIN scarpwatch.detections d"
-                " ON d.id = detection_id WHERE landslide_id = md5('l' || %s)::uuid LIMIT 1",
+                " ON d.id = detection_id JOIN scarpwatch.landslide_marks USING (landslide_id)"
+                " WHERE landslide_id = md5('l' || %s)::uuid LIMIT 1",
                 [str(draw.randrange(1, 400))],
             ).fetchone()
         assert row is not None
-        landslide, look, region, seen = row
+        landslide, look, region, seen, lon, lat = row
         ask("detections of a landslide", program_says(
             engine, lambda s, key=landslide: queries.landslide_detections(s, key)))  # fmt: skip
         ask("a look judged again", program_says(engine, partial(_judged, region, look, seen)))
-        ground = box_of(*box[:2], west + 0.005, south + 0.005)
+        ground = box_of(lon, lat, lon + 0.001, lat + 0.001)
         ask("late evidence at a place", program_says(
             engine, lambda s, r=region, g=ground: evidence.places(s, r, [g])))  # fmt: skip
         ask("web map, all of it", program_says(
