@@ -238,6 +238,7 @@ def measure(km2: float, rounds: int, folder: Path, cluster: Cluster) -> dict[str
                 told = child("bench.verdict", kind, {**order, **mine})
                 took[kind].append(told)
                 order |= {key: told[key] for key in ("shown", "files", "bounds") if key in told}
+                told.pop("files", None)
     shutil.rmtree(files)
     row: dict[str, Any] = {"km2": km2, "files_mb": round(stored / 1e6), "stages": {}, "bare": {}}
     for part, runs in (("stages", took["ours"]), ("bare", took["bare"])):
