@@ -13,7 +13,7 @@ ONLY ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo drill test long chaos coverage check audit fuzz check-data bench-sar bench-models lock notices clean
+.PHONY: help setup demo drill test long chaos coverage check audit fuzz check-data bench bench-sar bench-models lock notices clean
 
 help:  ## List the targets
 	@echo 'Scarpwatch: make TARGET'
@@ -69,6 +69,14 @@ chaos: setup  ## Kill and break everything, and ask what is left: KILLS=1000 SER
 
 check-data: setup  ## Checks on data that may not be shipped: DATA=folder, ONLY=words
 	@sh infra/check_data.sh '$(DATA)' '$(ONLY)'
+
+BENCHES = publishing verdict compositing medians disturbance memory models polling reading sharing \
+  database analysts year
+
+bench: setup  ## Measure again, for hours, or ONLY="medians reading"; rewrites bench/README.md
+	@for one in $(or $(ONLY),$(BENCHES)); do \
+	  OMP_NUM_THREADS=1 $(BIN)/python -m bench.$$one || exit 1; done
+	@$(BIN)/python -m bench.summary
 
 bench-sar: setup  ## Measure the radar detectors: DATA=folder adds real series; QUICK=1
 	@$(BIN)/python -m bench.sar $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)

@@ -16,13 +16,16 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results", HERE / "README.md"
-#: A bench and what it left.
+#: What a bench left.
 type Found = Any
+#: Of the database, what the table tells; its own page has all.
+QUESTIONS = ("box, a month, QGIS", "tile at zoom 12, a month", "tile at zoom 6, all times",
+             "as of, box", "as of, a region")  # fmt: skip
 
 HEAD = """# What was measured
 
 One line a figure; each bench's own page says how, and what was missed. Written by
-`python -m bench.summary` from the files in `results/`: ratios over 1 are ours ahead of what is
+`make bench` from the files in `results/`: ratios over 1 are ours ahead of what is
 beside it. Data are SIMULATED except where a page says otherwise; machines have two cores and no
 GPU, and were shared with other work where `load` in the file says so.
 
@@ -55,6 +58,73 @@ class Bench:
     """Reads it."""
     page: str
     """In this folder."""
+
+
+def _publishing(found: Found) -> Iterator[Row]:
+    for one in found["rows"]:
+        spent = one["processor_s"]
+        yield Row(
+            f"one new radar look over {one['km2']:g} km2, catalogue to receiver",
+            f"{spent['ours']:.1f} s of processor, {one['peak_mib']} MiB",
+            f"reading, detectors, writing alone {spent['bare']:.1f} s",
+            f"{spent['bare'] / spent['ours']:.2f}", "0.77", "with blocks",
+        )  # fmt: skip
+
+
+def _verdict(found: Found) -> Iterator[Row]:
+    for one in found["rows"]:
+        asked, spent = one["asked"]["confirm"], one["processor_s"]
+        yield Row(
+            f"optical verdict on one landslide, region of {one['km2']:g} km2",
+            f"{spent['ours']:.1f} s of processor, {asked['requests']} requests, {asked['mb']} MB",
+            f"reading, ensemble, writing alone {spent['bare']:.1f} s",
+            f"{spent['bare'] / spent['ours']:.2f}", "0.77", "not with the region",
+        )  # fmt: skip
+
+
+def _database(found: Found) -> Iterator[Row]:
+    for name in QUESTIONS:
+        told = [one["questions"][name] for one in found["sizes"]]
+        last = told[-1]
+        aside = last.get("one_table")
+        yield Row(
+            f"{name}, {' / '.join(f'{one["detections"]:,}' for one in found['sizes'])} detections",
+            " / ".join(f"{one['parts']['processor_ms']}" for one in told) + " ms",
+            f"in one table {aside['processor_ms']} ms" if aside else "-",
+            f"{1 / last['ratio']:.2f}" if aside else "-", "-",
+            f"rows ^ {found['growth'][name]}",
+        )  # fmt: skip
+
+
+def _year(found: Found) -> Iterator[Row]:
+    for name, one in found.items():
+        if not isinstance(one, dict):
+            continue
+        memory = " / ".join(f"{month['mib']:.0f}" for month in one["months"])
+        yield Row(
+            f"simulated year, {name.partition('_')[0]}, {one['regions']} regions, "
+            f"{one['days']} days", f"{memory} MiB by month",
+            "what the simulation made", f"{len(one['wrong'])} wrong", "365 days, 0 wrong", "flat",
+        )  # fmt: skip
+
+
+def _chaos(found: Found) -> Iterator[Row]:
+    done = {
+        "kills of steps": found["killed"], "other faults": sum(found["faults"].values()),
+        "kills of the service": found["services"],
+    }  # fmt: skip
+    yield Row(
+        ", ".join(f"{count} {name}" for name, count in done.items() if count),
+        f"{len(found['broken'])} broken", f"{found['checks']} times all rules", "-",
+        "1,000 and 30, 0 broken", f"{found['ended']}",
+    )  # fmt: skip
+
+
+def _fuzzing(found: Found) -> Iterator[Row]:
+    yield Row(
+        f"{found['cases']:,} spoilt inputs", f"{len(found['faults'])} without a name",
+        f"slowest {found['slowest_s']:.1f} s", "-", "10,000, 0 without", "-",
+    )  # fmt: skip
 
 
 def _medians(found: Found) -> Iterator[Row]:
@@ -168,6 +238,8 @@ def _analysts(found: Found) -> Iterator[Row]:
 
 #: In the order of the table.
 BENCHES = (
+    Bench("publishing.json", "python -m bench.publishing", _publishing, "publishing.md"),
+    Bench("verdict.json", "python -m bench.verdict", _verdict, "publishing.md"),
     Bench("compositing.json", "python -m bench.compositing", _compositing, "compositing.md"),
     Bench("medians.json", "python -m bench.medians", _medians, "medians.md"),
     Bench("disturbance.json", "python -m bench.disturbance", _disturbance, "sar.md"),
@@ -176,7 +248,17 @@ BENCHES = (
     Bench("polling.json", "python -m bench.polling", _polling, "polling.md"),
     Bench("reading.json", "python -m bench.reading", _reading, "reading.md"),
     Bench("sharing.json", "python -m bench.sharing", _sharing, "sharing.md"),
+    Bench("database.json", "python -m bench.database", _database, "database.md"),
     Bench("analysts.json", "python -m bench.analysts", _analysts, "analysts.md"),
+    Bench("year.json", "python -m bench.year", _year, "year.md"),
+    *(
+        Bench(one.name, "make chaos", _chaos, "chaos.md")
+        for one in sorted(RESULTS.glob("chaos-*.json"))
+    ),
+    *(
+        Bench(one.name, "make fuzz", _fuzzing, "chaos.md")
+        for one in sorted(RESULTS.glob("fuzzing-*.json"))
+    ),
 )
 
 
