@@ -21,6 +21,8 @@ BREACHES = {
     "a judged look says what it could see": "DELETE FROM scarpwatch.observability",
     "what was found is of a look that was judged": """
         UPDATE scarpwatch.looks SET state = 'due', share_seen = NULL, finished_at = NULL""",
+    "what was found is of the time of its look": """
+        UPDATE scarpwatch.detections SET not_after = not_after + interval '1 s'""",
     "a look that ended without a judgement says why": """
         UPDATE scarpwatch.looks SET state = 'skipped', reason = '', finished_at = now()""",
     "a look is held for one lease at most": """

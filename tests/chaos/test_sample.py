@@ -71,6 +71,7 @@ def test_what_came_out_while_the_clock_was_ahead_is_found(on: Stage) -> None:
     assert sum(look["state"] == "due" for look in looks) >= 2
 
 
+@pytest.mark.long
 def test_a_broken_rule_is_told(on: Stage) -> None:
     """A check that never says no would pass as well."""
     with on.world() as world:

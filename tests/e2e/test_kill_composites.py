@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from db import composites
 from flows.kept import prune
 from tests.e2e.test_kill_optical import held, waiting
@@ -17,6 +19,7 @@ with open_services(settings.load()) as services:
 """
 
 
+@pytest.mark.long
 def test_between_file_and_row(watch: Any, operate: Any, wait_until: Any) -> None:
     w = watch(settings={"keep_composites_days": 30})
     operator = operate(w, {}, keep_composites_days=30)

@@ -29,6 +29,7 @@ def charged(w: Any) -> costs.Spending:
     return next((one.spent for one in lines if one.work == "judge"), costs.Spending())
 
 
+@pytest.mark.long
 def test_a_kill_loses_the_count_of_one_block(
     served: Any, files: Any, operate: Any, wait_until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,10 +232,8 @@ def test_between_send_and_receipt(suspected, receiver, slow_receiver, wait_until
     scene.assert_settled()
 
 
-@pytest.mark.parametrize(
-    "clear",
-    [pytest.param(True, id="clear", marks=pytest.mark.long), pytest.param(False, id="cloudy")],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("clear", [True, False], ids=["clear", "cloudy"])
 def test_two_workers_have_judged_the_same_pair(suspected, receiver, wait_until, clear) -> None:
     # Leases run out at once: what they are there for has failed. Without a look's lease the two
     # would take it from each other, by turns, until it is given up.

@@ -78,7 +78,15 @@ def test_confirming_a_watch_landslide_alerts(world: OpticalWatch) -> None:
     assert {kind for kind, _ in world.alerts()} == {"confirmed"}
 
 
-@pytest.mark.parametrize("name", ["soil", "rock", "water", "debris"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "soil",
+        pytest.param("rock", marks=pytest.mark.long),
+        "water",
+        pytest.param("debris", marks=pytest.mark.long),
+    ],
+)
 def test_what_was_bare_before_is_neither_confirmed_nor_refuted(
     world: OpticalWatch, name: str
 ) -> None:

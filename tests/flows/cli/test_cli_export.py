@@ -306,12 +306,13 @@ DROP TABLE one; DROP TABLE version; DROP TABLE fresh;
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("form", "copies", "asked", "counts", "there"),
     [
         ("geopackage", MAPPED_COPIES, ("--inventory", "mine"), (1_000, 8_000), 4),
         # More than a batch: what is read is let go of while the cursor is open.
-        pytest.param("geoparquet", BELIEVED_COPIES, (), (300, 1_000), 1, marks=pytest.mark.long),
+        ("geoparquet", BELIEVED_COPIES, (), (300, 1_000), 1),
     ],
 )
 def test_memory_does_not_grow_with_the_number(
