@@ -93,9 +93,10 @@ def show(
     Raises:
         TransientError: the flows died, or took longer than ``PATIENCE_S``.
     """
-    on.clock.set(until)
+    # The clock last: a poll in between would take what is not listed yet for what does not exist.
     for archive in on.archives:
         publish(on.url, archive, until, on.server.url)
+    on.clock.set(until)
     wanted = sum(
         datetime.fromisoformat(item["properties"]["published"]) <= until
         for archive in on.archives
