@@ -162,8 +162,10 @@ class Watch:
 
     def reach(self, moment: datetime = END, archive: Archive | None = None) -> list[str]:
         """Let time pass: the clock moves and the catalogue shows what is published by then."""
+        shown = self.stac.show(archive or self.archive, moment, self.base_url)
+        # Last: a poll in between would take what is not listed yet for what does not exist.
         self.clock.set(moment)
-        return self.stac.show(archive or self.archive, moment, self.base_url)
+        return shown
 
     def poll(self) -> polling.PollOutcome:
         return polling.poll_region(self.services, self.region.id)
