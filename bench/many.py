@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +9,8 @@ from pathlib import Path
 
 import psycopg
 
+from bench.serving import throwaway_postgis
 from db import schema
-from db.cluster import Cluster
 from db.engine import make_engine
 from flows.clock import SystemClock
 from flows.services import Services
@@ -81,18 +79,10 @@ def many(landslides: int) -> Iterator[tuple[Services, str]]:
 @contextmanager
 def throwaway() -> Iterator[tuple[Path, str]]:
     """Give a folder and the URL of a database with our schema; both are gone at the end."""
-    # Open to the user the server runs as when root calls.
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-bench-"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "state", throwaway=True)
-    try:
-        cluster.ensure()
+    with throwaway_postgis() as (folder, cluster):
         cluster.create_database("bench")
         url = cluster.url("bench")
         engine = make_engine(url)
         schema.upgrade(engine)
         engine.dispose()
         yield folder, url
-    finally:
-        cluster.destroy()
-        shutil.rmtree(folder)

@@ -20,10 +20,8 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,6 +38,8 @@ from rich.console import Console
 from rich.table import Table
 from shapely.geometry import MultiPolygon, box, mapping
 
+from bench.serving import throwaway_postgis
+from bench.stages import peak_mib
 from db import queries, schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
@@ -215,7 +215,7 @@ def measured(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "s": round(time.monotonic() - begun, 2),
             "processor_s": round(time.process_time() - busy, 2),
             "new_looks": sum(one.new for one in outcomes.values()),
-            "peak_mib": _peak_mib(), **_upkeep(services, regions, together=order["together"]),
+            "peak_mib": peak_mib(), **_upkeep(services, regions, together=order["together"]),
             "load": round(os.getloadavg()[0], 1),
         }  # fmt: skip
 
@@ -237,13 +237,6 @@ def _upkeep(
             keep_ledger(services, some)
         took[name] = round(1000 * (time.monotonic() - begun) / sum(map(len, calls)), 2)
     return took
-
-
-def _peak_mib() -> int:
-    """Return the most memory this process has held; rusage knows that of whoever started it."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    (line,) = (line for line in lines if line.startswith("VmHWM"))
-    return int(line.split()[1]) // 1024
 
 
 def _lines(file: Path) -> int:
@@ -286,15 +279,8 @@ def main() -> None:
         for line in measured(json.loads(given.child)):
             print(json.dumps(line), flush=True)
         return
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-polling-"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "state", throwaway=True)
-    try:
-        cluster.ensure()
+    with throwaway_postgis() as (folder, cluster):
         result = _all(given, folder, cluster)
-    finally:
-        cluster.destroy()
-        shutil.rmtree(folder, ignore_errors=True)
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     _print(result)
 

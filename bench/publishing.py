@@ -22,12 +22,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -38,14 +35,13 @@ import rasterio
 from affine import Affine
 from pydantic import SecretStr
 from rich.console import Console
-from rich.table import Table
 
 from alerts.records import Channel
 from bench.polling import empty_archive, publish
 from bench.publishing_archive import FILES, LATE, NEW, RADAR, Ground, radar_items, write_radar
-from bench.serving import serving
+from bench.serving import serving, throwaway_postgis
 from bench.sharing import serving as serving_files
-from bench.stages import Stages, peak_mib, spent
+from bench.stages import Stages, beside, headed, middle, peak_mib, spent, stage_table
 from db import schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
@@ -295,33 +291,13 @@ def _watched(order: dict[str, Any], home: Path, url: str, region: WatchedRegion)
     services.engine.dispose()
 
 
-def middle(runs: Iterable[dict[str, Any]], *path: str) -> float:
-    """Return the median of a figure over the rounds; a stage that a round lacks took nothing."""
-    found = []
-    for run in runs:
-        value: Any = run
-        for key in path:
-            value = value.get(key, {}) if isinstance(value, dict) else value
-        found.append(float(value or 0.0))
-    return round(median(found), 3)
-
-
 def summed(took: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Return medians, and what ours takes beside the bare work."""
     mine, theirs = took["ours"], took["bare"]
-    told: dict[str, Any] = {"stages": {}, "bare": {}, "start": {}}
-    for name, runs in (("stages", mine), ("bare", theirs)):
-        for stage in dict.fromkeys(stage for run in runs for stage in run["stages"]):
-            told[name][stage] = {
-                what: middle(runs, "stages", stage, what) for what in ("s", "processor_s")
-            }
+    told: dict[str, Any] = {**beside(mine, theirs), "start": {}}
     for what in ("s", "processor_s"):
-        ours_s, bare_s = middle(mine, what), middle(theirs, what)
-        rest = told["bare"]["detectors"][what]
-        told[what] = {
-            "ours": ours_s, "bare": bare_s, "overhead": round(ours_s / bare_s, 2),
-            "overhead_over_forward_pass_alone": round(ours_s / (bare_s - rest), 2),
-        }  # fmt: skip
+        rest = told[what]["bare"] - told["bare"]["detectors"][what]
+        told[what]["overhead_over_forward_pass_alone"] = round(told[what]["ours"] / rest, 2)
         told["start"][what] = middle(took["start"], what)
     told["peak_mib"] = max(run["peak_mib"] for run in mine)
     told |= {name: mine[-1][name] for name in ("asked", "detections", "alerts", "delivered",
@@ -341,45 +317,16 @@ def main() -> None:
         order = json.load(sys.stdin)
         print(json.dumps({"ours": ours, "bare": bare}[given.child](order)))
         return
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-publishing-"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "state", throwaway=True)
-    try:
-        cluster.ensure()
+    with throwaway_postgis() as (folder, cluster):
         rows = [measure(km2, given.rounds, folder, cluster) for km2 in given.km2]
-    finally:
-        cluster.destroy()
-        shutil.rmtree(folder, ignore_errors=True)
-    result = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}", "data": "SIMULATED", "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1), "rounds": given.rounds,
-        "command": f"python -m bench.publishing {' '.join(sys.argv[1:])}".strip(), "rows": rows,
-    }  # fmt: skip
+    result = {**headed("bench.publishing", given.rounds), "rows": rows}
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     show(rows)
 
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print stages by size, seconds of the clock and of the processor."""
-    table = Table("SIMULATED", *(f"{row['km2']:g} km2: s, processor s" for row in rows))
-
-    def line(name: str, *path: str) -> None:
-        cells = []
-        for row in rows:
-            value: Any = row
-            for key in path:
-                value = value.get(key, {})
-            cells.append(f"{value['s']:.2f}, {value['processor_s']:.2f}" if value else "-")
-        table.add_row(name, *cells)
-
-    for name in rows[0]["stages"]:
-        line(name, "stages", name)
-    for name in rows[0]["bare"]:
-        line(f"bare: {name}", "bare", name)
-    for what in ("ours", "bare", "overhead", "overhead_over_forward_pass_alone"):
-        table.add_row(
-            what, *(f"{row['s'][what]:.2f}, {row['processor_s'][what]:.2f}" for row in rows)
-        )
+    table = stage_table(rows, "overhead_over_forward_pass_alone")
     table.add_row("peak MiB", *(str(row["peak_mib"]) for row in rows))
     Console().print(table)
 

@@ -1,13 +1,17 @@
-"""Servers that benches start beside themselves."""
+"""Servers and databases that benches start beside themselves."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from db.cluster import Cluster
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,3 +28,18 @@ def serving(*command: str) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.kill()
+
+
+@contextmanager
+def throwaway_postgis() -> Iterator[tuple[Path, Cluster]]:
+    """Give a folder and a PostGIS in it; both are gone at the end."""
+    # Open to the user the server runs as when root calls.
+    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-bench-"))
+    folder.chmod(0o755)
+    cluster = Cluster(folder / "state", throwaway=True)
+    try:
+        cluster.ensure()
+        yield folder, cluster
+    finally:
+        cluster.destroy()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,10 +31,9 @@ import psycopg
 import rasterio
 from rasterio.windows import from_bounds
 from rich.console import Console
-from rich.table import Table
 
 from bench.polling import empty_archive, publish
-from bench.publishing import asked_of, child, middle, services_of
+from bench.publishing import asked_of, child, services_of
 from bench.publishing_archive import (
     BANDS,
     FAILED,
@@ -48,9 +46,9 @@ from bench.publishing_archive import (
     optical_items,
     write_optical,
 )
-from bench.serving import serving
+from bench.serving import serving, throwaway_postgis
 from bench.sharing import serving as serving_files
-from bench.stages import Stages, peak_mib, spent
+from bench.stages import Stages, beside, headed, middle, peak_mib, spent, stage_table
 from db import queries, schema, store
 from db.cluster import Cluster
 from db.engine import transaction
@@ -240,15 +238,7 @@ def measure(km2: float, rounds: int, folder: Path, cluster: Cluster) -> dict[str
                 order |= {key: told[key] for key in ("shown", "files", "bounds") if key in told}
                 told.pop("files", None)
     shutil.rmtree(files)
-    row: dict[str, Any] = {"km2": km2, "files_mb": round(stored / 1e6), "stages": {}, "bare": {}}
-    for part, runs in (("stages", took["ours"]), ("bare", took["bare"])):
-        for stage in runs[0]["stages"]:
-            row[part][stage] = {
-                what: middle(runs, "stages", stage, what) for what in ("s", "processor_s")
-            }
-    for what in ("s", "processor_s"):
-        mine_s, bare_s = middle(took["ours"], what), middle(took["bare"], what)
-        row[what] = {"ours": mine_s, "bare": bare_s, "overhead": round(mine_s / bare_s, 2)}
+    row = {"km2": km2, "files_mb": round(stored / 1e6), **beside(took["ours"], took["bare"])}
     row["verdict_stored_s"] = middle(took["ours"], "verdict_stored_s")
     row["asked"], row["bare_asked"] = took["ours"][-1]["asked"], took["bare"][-1]["asked"]
     return {**row, "peak_mib": took["ours"][-1]["peak_mib"], "rounds": took}
@@ -265,30 +255,11 @@ def main() -> None:
     if given.child:
         print(json.dumps({"ours": ours, "bare": bare}[given.child](json.load(sys.stdin))))
         return
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-verdict-"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "state", throwaway=True)
-    try:
-        cluster.ensure()
+    with throwaway_postgis() as (folder, cluster):
         rows = [measure(km2, given.rounds, folder, cluster) for km2 in given.km2]
-    finally:
-        cluster.destroy()
-        shutil.rmtree(folder, ignore_errors=True)
-    result = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}", "data": "SIMULATED", "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1), "rounds": given.rounds,
-        "command": f"python -m bench.verdict {' '.join(sys.argv[1:])}".strip(), "rows": rows,
-    }  # fmt: skip
+    result = {**headed("bench.verdict", given.rounds), "rows": rows}
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    table = Table("SIMULATED", *(f"{row['km2']:g} km2: s, processor s" for row in rows))
-    for part in ("stages", "bare"):
-        for stage in rows[0][part]:
-            told = (row[part][stage] for row in rows)
-            cells = (f"{one['s']:.2f}, {one['processor_s']:.2f}" for one in told)
-            table.add_row(stage if part == "stages" else f"bare: {stage}", *cells)
-    for what in ("ours", "bare", "overhead"):
-        cells = (f"{row['s'][what]:.2f}, {row['processor_s'][what]:.2f}" for row in rows)
-        table.add_row(what, *cells)
+    table = stage_table(rows)
     table.add_row("asked", *(json.dumps(row["asked"]) for row in rows))
     Console().print(table)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shapely import union_all
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ARRAY, Text, any_, column, func, literal, or_, select
+from sqlalchemy import column, func, or_, select
 from sqlalchemy import table as named_table
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from db import convert, tables
 from db.base import SCHEMA
 from db.records import LookRecord, PollRecord, RegionVersion, TransitionRecord
 from db.selecting import (
+    among,
     believed,
     landslides,
     latest_landslides,
@@ -95,22 +96,18 @@ def poll_watermarks(
     row = tables.PollState
     query = select(row.region_id, row.watermark).where(
         row.source == source,
-        row.region_id == any_(literal(list(region_ids), ARRAY(Text))),
+        among(row.region_id, region_ids),
         row.watermark.is_not(None),
     )
     return {region_id: mark for region_id, mark in s.execute(query) if mark is not None}
 
 
-def list_polls(
-    s: Session, region_id: str | None = None, *, only: Collection[str] | None = None
-) -> list[PollRecord]:
+def list_polls(s: Session, only: Collection[str] | None = None) -> list[PollRecord]:
     """Return how far each region, or ``only`` some, has read each of its sources."""
     row = tables.PollState
     query = select(row).order_by(row.region_id, row.source)
-    if region_id is not None:
-        query = query.where(row.region_id == region_id)
     if only is not None:
-        query = query.where(row.region_id.in_(only))
+        query = query.where(among(row.region_id, only))
     return [convert.to_poll(poll) for poll in rows(s, query)]
 
 

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Select, and_, any_, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db import convert, tables
-from db.base import UtcDateTime
 from db.tables import LandslideVersion
 from detectors.types import SAME_PASS, Acquisition, Landslide, require_utc
 
@@ -100,11 +99,12 @@ def joined() -> ColumnElement[bool]:
     return (link.detection_id == found.id) & (link.not_after == found.not_after)
 
 
-def among(
-    column: ColumnElement[uuid.UUID] | InstrumentedAttribute[uuid.UUID], ids: Collection[uuid.UUID]
-) -> ColumnElement[bool]:  # fmt: skip
-    """Return the condition that a column is one of some ids, however many they are."""
-    return column == any_(literal(list(ids), ARRAY(Uuid)))
+def among[T](
+    column: ColumnElement[T] | InstrumentedAttribute[T], values: Collection[T]
+) -> ColumnElement[bool]:
+    """Return the condition that a column is one of some values, however many they are."""
+    # As an array: a statement takes 65,535 single values at most.
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 def referred(s: Session, landslides: Collection[uuid.UUID]) -> ColumnElement[bool]:
@@ -118,8 +118,7 @@ def referred(s: Session, landslides: Collection[uuid.UUID]) -> ColumnElement[boo
     held = s.execute(query).all()
     ids = [detection for detection, _ in held]
     times = sorted({at for _, at in held})
-    then = found.not_after == any_(literal(times, ARRAY(UtcDateTime())))
-    return among(found.id, ids) & then
+    return among(found.id, ids) & among(found.not_after, times)
 
 
 def over(geometry: BaseGeometry) -> ColumnElement[bool]:

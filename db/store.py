@@ -12,10 +12,8 @@ from datetime import datetime
 
 from sqlalchemy import (
     ARRAY,
-    Text,
     Uuid,
     and_,
-    any_,
     column,
     delete,
     exists,
@@ -43,6 +41,7 @@ from db.looks import (
     retry_look,
 )
 from db.regions import lock_region, polling, remove_region, save_region, set_paused, watches
+from db.selecting import among
 from detectors.errors import PermanentError
 from detectors.types import (
     Acquisition,
@@ -230,11 +229,9 @@ def unqueued(
     """Return which of some acquisitions have no look yet, by region."""
     left = {region_id: set(ids) for region_id, ids in wanted.items()}
     asked = [region_id for region_id, ids in left.items() if ids]
-    look, items = tables.Look, list(set().union(*left.values()))
-    # As arrays: a statement takes 65,535 single values at most.
+    look, items = tables.Look, set().union(*left.values())
     known = select(look.region_id, look.acquisition_id).where(
-        look.region_id == any_(literal(asked, ARRAY(Text))),
-        look.acquisition_id == any_(literal(items, ARRAY(Uuid))),
+        among(look.region_id, asked), among(look.acquisition_id, items)
     )
     if asked:
         for region_id, acquisition_id in s.execute(known):

@@ -14,10 +14,8 @@ import argparse
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,8 +26,8 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from bench.serving import throwaway_postgis
 from db import schema
-from db.cluster import Cluster
 from db.engine import make_engine
 
 RESULT = Path(__file__).parents[1] / "results" / "year.json"
@@ -61,12 +59,7 @@ def main() -> int:
 
 def _run(name: str, number: int, days: int, minutes: float) -> dict[str, Any]:
     """Run one part over a throwaway PostGIS, in a process of its own."""
-    # Open to the user the server runs as when root calls.
-    folder = Path(tempfile.mkdtemp(prefix="scarpwatch-year-"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "state", throwaway=True)
-    try:
-        cluster.ensure()
+    with throwaway_postgis() as (folder, cluster):
         for database in ("catalogue", "watch"):
             cluster.create_database(database)
         engine = make_engine(cluster.url("watch"))
@@ -81,9 +74,6 @@ def _run(name: str, number: int, days: int, minutes: float) -> dict[str, Any]:
         subprocess.run(words, check=True)
         found: dict[str, Any] = json.loads((folder / "found.json").read_text(encoding="utf-8"))
         return found
-    finally:
-        cluster.destroy()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _part(order: dict[str, Any]) -> None:

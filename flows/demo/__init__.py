@@ -23,7 +23,6 @@ from db.engine import transaction
 from db.records import Summary
 from detectors.errors import TransientError
 from flows import confirming
-from flows.archive.publish import publish
 from flows.demo.scene import CLOCK, regions
 from flows.demo.screen import print_result
 from flows.demo.stage import Play, Stage, serving, stage
@@ -93,10 +92,7 @@ def show(
     Raises:
         TransientError: the flows died, or took longer than ``PATIENCE_S``.
     """
-    # The clock last: a poll in between would take what is not listed yet for what does not exist.
-    for archive in on.archives:
-        publish(on.url, archive, until, on.server.url)
-    on.clock.set(until)
+    on.reach(until)
     wanted = sum(
         datetime.fromisoformat(item["properties"]["published"]) <= until
         for archive in on.archives

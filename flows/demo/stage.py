@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -23,6 +24,7 @@ from db.engine import make_engine, transaction
 from detectors.errors import ConfigurationError
 from detectors.types import WatchedRegion
 from flows.archive.manifest import Archive, open_archive
+from flows.archive.publish import publish
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
 from flows.demo.scene import ARCHIVE, CATALOGUE, WATCH_FROM
@@ -85,6 +87,13 @@ class Stage:
     def engine(self) -> Engine:
         """Its own database."""
         return self.services.engine
+
+    def reach(self, moment: datetime) -> None:
+        """Make visible what was published by a moment, and move the clock to it."""
+        for archive in self.archives:
+            publish(self.url, archive, moment, self.server.url)
+        # Last: a poll in between would take what is not listed yet for what does not exist.
+        self.clock.set(moment)
 
 
 @contextmanager

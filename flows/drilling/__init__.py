@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,7 +23,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from db import counts, outbox
 from db.engine import transaction
 from detectors.errors import TransientError
-from flows.archive.publish import publish
 from flows.demo.stage import Stage, stage
 from flows.drilling.inbox import MailBox
 from flows.drilling.scene import FIRST_SUSPECTED, FIRST_VERDICT, PLAY, STOPS
@@ -62,7 +60,7 @@ def run(settings: Settings, console: Console, as_json: bool = False) -> int:
         ) as on:  # fmt: skip
             for moment in STOPS:
                 bar.update(task, description=f"replay clock at {moment:%Y-%m-%d}")
-                reach(on, moment)
+                on.reach(moment)
                 if moment == FIRST_SUSPECTED:
                     killed(on, lambda: _stored_unsent(on), "stored, not sent")
                 elif moment == FIRST_VERDICT:
@@ -99,13 +97,6 @@ folder = {json.dumps(str(folder))}
 sender = "drill.scarpwatch.invalid"
 exercise_name = "make drill"
 """
-
-
-def reach(on: Stage, moment: datetime) -> None:
-    """Move the clock, and make visible what was published by then."""
-    on.clock.set(moment)
-    for archive in on.archives:
-        publish(on.url, archive, moment, on.server.url)
 
 
 def _command(on: Stage) -> subprocess.Popen[bytes]:
