@@ -7,15 +7,19 @@ of regions, and every run finds all work that is due, so that a missed run costs
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -30,8 +34,8 @@ from flows.turns import plans
 from flows.workers import end_with_parent, end_within
 
 if TYPE_CHECKING:
+    from prefect import Flow
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
-    from prefect.deployments.runner import RunnerDeployment
 
 HOST = "127.0.0.1"
 #: Until the server answers; one that ended is noticed at once, a loaded machine takes minutes.
@@ -173,57 +177,34 @@ def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
     process.wait()
 
 
-def make_deployments(services: Services) -> list[RunnerDeployment]:
-    """Return the deployments; regions are polled by one schedule for each of their plans."""
-    from prefect.deployments.runner import RunnerDeployment
+def deployed(services: Services) -> list[tuple[Flow[..., Any], dict[str, Any]]]:
+    """Return the flows and how each is deployed; a schedule of polls for each plan of regions."""
     from prefect.schedules import Cron, Interval
     from prefect.types.entrypoint import EntrypointType
 
     from flows import monitor
 
     followed = distinct(plans(services)).values()
-    schedules = [schedule(plan, rank) for rank, plan in enumerate(followed)]
-    common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["scarpwatch"]}
+    polls = [schedule(plan, rank) for rank, plan in enumerate(followed)]
+    deliveries = [Interval(services.settings.deliver_every)]
+    # A week of mornings, so that a machine that was off on the 1st is not left out.
+    mornings = [Cron("0 6 1-7 * *", "UTC")]
+    # Without feeds it waits, until one is named in the settings.
+    feeds = [feed_schedule(every) for every in reading(services.settings).values()]
+    judging, alone = _at_most(services.settings.runs_at_once), _at_most(1, waiting=False)
+    common = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["scarpwatch"]}
     return [
-        RunnerDeployment.from_flow(
-            monitor.poll_regions,
-            "watched",
-            schedules=schedules,
-            concurrency_limit=_at_most(POLLS_AT_ONCE),
-            **common,
-        ),
-        RunnerDeployment.from_flow(
-            monitor.judge_region,
-            monitor.WAITING,
-            concurrency_limit=_at_most(services.settings.runs_at_once),
-            **common,
-        ),
-        RunnerDeployment.from_flow(monitor.detect_sar, "on-demand", **common),
-        RunnerDeployment.from_flow(monitor.confirm_optical, "on-demand", **common),
-        RunnerDeployment.from_flow(monitor.train_models, "on-demand", **common),
-        RunnerDeployment.from_flow(
-            monitor.deliver_alerts,
-            "undelivered",
-            schedules=[Interval(services.settings.deliver_every)],
-            concurrency_limit=_at_most(1, waiting=False),
-            **common,
-        ),
-        # A week of mornings, so that a machine that was off on the 1st is not left out.
-        RunnerDeployment.from_flow(
-            monitor.verify_month,
-            "monthly",
-            schedules=[Cron("0 6 1-7 * *", "UTC")],
-            concurrency_limit=_at_most(1, waiting=False),
-            **common,
-        ),
-        # Without feeds it waits, until one is named in the settings.
-        RunnerDeployment.from_flow(
-            monitor.watch_triggers,
-            "feeds",
-            schedules=[feed_schedule(every) for every in reading(services.settings).values()],
-            concurrency_limit=_at_most(1, waiting=False),
-            **common,
-        ),
+        (flow, {"name": name, "schedules": schedules, "concurrency_limit": limit, **common})
+        for flow, name, schedules, limit in (
+            (monitor.poll_regions, "watched", polls, _at_most(POLLS_AT_ONCE)),
+            (monitor.judge_region, monitor.WAITING, [], judging),
+            (monitor.detect_sar, "on-demand", [], None),
+            (monitor.confirm_optical, "on-demand", [], None),
+            (monitor.train_models, "on-demand", [], None),
+            (monitor.deliver_alerts, "undelivered", deliveries, alone),
+            (monitor.verify_month, "monthly", mornings, alone),
+            (monitor.watch_triggers, "feeds", feeds, alone),
+        )
     ]
 
 
@@ -260,6 +241,26 @@ async def _free_slots(deployment_ids: list[UUID]) -> None:
                 await client.update_global_concurrency_limit(str(limit.id), freed)
 
 
+def fork_runs() -> None:
+    """Have the runs of this process forked from one that has loaded their libraries.
+
+    Prefect begins each run by the method ``spawn`` of ``multiprocessing``, and offers no other.
+    """
+    from prefect import flow_engine
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["flows.runs_ahead"])
+    forking = SimpleNamespace(get_context=lambda _method: context)
+    setattr(flow_engine, "multiprocessing", forking)  # noqa: B010 - not theirs to export
+    # A socket's path is 107 bytes long at most, and that of the state folder may be longer.
+    usual, tempfile.tempdir = tempfile.tempdir, "/tmp"  # noqa: S108 - in a closed folder of its own
+    try:
+        # Now, so that the first run need not wait for it either.
+        forkserver.ensure_running()
+    finally:
+        tempfile.tempdir = usual
+
+
 def serve(services: Services) -> None:
     """Run the flows on their schedules until SIGINT or SIGTERM.
 
@@ -276,8 +277,9 @@ def serve(services: Services) -> None:
             if task is not None:
                 task.get_loop().call_soon_threadsafe(task.cancel)
 
+    fork_runs()
     planned = plans(services)
-    deployments = make_deployments(services)
+    flows = deployed(services)
     services.engine.dispose()
     runner = Served(limit=processes(services.settings), pause_on_shutdown=False)
 
@@ -286,7 +288,7 @@ def serve(services: Services) -> None:
     async def run() -> None:
         nonlocal task
         task = asyncio.current_task()
-        ids = [await runner.aadd_deployment(deployment) for deployment in deployments]
+        ids = [await runner.aadd_flow(flow, **how) for flow, how in flows]
         await _free_slots(ids)
         following = asyncio.create_task(keep_planned(services, ids[0], ids[-1], planned))
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.errors import ConfigurationError
-from flows.deployments import make_deployments, processes
+from flows.deployments import deployed, processes
 from flows.services import Services
 from flows.settings import Settings, config_path
 
@@ -70,6 +70,7 @@ def deploy(services: Services, pool: str, pool_type: str) -> Deployed:
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.exceptions import ObjectNotFound
 
     template = job_template(services.settings, pool_type)
@@ -89,7 +90,7 @@ def deploy(services: Services, pool: str, pool_type: str) -> Deployed:
             client.update_work_pool(
                 pool, WorkPoolUpdate(base_job_template=template, concurrency_limit=limit)
             )
-    made = make_deployments(services)
+    made = [RunnerDeployment.from_flow(flow, **how) for flow, how in deployed(services)]
     for deployment in made:
         deployment.apply(work_pool_name=pool)
     return Deployed(pool, pool_type, tuple(f"{one.flow_name}/{one.name}" for one in made))

@@ -226,6 +226,10 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     died = int(owner.split("/")[1])
     assert died in workers
     os.kill(died, signal.SIGKILL)
+    # Runs are forks of the process that loaded their libraries; this one waits for the cluster.
+    commands = descended(no_settings).values()
+    assert sum("forkserver" in command for command in commands) >= 2
+    assert not any("prefect.engine" in command for command in commands)
     files.release()
     wait_until(lambda: w.states().get(LAST) == "processed", 240)
     attempts = {row["item_id"]: row["attempts"] for row in owners(w)}

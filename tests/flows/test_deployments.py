@@ -14,7 +14,7 @@ from db import store
 from db.engine import make_engine
 from detectors.errors import ConfigurationError, DatabaseUnavailable
 from flows.deployments import (
-    make_deployments,
+    deployed,
     prefect_environment,
     prefect_server,
     stop_group,
@@ -30,24 +30,25 @@ def test_one_schedule_per_plan_that_regions_follow(watch) -> None:
     watch(id="urgent", priority=1, poll_every=timedelta(minutes=5))
     watch(id="slow-too", poll_every=timedelta(hours=2))
     watch(id="mornings", priority=200, poll_cron="0 6,18 * * 1-5 Europe/Oslo")
-    made = make_deployments(slow.services)
-    polls, judge, detect, confirm, train, deliver, verify, feeds = made
-    told = [(s.parameters, s.slug) for s in polls.schedules]
+    made = deployed(slow.services)
+    schedules = [how["schedules"] for _, how in made]
+    polls, judge, detect, confirm, train, deliver, verify, feeds = schedules
+    told = [(s.parameters, s.slug) for s in polls]
     slugs = ["every-300-s", "every-7200-s", "at-0-6and18-x-x-1to5-europebyoslo"]
     assert told == [({"plan": slug}, slug) for slug in slugs]
-    assert polls.schedules[1].schedule.interval == timedelta(hours=2)
-    assert polls.schedules[2].schedule.cron == "0 6,18 * * 1-5"
-    assert polls.schedules[2].schedule.timezone == "Europe/Oslo"
+    assert polls[1].interval == timedelta(hours=2)
+    assert polls[2].cron == "0 6,18 * * 1-5"
+    assert polls[2].timezone == "Europe/Oslo"
     assert [region.id for region in regions_of(slow.services, slugs[1])] == ["slow", "slow-too"]
     assert [region.id for region in regions_of(slow.services, slugs[1], ["slow-too"])] == [
         "slow-too"
     ]
-    assert not any(one.schedules for one in (judge, detect, confirm, train, feeds))
-    (every,) = deliver.schedules
-    assert every.schedule.interval == slow.services.settings.deliver_every
-    (mornings,) = verify.schedules
-    assert mornings.schedule.cron == "0 6 1-7 * *"
-    entrypoints = [one.entrypoint for one in made]
+    assert not any((judge, detect, confirm, train, feeds))
+    (every,) = deliver
+    assert every.interval == slow.services.settings.deliver_every
+    (mornings,) = verify
+    assert mornings.cron == "0 6 1-7 * *"
+    entrypoints = [f"{flow.fn.__module__}.{flow.fn.__name__}" for flow, _ in made]
     assert entrypoints == [
         "flows.monitor.poll_regions", "flows.monitor.judge_region", "flows.monitor.detect_sar",
         "flows.monitor.confirm_optical",
@@ -59,12 +60,12 @@ def test_one_schedule_per_plan_that_regions_follow(watch) -> None:
 def test_feeds_are_read_where_there_are_any(watch) -> None:
     quakes = TriggerSettings(kind="earthquakes", url="https://agency.example/feed")
     w = watch(settings={"triggers": {"quakes": quakes}})
-    *_, feeds = make_deployments(w.services)
-    assert feeds.entrypoint == "flows.monitor.watch_triggers"
-    (every,) = feeds.schedules
-    assert every.schedule.interval == w.services.settings.read_triggers_every
+    *_, (flow, feeds) = deployed(w.services)
+    assert flow.fn.__name__ == "watch_triggers"
+    (every,) = feeds["schedules"]
+    assert every.interval == w.services.settings.read_triggers_every
     assert every.slug == "feeds"
-    assert feeds.concurrency_limit == 1
+    assert feeds["concurrency_limit"].limit == 1
 
 
 def test_prefect_keeps_to_its_own_folder_and_tells_nobody(no_settings) -> None:
