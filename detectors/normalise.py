@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detectors.conditions import Conditions, conditions
 from detectors.errors import IncomparableLooks, NotEnoughLooks, NothingObserved
 from detectors.medians import MAD_TO_SIGMA, median_of_looks
-from detectors.radiometry import Power, average_db, despeckle_db, to_db
+from detectors.radiometry import Decibel, Power, average_db, despeckle_db, to_db
 from detectors.snow import snow_lines, under_snow
 from detectors.types import (
     MINIMUM_LOOKS,
@@ -76,6 +76,10 @@ class NormalisedStack:
     def wet_scene(self) -> bool:
         """The look as a whole departs from its stack."""
         return self.conditions.wet
+
+
+#: (y, x) dB, NaN = no data, to the same without speckle (``radiometry.despeckle_db``).
+Despeckle = Callable[[Decibel], Decibel]
 
 
 class Compared(Protocol):
@@ -151,6 +155,7 @@ def normalise(
     post: LookStack,
     unseen: NDArray[np.uint8] | None = None,
     elevation: FloatArray | None = None,
+    despeckle: Despeckle = despeckle_db,
 ) -> NormalisedStack:
     """Make a pre stack and one post look comparable.
 
@@ -162,6 +167,7 @@ def normalise(
             shadow); what is not SEEN is not judged. None where nobody tells.
         elevation: float (y, x), metres, NaN = not known. With it, ground under wet snow is left out
             of every look (``snow``). None without.
+        despeckle: what answers as ``despeckle_db`` does, sooner where it knows a look already.
 
     Raises:
         IncomparableLooks: grids, polarisations, tracks or times do not fit; post is not one look.
@@ -174,7 +180,7 @@ def normalise(
         before, now, line = _without_snow(before, now, elevation)
     gamma0, newest = _newest(before)
     looks = Power(np.concatenate([gamma0, now]))
-    sharp = np.stack([[despeckle_db(band) for band in to_db(Power(look))] for look in looks])
+    sharp = np.stack([[despeckle(band) for band in to_db(Power(look))] for look in looks])
     means = np.stack([[average_db(Power(band)) for band in look] for look in looks])
     pre_db, post_db = newest(sharp[:-1]), sharp[-1]
     snow = under_snow(elevation, line) if elevation is not None else None

@@ -25,10 +25,11 @@ from detectors.drift import ScoreSummary
 from detectors.errors import NotEnoughLooks, NothingObserved
 from detectors.fusion import look_again, weighed
 from detectors.levels import Levels
-from detectors.normalise import MAXIMUM_LOOKS, Compared
+from detectors.normalise import MAXIMUM_LOOKS, Compared, Despeckle
 from detectors.observability import Coverage, Tally
 from detectors.ponding import Pond, PondingLevels, find_ponding, without_water
 from detectors.radar_bias import BiasTally, ScoreTally
+from detectors.radiometry import despeckle_db
 from detectors.types import (
     MINIMUM_LOOKS,
     SAME_PASS,
@@ -141,6 +142,7 @@ def scored_blocks(
     heights: Heights | None = None,
     keeper: Keeper | None = None,
     shelf: Shelf | None = None,
+    despeckle: Despeckle = despeckle_db,
 ) -> Iterator[ScoredBlock]:
     """Read and score a look block by block.
 
@@ -158,6 +160,7 @@ def scored_blocks(
         heights: tell snow from change, and basins from slopes; None without.
         keeper: takes in every block, judged or not; None: nobody.
         shelf: what other regions read and scored; None: nothing. The outcome is the same.
+        despeckle: answers as ``despeckle_db`` does (``flows.despeckled``).
 
     Raises:
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` readable passes.
@@ -194,7 +197,9 @@ def scored_blocks(
         )  # fmt: skip
         clean = without_changes(pre, changed)
         try:
-            stack, scores = compare_and_score(clean, post, unseen, elevation, detectors, shelf)
+            stack, scores = compare_and_score(
+                clean, post, unseen, elevation, detectors, shelf, despeckle
+            )
         except NothingObserved as error:
             reason = str(error)
             tally.add_blind(block.grid, answering, error.unseen)
@@ -225,6 +230,7 @@ def judge(
     keeper: Keeper | None = None,
     peers: Collection[tuple[str, str]] = (),
     shelf: Shelf | None = None,
+    despeckle: Despeckle = despeckle_db,
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
 
@@ -243,7 +249,7 @@ def judge(
     for scored in scored_blocks(
         region, acquisition, earlier, catalogue, left_out,
         forgiving=forgiving, known=known, tally=tally, heights=heights, keeper=keeper,
-        shelf=shelf,
+        shelf=shelf, despeckle=despeckle,
     ):  # fmt: skip
         at_work()
         advice |= {scored.careful} if scored.careful else set()

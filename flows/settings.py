@@ -356,6 +356,10 @@ class Settings(BaseSettings):
     """Most that tiles and scores which overlapping regions share may weigh, MB; 0 = none do."""
     share_for: timedelta = timedelta(days=2)
     """How long they stay after they were last used."""
+    despeckled_mb: int = Field(default=4000, ge=0)
+    """Most that looks without speckle, kept for later ones, may weigh, MB; 0 = none are."""
+    despeckled_for: timedelta = timedelta(days=40)
+    """How long they stay after they were last used."""
     deliver_every: timedelta = timedelta(minutes=1)
     """Interval at which undelivered messages are tried again."""
     prefect_port: int = Field(default=4200, ge=0, le=65535)
@@ -376,6 +380,11 @@ class Settings(BaseSettings):
     def composites(self) -> Path:
         """Folder of the composites and score maps that are kept."""
         return self.home / "composites"
+
+    @property
+    def despeckled(self) -> Path:
+        """Folder of looks without speckle."""
+        return self.home / "despeckled"
 
     @property
     def shared(self) -> Path:

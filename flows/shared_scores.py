@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detectors import registry
 from detectors.conditions import Conditions
-from detectors.normalise import Compared, normalise
+from detectors.normalise import Compared, Despeckle, normalise
 from detectors.registry import SarDetector
 from detectors.types import (
     BoolArray,
@@ -51,6 +51,7 @@ def compare_and_score(
     elevation: FloatArray | None,
     detectors: Sequence[SarDetector],
     shelf: Shelf | None,
+    despeckle: Despeckle,
 ) -> tuple[Compared, ScoreMap]:
     """Normalise a block and score it, or take from the shelf what came out of the same pixels.
 
@@ -59,7 +60,7 @@ def compare_and_score(
     """
 
     def made() -> tuple[Compared, ScoreMap]:
-        stack = normalise(clean, post, unseen, elevation)
+        stack = normalise(clean, post, unseen, elevation, despeckle)
         return stack, registry.judge(stack, detectors)
 
     if shelf is None:

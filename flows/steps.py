@@ -230,6 +230,7 @@ def judge_acquisition(
     if acquisition.sensor is Sensor.OPTICAL:
         return _survey(services, region, acquisition, forgiving=forgiving, at_work=at_work)
     # Loads the numerical libraries, which an idle poll can do without.
+    from flows.despeckled import despeckling
     from flows.histories import PASSES_KNOWN
     from flows.judging import judge
     from flows.keeping import RadarKeeper
@@ -254,7 +255,7 @@ def judge_acquisition(
         judgement = judge(
             region, acquisition, earlier, services.catalogue_of(acquisition),
             forgiving=forgiving, at_work=at_work, known=known, heights=services.heights,
-            keeper=keeper, peers=peers, shelf=shelf,
+            keeper=keeper, peers=peers, shelf=shelf, despeckle=despeckling(services.settings),
         )  # fmt: skip
         if keeper is None:
             return judgement
