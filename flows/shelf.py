@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import random
 import time
 import zlib
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ class Shelf:
     """Files that were there."""
     misses: int = 0
     """Files that were not."""
-    _written: int = field(default=0)
+    _written: int = field(default_factory=lambda: random.randrange(PRUNE_EVERY))  # noqa: S311
+    """Begun anywhere: of processes that each write little, one looks when all wrote so much."""
 
     def get(self, key: str) -> bytes | None:
         """Return what is there by a key; None where nothing is, or it was damaged."""

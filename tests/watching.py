@@ -213,6 +213,21 @@ def _taken(item: dict[str, Any], date: str) -> bool:
     return properties["datetime"][:10] == date and properties["opera:burst_id"] == STEEP
 
 
+def by_item(w: Watch, region_id: str) -> list[object]:
+    """What is stored of a region, without what has its name or an id made of it."""
+    found = w.sql(
+        "SELECT item_id, score_max, score_mean, evidence, change_db, d.area_m2,"
+        " encode(ST_AsEWKB(polygon), 'hex'), d.tier, d.kind FROM detections d"
+        " JOIN acquisitions a ON a.id = d.acquisition_id WHERE region_id = :r"
+        " ORDER BY item_id, 7", r=region_id,
+    )  # fmt: skip
+    seen = w.sql(
+        "SELECT item_id, share_seen, advisory, reason, state FROM looks JOIN acquisitions a"
+        " ON a.id = acquisition_id WHERE region_id = :r ORDER BY item_id", r=region_id,
+    )  # fmt: skip
+    return [tuple(row) for row in (*found, *seen)]
+
+
 def stored_rows(engine: Engine) -> dict[str, list[Any]]:
     """Return every row of every table, sorted, without who wrote it and when."""
     rows: dict[str, list[Any]] = {}

@@ -35,7 +35,7 @@ from flows.shelf import Shelf, digest
 from tests.optical_watch import DEBRIS, EVENT
 from tests.rasters import TRANSFORM, Signing, grid, look, speckle, write
 from tests.series import DAYS, END
-from tests.watching import stored_rows
+from tests.watching import by_item, stored_rows
 
 DAY = timedelta(days=1)
 
@@ -51,21 +51,6 @@ def second(w, **fields) -> WatchedRegion:
     with w.open() as s:
         store.save_region(s, region)
     return region
-
-
-def by_item(w, region_id: str) -> list[object]:
-    """What is stored of a region, without what has its name or an id made of it."""
-    found = w.sql(
-        "SELECT item_id, score_max, score_mean, evidence, change_db, d.area_m2,"
-        " encode(ST_AsEWKB(polygon), 'hex'), d.tier, d.kind FROM detections d"
-        " JOIN acquisitions a ON a.id = d.acquisition_id WHERE region_id = :r"
-        " ORDER BY item_id, 7", r=region_id,
-    )  # fmt: skip
-    seen = w.sql(
-        "SELECT item_id, share_seen, advisory, reason, state FROM looks JOIN acquisitions a"
-        " ON a.id = acquisition_id WHERE region_id = :r ORDER BY item_id", r=region_id,
-    )  # fmt: skip
-    return [tuple(row) for row in (*found, *seen)]
 
 
 def spent(w, region_id: str) -> tuple[int, int]:
