@@ -6,7 +6,8 @@ SIMULATED: a region with a year of radar looks every 12 days (30 m, VV, VH and t
 and shadow), and a new look with five landslides in it. Real: a STAC server (pgstac), the files sent
 by ranges over HTTP, PostGIS, a web hook that receives, all on loopback and in processes of their
 own. Ours is one process that polls, judges with the shipped detectors, keeps composites, draws a
-picture for each alert and delivers, without Prefect; elevation is off, as it is unless set.
+picture for each alert and delivers, without Prefect; elevation is off, as it is unless set. The
+look before the new one was judged by then, so that its history is despeckled already.
 
 The bare work, a process too, in turns with ours: the same files read tile by tile, eight at once;
 what the detectors compute on these arrays, tile by tile (the network's forward pass told apart);
@@ -238,7 +239,7 @@ def measure(km2: float, rounds: int, folder: Path, cluster: Cluster) -> dict[str
     archive = empty_archive(folder / f"archive{name}", RADAR)
     region = WatchedRegion(
         "region", "SIMULATED", ground.region, (f"{CATALOGUE}/{RADAR}",), simulated=True,
-        watch_from=NEW - timedelta(days=1),
+        watch_from=NEW - timedelta(days=13),
     )  # fmt: skip
     took: dict[str, list[dict[str, Any]]] = {"ours": [], "bare": [], "start": []}
     inbox = folder / f"received{name}.jsonl"
@@ -261,7 +262,7 @@ def measure(km2: float, rounds: int, folder: Path, cluster: Cluster) -> dict[str
             own = f"round{name}_{number}"
             cluster.create_database(own, template)
             mine = {"database": cluster.url(own), "home": str(folder / f"home{name}_{number}")}
-            Path(mine["home"]).mkdir()
+            shutil.copytree(folder / f"home{name}" / "despeckled", f"{mine['home']}/despeckled")
             for kind in ("ours", "bare") if number % 2 == 0 else ("bare", "ours"):
                 took[kind].append(
                     child("bench.publishing", kind, {**order, **mine, "polygons": polygons})
@@ -277,8 +278,9 @@ def measure(km2: float, rounds: int, folder: Path, cluster: Cluster) -> dict[str
 
 
 def _watched(order: dict[str, Any], home: Path, url: str, region: WatchedRegion) -> None:
-    """Make a database that watches the region and knows its history."""
+    """Make a database that watches the region and knows its history, the last of it judged."""
     from flows.polling import poll_region
+    from flows.steps import detect_due
 
     home.mkdir()
     order |= {"home": str(home), "database": url, "now": (NEW - timedelta(hours=1)).isoformat()}
@@ -288,6 +290,8 @@ def _watched(order: dict[str, Any], home: Path, url: str, region: WatchedRegion)
         store.save_region(s, region)
     if errors := poll_region(services, "region").errors:
         raise SystemExit(errors[0])
+    if [look.state for look in detect_due(services, "region")] != ["processed"]:
+        raise SystemExit("the look before was not judged")
     services.engine.dispose()
 
 

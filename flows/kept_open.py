@@ -1,7 +1,8 @@
 """Rasters that stay open from block to block, and the threads that read several of them at once.
 
 Reading over a network is mostly waiting, and a history is twenty files: they are asked for side by
-side. No raster is ever in the hands of two threads.
+side. No raster is ever in the hands of two threads, which GDAL answers by ending the process: who
+asks for one that is in use opens it once more.
 """
 
 from __future__ import annotations
@@ -29,22 +30,17 @@ class Kept:
     rasters: dict[str, tuple[DatasetReader, float]] = field(default_factory=dict)
     readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE))
 
-    def get(self, href: str) -> DatasetReader | None:
-        """Return a raster that is open and fresh."""
-        dataset, since = self.rasters.get(href, (None, 0.0))
-        if dataset is not None and time.monotonic() - since > STAYS_OPEN_S:
-            self.close(href)
+    def take(self, href: str) -> tuple[DatasetReader, float] | None:
+        """Hand out a raster that is open and fresh, and when it was opened; nobody else gets it."""
+        held = self.rasters.pop(href, None)
+        if held is not None and time.monotonic() - held[1] > STAYS_OPEN_S:
+            held[0].close()
             return None
-        return dataset
+        return held
 
-    def keep(self, href: str, dataset: DatasetReader) -> None:
-        """Let a raster stay open."""
-        self.rasters.setdefault(href, (dataset, time.monotonic()))
-
-    def close(self, href: str) -> None:
-        """Close one, if it is open."""
-        dataset, _ = self.rasters.pop(href, (None, 0.0))
-        if dataset is not None:
+    def give_back(self, href: str, dataset: DatasetReader, since: float) -> None:
+        """Let a raster stay open for the next one; where another one does already, it is closed."""
+        if self.rasters.setdefault(href, (dataset, since))[0] is not dataset:
             dataset.close()
 
 
@@ -65,8 +61,8 @@ def keeping_open() -> Iterator[None]:
     finally:
         KEPT.reset(before)
         kept.readers.shutdown()
-        for href in list(kept.rasters):
-            kept.close(href)
+        for dataset, _ in kept.rasters.values():
+            dataset.close()
 
 
 @contextmanager
@@ -79,7 +75,7 @@ def reading_ahead[A, T](
     may not come to is read when it is asked for. At the end no thread is reading any more.
 
     Args:
-        read: reads one, in a thread of its own; no two may read the same raster.
+        read: reads one, in a thread of its own.
         wanted: what to read.
         sure: so many of them will be asked for, unless one fails.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,13 +128,13 @@ def open_href(href: str, where: str, catalogue: Catalogue) -> Iterator[rasterio.
                 with _opened(href, where, catalogue) as dataset:
                     yield dataset
                 return
-            dataset = kept.get(href) or _opened(href, where, catalogue)
-            kept.keep(href, dataset)
+            dataset, since = kept.take(href) or (_opened(href, where, catalogue), time.monotonic())
             try:
                 yield dataset
             except BaseException:
-                kept.close(href)  # whatever is wrong with it, the next one shall open it anew
+                dataset.close()  # whatever is wrong with it, the next one shall open it anew
                 raise
+            kept.give_back(href, dataset, since)
     except RasterioError as error:
         raise named(error, where, remote="://" in href) from error
 

@@ -17,6 +17,7 @@ from detectors.types import State
 from flows import kept_open
 from flows.imagery import read_pass
 from flows.kept_open import keeping_open, reading_ahead
+from flows.rasters import open_href
 from tests.optical_watch import DEBRIS
 from tests.optical_world import BANDS
 from tests.rasters import Signing, grid, look, speckle, write
@@ -163,3 +164,26 @@ def test_it_is_polite() -> None:
         for one in reads:
             one()
     assert most == kept_open.AT_ONCE
+
+
+def test_two_items_that_name_one_file_do_not_share_what_is_open(files: Files) -> None:
+    values = speckle(64, 64)
+    write(files.root / "one.tif", values, nodata=np.nan)
+    together, held = threading.Barrier(4), []
+
+    def read(_: int) -> np.ndarray:
+        with open_href(f"{files.url}/one.tif", "one", Signing()) as dataset:
+            held.append(dataset)
+            together.wait(30)
+            return np.asarray(dataset.read(1))
+
+    with keeping_open():
+        for _ in range(2):
+            with reading_ahead(read, range(4), 4) as reads:
+                for one in reads:
+                    np.testing.assert_array_equal(one(), values)
+        assert len({id(dataset) for dataset in held[:4]}) == 4
+        # One of them stays open, and is one of the next four.
+        assert len({id(dataset) for dataset in held if not dataset.closed}) == 1
+        assert len({id(dataset) for dataset in held}) == 7
+    assert all(dataset.closed for dataset in held)
