@@ -102,7 +102,7 @@ def poll_watermarks(
     return {region_id: mark for region_id, mark in s.execute(query) if mark is not None}
 
 
-def list_polls(s: Session, only: Collection[str] | None = None) -> list[PollRecord]:
+def list_polls(s: Session, *, only: Collection[str] | None = None) -> list[PollRecord]:
     """Return how far each region, or ``only`` some, has read each of its sources."""
     row = tables.PollState
     query = select(row).order_by(row.region_id, row.source)

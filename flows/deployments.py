@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
 
+#: The checkout or site-packages.
+_ROOT = Path(__file__).resolve().parents[1]
+#: Of a folder for temporary files, so that the path of a socket in it is not too long.
+_SHORT_PATH = 70
 HOST = "127.0.0.1"
 #: Until the server answers; one that ended is noticed at once, a loaded machine takes minutes.
 START_SECONDS = 300.0
@@ -177,7 +181,7 @@ def stop_group(process: subprocess.Popen[bytes], seconds: float = 10.0) -> None:
     process.wait()
 
 
-def deployed(services: Services) -> list[tuple[Flow[..., Any], dict[str, Any]]]:
+def to_deploy(services: Services) -> list[tuple[Flow[..., Any], dict[str, Any]]]:
     """Return the flows and how each is deployed; a schedule of polls for each plan of regions."""
     from prefect.schedules import Cron, Interval
     from prefect.types.entrypoint import EntrypointType
@@ -244,7 +248,8 @@ async def _free_slots(deployment_ids: list[UUID]) -> None:
 def fork_runs() -> None:
     """Have the runs of this process forked from one that has loaded their libraries.
 
-    Prefect begins each run by the method ``spawn`` of ``multiprocessing``, and offers no other.
+    Prefect begins each run of a flow that it was given as an object (``Runner.aadd_flow``) by the
+    method ``spawn`` of ``multiprocessing``, and offers no other.
     """
     from prefect import flow_engine
 
@@ -252,8 +257,13 @@ def fork_runs() -> None:
     context.set_forkserver_preload(["flows.runs_ahead"])
     forking = SimpleNamespace(get_context=lambda _method: context)
     setattr(flow_engine, "multiprocessing", forking)  # noqa: B010 - not theirs to export
+    # What is loaded there is what runs here, whatever lies in the working directory.
+    found = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(found)}
     # A socket's path is 107 bytes long at most, and that of the state folder may be longer.
-    usual, tempfile.tempdir = tempfile.tempdir, "/tmp"  # noqa: S108 - in a closed folder of its own
+    usual = tempfile.tempdir
+    if len(tempfile.gettempdir()) > _SHORT_PATH:
+        tempfile.tempdir = "/tmp"  # noqa: S108 - in a closed folder of its own
     try:
         # Now, so that the first run need not wait for it either.
         forkserver.ensure_running()
@@ -279,7 +289,7 @@ def serve(services: Services) -> None:
 
     fork_runs()
     planned = plans(services)
-    flows = deployed(services)
+    flows = to_deploy(services)
     services.engine.dispose()
     runner = Served(limit=processes(services.settings), pause_on_shutdown=False)
 

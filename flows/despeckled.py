@@ -18,6 +18,9 @@ from flows.composites import software
 from flows.settings import Settings
 from flows.shelf import Shelf, digest
 
+#: Of ``despeckle_db``; whoever changes what it makes of the same pixels counts on.
+REVISION = 1
+
 
 def despeckling(settings: Settings) -> Despeckle:
     """Return how looks are despeckled: those on the shelf are taken from there."""
@@ -26,7 +29,8 @@ def despeckling(settings: Settings) -> Despeckle:
     shelf = Shelf(settings.despeckled, settings.despeckled_mb * 1_000_000, settings.despeckled_for)
 
     def despeckle(decibel: Decibel) -> Decibel:
-        key = digest(*_filter(), decibel.shape, np.ascontiguousarray(decibel).data)
+        pixels = np.ascontiguousarray(decibel)
+        key = digest(*_filter(), pixels.dtype.str, pixels.shape, pixels.data)
         kept = shelf.get(key)
         if kept is not None:
             return Decibel(np.frombuffer(kept, np.float32).reshape(decibel.shape))
@@ -38,7 +42,8 @@ def despeckling(settings: Settings) -> Despeckle:
 
 
 @cache
-def _filter() -> tuple[str, ...]:
+def _filter() -> tuple[object, ...]:
     """Return what decides what comes out of the same pixels."""
+    libraries = [version(name) for name in ("scikit-image", "scipy", "numpy")]
     made_by = registry.configuration_hash(registry.PREPARATION)
-    return "despeckled", software(), version("scikit-image"), made_by
+    return "despeckled", REVISION, software(), *libraries, made_by

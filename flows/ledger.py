@@ -47,7 +47,7 @@ def _ledgers(
     begin = {region.id: max(since, region.watch_from) for region in regions}
     looks = passes.known_looks(s, regions, since - REMEMBERED, now)
     read: dict[str, dict[str, datetime | None]] = {region.id: {} for region in regions}
-    for poll in queries.list_polls(s, read):
+    for poll in queries.list_polls(s, only=read):
         read[poll.region_id][poll.source] = poll.succeeded_at
     return {
         region.id: [

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.errors import ConfigurationError
-from flows.deployments import deployed, processes
+from flows.deployments import processes, to_deploy
 from flows.services import Services
 from flows.settings import Settings, config_path
 
@@ -90,7 +90,7 @@ def deploy(services: Services, pool: str, pool_type: str) -> Deployed:
             client.update_work_pool(
                 pool, WorkPoolUpdate(base_job_template=template, concurrency_limit=limit)
             )
-    made = [RunnerDeployment.from_flow(flow, **how) for flow, how in deployed(services)]
+    made = [RunnerDeployment.from_flow(flow, **how) for flow, how in to_deploy(services)]
     for deployment in made:
         deployment.apply(work_pool_name=pool)
     return Deployed(pool, pool_type, tuple(f"{one.flow_name}/{one.name}" for one in made))

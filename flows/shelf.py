@@ -109,7 +109,8 @@ class Shelf:
         oldest, stays = time.time() - self.keep.total_seconds(), 0
         for used, size, path in sorted(found, reverse=True):
             if used < oldest or stays + size > self.most:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
             else:
                 stays += size
         return stays

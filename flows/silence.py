@@ -118,7 +118,7 @@ def _told(
     known = _cycles(s, regions, now)
     opened = passes.open_silences(s, list(known))
     errors: dict[str, list[str]] = {region.id: [] for region in regions}
-    for poll in queries.list_polls(s, errors):
+    for poll in queries.list_polls(s, only=errors):
         errors[poll.region_id] += [f"{poll.source}: {poll.error}"] if poll.error else []
     return {
         region.id: [

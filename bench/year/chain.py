@@ -109,7 +109,8 @@ class Chain:
             for table in ("looks", "deliveries", "optical_attempts"):
                 s.execute(text(f"UPDATE scarpwatch.{table} SET retry_at = retry_at - :by "
                                "WHERE retry_at IS NOT NULL"), {"by": by})  # fmt: skip
-        for folder in (self.services.settings.composites, self.services.settings.home / "shared"):
+        settings = self.services.settings
+        for folder in (settings.composites, settings.shared, settings.despeckled):
             for path in folder.rglob("*"):
                 at = path.stat().st_mtime - back
                 os.utime(path, (at, at))

@@ -113,7 +113,7 @@ def load_one(services: Services, region_id: str) -> RegionView:
             region,
             region.id not in {one.id for one in queries.list_regions(s)},
             now,
-            tuple(queries.list_polls(s, [region_id])),
+            tuple(queries.list_polls(s, only=[region_id])),
             counts.summary(s).regions.get(region_id),
             tuple(radar.region_coverage(s, region_id)),
             triggers.raised(s, now).get(region_id),

@@ -75,7 +75,7 @@ class RegionPage:
             watched = region.id in {one.id for one in queries.list_regions(s)}
             coverage = radar.region_coverage(s, region.id)
             looks = queries.list_looks(s, region_id=region.id, limit=LOOKS)
-            polls = queries.list_polls(s, [region.id])
+            polls = queries.list_polls(s, only=[region.id])
             expected = self._expected(s, region)
             summary = counts.summary(s).regions.get(region.id)
             versions = queries.region_history(s, region.id)

@@ -105,7 +105,7 @@ def test_a_watermark_only_moves_forward_and_not_on_errors(engine, make) -> None:
         for _ in range(2):
             store.finish_polls(s, [region.id], source, late + HOUR, late + HOUR, error="timed out")
         assert queries.poll_watermarks(s, source, [region.id]).get(region.id) == late
-        (poll,) = queries.list_polls(s, [region.id])
+        (poll,) = queries.list_polls(s, only=[region.id])
         assert (poll.failures, poll.error, poll.succeeded_at) == (2, "timed out", late)
         store.finish_polls(s, [region.id], source, late + HOUR, late + 2 * HOUR)
         (poll,) = queries.list_polls(s)

@@ -170,6 +170,13 @@ def descended(home: Path) -> dict[int, str]:
     return found
 
 
+def ignores(process: int, wished: signal.Signals) -> bool:
+    """Tell whether a process ignores a signal."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    (line,) = (one for one in status.splitlines() if one.startswith("SigIgn"))
+    return bool(int(line.split()[1], 16) >> (wished - 1) & 1)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # loaded machines take their time; waits end when it is done
 def test_served_killed_served_again_on_a_cluster_and_ended(
@@ -227,9 +234,14 @@ def test_served_killed_served_again_on_a_cluster_and_ended(
     assert died in workers
     os.kill(died, signal.SIGKILL)
     # Runs are forks of the process that loaded their libraries; this one waits for the cluster.
-    commands = descended(no_settings).values()
-    assert sum("forkserver" in command for command in commands) >= 2
-    assert not any("prefect.engine" in command for command in commands)
+    commands = descended(no_settings)
+    forks = [number for number, command in commands.items() if "forkserver" in command]
+    assert len(forks) >= 2
+    assert not any("prefect.engine" in command for command in commands.values())
+    # ``runs_ahead`` was loaded: the first of them leaves SIGTERM to the runs.
+    assert [ignores(number, signal.SIGTERM) for number in sorted(forks)] == [
+        True, *(False for _ in forks[1:])
+    ]  # fmt: skip
     files.release()
     wait_until(lambda: w.states().get(LAST) == "processed", 240)
     attempts = {row["item_id"]: row["attempts"] for row in owners(w)}

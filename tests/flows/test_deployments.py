@@ -14,11 +14,11 @@ from db import store
 from db.engine import make_engine
 from detectors.errors import ConfigurationError, DatabaseUnavailable
 from flows.deployments import (
-    deployed,
     prefect_environment,
     prefect_server,
     stop_group,
     threads_per_run,
+    to_deploy,
 )
 from flows.settings import Settings, TriggerSettings
 from flows.turns import regions_of
@@ -30,7 +30,7 @@ def test_one_schedule_per_plan_that_regions_follow(watch) -> None:
     watch(id="urgent", priority=1, poll_every=timedelta(minutes=5))
     watch(id="slow-too", poll_every=timedelta(hours=2))
     watch(id="mornings", priority=200, poll_cron="0 6,18 * * 1-5 Europe/Oslo")
-    made = deployed(slow.services)
+    made = to_deploy(slow.services)
     schedules = [how["schedules"] for _, how in made]
     polls, judge, detect, confirm, train, deliver, verify, feeds = schedules
     told = [(s.parameters, s.slug) for s in polls]
@@ -60,7 +60,7 @@ def test_one_schedule_per_plan_that_regions_follow(watch) -> None:
 def test_feeds_are_read_where_there_are_any(watch) -> None:
     quakes = TriggerSettings(kind="earthquakes", url="https://agency.example/feed")
     w = watch(settings={"triggers": {"quakes": quakes}})
-    *_, (flow, feeds) = deployed(w.services)
+    *_, (flow, feeds) = to_deploy(w.services)
     assert flow.fn.__name__ == "watch_triggers"
     (every,) = feeds["schedules"]
     assert every.interval == w.services.settings.read_triggers_every

@@ -26,6 +26,7 @@ from db.engine import transaction
 from detectors import registry
 from detectors.types import Acquisition, WatchedRegion
 from flows import polling, scene_tiles, steps
+from flows import shelf as shelves
 from flows.confirming import confirm_due
 from flows.imagery import GAMMA0, stack_looks
 from flows.rasters import BLOCK_PIXELS, _cuts, read_onto
@@ -319,6 +320,16 @@ def test_what_is_too_much_or_too_old_goes_and_what_was_used_last_stays(tmp_path)
     os.utime(gone, (time.time() - 2 * DAY.total_seconds(),) * 2)
     shelf.prune()
     assert shelf.get(keys[4]) is None
+
+
+def test_processes_that_write_little_keep_to_the_size_together(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(shelves, "PRUNE_EVERY", 2_000)
+    for number in range(200):
+        # As 200 runs, each of which writes a twentieth of what makes one look.
+        Shelf(tmp_path, 1_000, DAY).put(digest(number), bytes(100))
+    held = sum(path.stat().st_size for path in tmp_path.glob("??/*"))
+    # Nobody looking would leave 20,000; looked at every 20th time in the mean.
+    assert held < 15_000
 
 
 def test_a_folder_that_cannot_be_written_to_costs_the_sharing_alone(tmp_path) -> None:

@@ -22,7 +22,7 @@ LATE_DAY, LATE_PUBLISHED = "2023-11-09", datetime(2023, 11, 9, 10, 57, 31, tzinf
 
 def polls(w):
     with w.open() as s:
-        return {poll.source: poll for poll in queries.list_polls(s, [w.region.id])}
+        return {poll.source: poll for poll in queries.list_polls(s, only=[w.region.id])}
 
 
 def without_late_day(w, folder):
