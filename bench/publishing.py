@@ -110,6 +110,7 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
         (delivering, "deliver", "send"),
     ):  # fmt: skip
         stages.watch(place, function, name)
+    before = asked_of(services)
     begun = spent()
     with stages.stage("poll"):
         polled = polling.poll_region(services, "region")
@@ -122,7 +123,7 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
         raise SystemExit(f"{polled} {looks}")
     return {
         "s": whole[0], "processor_s": whole[1], "stages": stages.told(),
-        "asked": asked_of(services),
+        "asked": asked_of(services, before),
         "detections": looks[0].detections, "alerts": looks[0].alerts,
         "delivered": sum(one.delivered for one in sent),
         "pictures": sum(one.delivered and one.picture is None for one in sent),
@@ -130,14 +131,21 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def asked_of(services: Services) -> dict[str, dict[str, float]]:
-    """Return what the region was charged, by kind of work."""
+def asked_of(
+    services: Services, before: dict[str, dict[str, float]] | None = None
+) -> dict[str, dict[str, float]]:
+    """Return what the region was charged, by kind of work, without what it was charged before."""
+    paid = before or {}
     with transaction(services.engine) as s:
         costs = s.connection().exec_driver_sql(
             "SELECT work, sum(requests), sum(bytes) FROM scarpwatch.costs GROUP BY 1"
         )
         return {
-            work: {"requests": int(n), "mb": round(int(size) / 1e6, 2)} for work, n, size in costs
+            work: {
+                "requests": int(n) - paid.get(work, {}).get("requests", 0),
+                "mb": round(int(size) / 1e6 - paid.get(work, {}).get("mb", 0), 2),
+            }
+            for work, n, size in costs
         }
 
 
