@@ -155,7 +155,7 @@ def normalise(
     post: LookStack,
     unseen: NDArray[np.uint8] | None = None,
     elevation: FloatArray | None = None,
-    despeckle: Despeckle = despeckle_db,
+    despeckle: Despeckle | None = None,
 ) -> NormalisedStack:
     """Make a pre stack and one post look comparable.
 
@@ -167,7 +167,8 @@ def normalise(
             shadow); what is not SEEN is not judged. None where nobody tells.
         elevation: float (y, x), metres, NaN = not known. With it, ground under wet snow is left out
             of every look (``snow``). None without.
-        despeckle: what answers as ``despeckle_db`` does, sooner where it knows a look already.
+        despeckle: what answers as ``despeckle_db`` does, sooner where it knows a look already; None:
+            that itself.
 
     Raises:
         IncomparableLooks: grids, polarisations, tracks or times do not fit; post is not one look.
@@ -180,6 +181,7 @@ def normalise(
         before, now, line = _without_snow(before, now, elevation)
     gamma0, newest = _newest(before)
     looks = Power(np.concatenate([gamma0, now]))
+    despeckle = despeckle or despeckle_db
     sharp = np.stack([[despeckle(band) for band in to_db(Power(look))] for look in looks])
     means = np.stack([[average_db(Power(band)) for band in look] for look in looks])
     pre_db, post_db = newest(sharp[:-1]), sharp[-1]

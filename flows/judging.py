@@ -29,7 +29,6 @@ from detectors.normalise import MAXIMUM_LOOKS, Compared, Despeckle
 from detectors.observability import Coverage, Tally
 from detectors.ponding import Pond, PondingLevels, find_ponding, without_water
 from detectors.radar_bias import BiasTally, ScoreTally
-from detectors.radiometry import despeckle_db
 from detectors.types import (
     MINIMUM_LOOKS,
     SAME_PASS,
@@ -142,7 +141,7 @@ def scored_blocks(
     heights: Heights | None = None,
     keeper: Keeper | None = None,
     shelf: Shelf | None = None,
-    despeckle: Despeckle = despeckle_db,
+    despeckle: Despeckle | None = None,
 ) -> Iterator[ScoredBlock]:
     """Read and score a look block by block.
 
@@ -160,7 +159,7 @@ def scored_blocks(
         heights: tell snow from change, and basins from slopes; None without.
         keeper: takes in every block, judged or not; None: nobody.
         shelf: what other regions read and scored; None: nothing. The outcome is the same.
-        despeckle: answers as ``despeckle_db`` does (``flows.despeckled``).
+        despeckle: answers as ``despeckle_db`` does (``flows.despeckled``); None: that itself.
 
     Raises:
         NotEnoughLooks: fewer than ``MINIMUM_LOOKS`` readable passes.
@@ -230,7 +229,7 @@ def judge(
     keeper: Keeper | None = None,
     peers: Collection[tuple[str, str]] = (),
     shelf: Shelf | None = None,
-    despeckle: Despeckle = despeckle_db,
+    despeckle: Despeckle | None = None,
 ) -> Judgement:
     """Return what one look says about a region; see ``scored_blocks`` for arguments and errors.
 

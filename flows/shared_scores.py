@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from detectors import registry
 from detectors.conditions import Conditions
 from detectors.normalise import Compared, Despeckle, normalise
-from detectors.radiometry import despeckle_db
 from detectors.registry import SarDetector
 from detectors.types import (
     BoolArray,
@@ -52,7 +51,7 @@ def compare_and_score(
     elevation: FloatArray | None,
     detectors: Sequence[SarDetector],
     shelf: Shelf | None,
-    despeckle: Despeckle = despeckle_db,
+    despeckle: Despeckle | None = None,
 ) -> tuple[Compared, ScoreMap]:
     """Normalise a block and score it, or take from the shelf what came out of the same pixels.
 
