@@ -167,8 +167,8 @@ def normalise(
             shadow); what is not SEEN is not judged. None where nobody tells.
         elevation: float (y, x), metres, NaN = not known. With it, ground under wet snow is left out
             of every look (``snow``). None without.
-        despeckle: what answers as ``despeckle_db`` does, sooner where it knows a look already; None:
-            that itself.
+        despeckle: what answers as ``despeckle_db`` does, sooner where it knows a look already.
+            None: that itself.
 
     Raises:
         IncomparableLooks: grids, polarisations, tracks or times do not fit; post is not one look.
