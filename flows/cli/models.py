@@ -101,7 +101,8 @@ def list_models(as_json: AsJson = False) -> None:
     rows = table("version", "from", "members", "F1 validation", "MB", "licence", "")
     for row in found:
         if "error" in row:
-            rows.add_row(plain(row["version"]), row["origin"], "", "", "", "", "[fail]broken[/]")
+            used = ", in use" if row["in_use"] else ""
+            rows.add_row(plain(row["version"]), row["origin"], *[""] * 4, f"[fail]broken{used}[/]")
             continue
         rows.add_row(
             plain(row["version"]), row["origin"], str(len(row["members"])),
