@@ -101,15 +101,19 @@ def list_models(as_json: AsJson = False) -> None:
     rows = table("version", "from", "members", "F1 validation", "MB", "licence", "")
     for row in found:
         if "error" in row:
-            used = ", in use" if row["in_use"] else ""
-            rows.add_row(plain(row["version"]), row["origin"], *[""] * 4, f"[fail]broken{used}[/]")
+            broken = ("", "", "", "[fail]broken[/]")
+            rows.add_row(plain(row["version"]), row["origin"], *broken, _used(row))
             continue
         rows.add_row(
             plain(row["version"]), row["origin"], str(len(row["members"])),
             f"{row['validation_f1']:.3f}", f"{row['bytes'] / 1e6:.1f}", plain(row["licence"]),
-            "[ok]in use[/]" if row["in_use"] else "",
+            _used(row),
         )  # fmt: skip
     screen().print(rows)
+
+
+def _used(row: Mapping[str, Any]) -> str:
+    return "[ok]in use[/]" if row["in_use"] else ""
 
 
 @app.command()
