@@ -51,6 +51,8 @@ def own_grid(dataset: rasterio.DatasetReader, where: str) -> Grid:
     if metric and math.isclose(t.a, -t.e, rel_tol=NEARLY):
         return Grid(int(crs.to_epsg()), t, dataset.height, dataset.width)
     found, width, height, epsg = _metric(dataset, crs, where)
+    if width < 1 or height < 1:
+        raise InvalidElevation(f"{where}: its place cannot be measured in metres")
     return Grid(epsg, found, height, width)
 
 

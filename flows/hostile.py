@@ -332,10 +332,15 @@ def open_raster(path: Path, *, whole: bool = False) -> Iterator[DatasetReader]:
     if found.exists():
         with found.open("rb") as file:
             _check_content(file, found.name)
-    # Unlike ``rasterio.open``, the reader itself takes more than one driver.
-    with rasterio.Env(), DatasetReader(found, driver=list(RASTER_DRIVERS)) as dataset:
-        check_raster_size(dataset, path.name, whole=whole)
-        yield dataset
+    with rasterio.Env():
+        try:
+            # Unlike ``rasterio.open``, the reader itself takes more than one driver.
+            opened = DatasetReader(found, driver=list(RASTER_DRIVERS))
+        except UnicodeDecodeError as error:
+            raise rasterio.errors.RasterioIOError("its header is no text") from error
+        with opened as dataset:
+            check_raster_size(dataset, path.name, whole=whole)
+            yield dataset
 
 
 def check_raster_size(dataset: DatasetReader, where: str, *, whole: bool = False) -> None:

@@ -152,6 +152,8 @@ def _opened(href: str, where: str, catalogue: Catalogue) -> rasterio.DatasetRead
         except RasterioIOError as error:
             if renew or "403" not in str(error):
                 raise
+        except UnicodeDecodeError as error:
+            raise RasterioIOError("its header is no text") from error
     try:
         check_raster_size(dataset, where)
     except BaseException:

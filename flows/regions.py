@@ -45,7 +45,7 @@ class RegionProperties(BaseModel):
     sources: tuple[str, ...] = ()
     detectors: tuple[str, ...] | None = None
     watch_from: AwareDatetime | None = None
-    min_area_m2: Annotated[float, Field(gt=0)] | None = None
+    min_area_m2: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     poll_every_minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] | None = None
     poll_cron: str | None = None
     windows: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class RegionProperties(BaseModel):
     tags: tuple[str, ...] = ()
     requests_a_month: Annotated[int, Field(gt=0)] | None = None
     bytes_a_month: Annotated[int, Field(gt=0)] | None = None
-    units_a_month: Annotated[float, Field(gt=0)] | None = None
+    units_a_month: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @field_validator("poll_cron")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.vrt import WarpedVRT
 
-from detectors.errors import ImageryUnavailable
+from detectors.errors import ImageryUnavailable, UnreadableRaster
 from detectors.types import Grid
 from flows import kept_open
+from flows.hostile import open_raster
 from flows.kept_open import keeping_open
 from flows.rasters import open_href, read_onto
 from tests.rasters import EPSG, Signing, grid, speckle, write
@@ -155,3 +157,19 @@ def test_what_fails_or_is_stale_is_opened_anew(
         with open_href(product, "cog", Signing()) as dataset:
             assert second.closed
     assert dataset.closed
+
+
+def test_a_header_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    own = "+proj=tmerc +lat_0=0 +lon_0=11.3 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m"
+    named = rasterio.CRS.from_string(own).to_wkt().replace('"unknown"', '"Odd name"', 1)
+    path = tmp_path / "odd.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", height=8, width=8, count=1, dtype="float32", crs=named,
+        transform=Affine(30, 0, 5e5, 0, -30, 4e6),
+    ) as out:  # fmt: skip
+        out.write(np.ones((1, 8, 8), np.float32))
+    path.write_bytes(path.read_bytes().replace(b"Odd name", b"Odd\xffname"))
+    with pytest.raises(UnreadableRaster, match="damaged"), open_href(str(path), "odd", Signing()):
+        pass
+    with pytest.raises(rasterio.RasterioIOError, match="no text"), open_raster(path):
+        pass

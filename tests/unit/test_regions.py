@@ -143,6 +143,8 @@ TWICE = {"type": "MultiPolygon", "coordinates": [[SQUARE], [SQUARE]]}
         (feature(detectors=["magic"]), "no detector magic"),
         (feature(watch_from="2025-01-01T00:00:00"), "watch_from: "),
         (feature(min_area_m2=-1), "min_area_m2: "),
+        (feature(min_area_m2=float("inf")), "min_area_m2: "),
+        (feature(units_a_month=float("inf")), "units_a_month: "),
         (feature(poll_every_minutes=0), "poll_every_minutes: "),
     ],
 )
