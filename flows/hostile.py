@@ -162,7 +162,10 @@ def read_vector(path: Path, layer: str | None = None) -> Any:
     source = vector_file(path)
     # Else the document could name a schema on any server, and OGR would fetch it.
     pyogrio.set_gdal_config_options({"GML_DOWNLOAD_SCHEMA": "NO"})
-    driver = pyogrio.read_info(source, layer=layer)["driver"]
+    try:
+        driver = pyogrio.read_info(source, layer=layer)["driver"]
+    except UnboundLocalError as error:  # pyogrio's own, after a CRS whose name is no text
+        raise ValueError("its coordinate reference system is no text") from error
     if driver not in VECTOR_DRIVERS:
         raise HostileFile(f"{path.name}: the format {driver} is not read here; convert it first")
     try:
