@@ -13,6 +13,7 @@ import rasterio.warp
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
 from rasterio._err import CPLE_BaseError
 from rasterio.windows import Window
 from scipy import ndimage
@@ -59,9 +60,11 @@ def own_grid(dataset: rasterio.DatasetReader, where: str) -> Grid:
 def _metric(dataset: rasterio.DatasetReader, crs: Any, where: str) -> tuple[Affine, int, int, int]:
     """Return transform, width, height and system of square pixels over the whole file."""
     t = dataset.transform
-    middle = Transformer.from_crs(CRS.from_wkt(crs.to_wkt()), 4326, always_xy=True).transform(
-        *(t @ (dataset.width / 2, dataset.height / 2))
-    )
+    try:
+        to_lonlat = Transformer.from_crs(CRS.from_wkt(crs.to_wkt()), 4326, always_xy=True)
+    except ProjError as error:
+        raise InvalidElevation(f"{where}: PROJ cannot place its reference system") from error
+    middle = to_lonlat.transform(*(t @ (dataset.width / 2, dataset.height / 2)))
     if not (-360 <= middle[0] <= 360 and -90 <= middle[1] <= 90):
         raise InvalidElevation(f"{where}: lies nowhere on Earth")
     epsg = (32700 if middle[1] < 0 else 32600) + int((middle[0] + 180) // 6) % 60 + 1

@@ -355,6 +355,8 @@ def check_raster_size(dataset: DatasetReader, where: str, *, whole: bool = False
     """
     if not all(map(math.isfinite, dataset.transform[:6])):
         raise HostileFile(f"{where}: its place is not given by numbers; georeference it")
+    if dataset.transform.is_degenerate:
+        raise HostileFile(f"{where}: its pixels have no area; georeference it")
     height, width = dataset.shape
     if height * width > MOST_PIXELS:
         raise HostileFile(
