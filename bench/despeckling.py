@@ -16,7 +16,6 @@ import os
 import shutil
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -27,6 +26,7 @@ from shapely.geometry import MultiPolygon, box
 
 from bench.files import Files
 from bench.memory import series
+from bench.stages import headed
 from detectors.types import WatchedRegion
 from flows.despeckled import despeckling
 from flows.judging import Judgement, judge
@@ -66,8 +66,7 @@ def main() -> None:
         raise SystemExit("they do not say the same")
     took = {how: round(median(times), 2) for how, times in spent.items()}
     found = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}", "data": "SIMULATED", "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1), "rounds": given.rounds, "side": given.side,
+        **headed("bench.despeckling", given.rounds), "side": given.side,
         "passes": len(earlier), "processor_s": took, "kept_mb": round(weighs / 1e6),
         "ratio": round(took["without"] / took["kept"], 2),
     }  # fmt: skip

@@ -31,14 +31,12 @@ from flows.prefect_state import prefect_database
 from flows.services import Services
 from flows.settings import Settings
 from flows.turns import plans
-from flows.workers import end_with_parent, end_within
+from flows.workers import ROOT, end_with_parent, end_within
 
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import ConcurrencyLimitConfig
 
-#: The checkout or site-packages.
-_ROOT = Path(__file__).resolve().parents[1]
 #: Of a folder for temporary files, so that the path of a socket in it is not too long.
 _SHORT_PATH = 70
 HOST = "127.0.0.1"
@@ -258,7 +256,7 @@ def fork_runs() -> None:
     forking = SimpleNamespace(get_context=lambda _method: context)
     setattr(flow_engine, "multiprocessing", forking)  # noqa: B010 - not theirs to export
     # What is loaded there is what runs here, whatever lies in the working directory.
-    found = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    found = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(found)}
     # A socket's path is 107 bytes long at most, and that of the state folder may be longer.
     usual = tempfile.tempdir

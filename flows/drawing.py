@@ -18,19 +18,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
-import flows
 from db.engine import make_engine
 from detectors.errors import ScarpwatchError
 from flows.clock import Clock
 from flows.services import Services
 from flows.settings import Settings
-from flows.workers import end_with_parent
+from flows.workers import ROOT, end_with_parent
 
-#: The checkout or site-packages; appended, so that it shadows nothing of the standard library.
-_ROOT = str(Path(flows.__file__).resolve().parents[1])
+#: What is appended to the path shadows nothing of the standard library.
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from flows.drawing import main; main()"
 #: How long a process that broke off its answer may take to end, s.
 _DYING_S = 5.0
@@ -47,7 +44,7 @@ class _Child:
         if self._process is None:
             # Here and not in the thread: the child would end with the thread that began it.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOT, _ROOT],
+                [sys.executable, "-P", "-c", _BOOT, str(ROOT)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 start_new_session=True,
                 preexec_fn=end_with_parent,

@@ -15,7 +15,7 @@ import stat
 import tomllib
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
@@ -329,21 +329,30 @@ def open_raster(path: Path, *, whole: bool = False) -> Iterator[DatasetReader]:
     """
     # GDAL takes a second to load, which a list of regions need not wait for.
     import rasterio
-    from rasterio.io import DatasetReader
 
     found = plain_file(path)
     if found.exists():
         with found.open("rb") as file:
             _check_content(file, found.name)
-    with rasterio.Env():
-        try:
-            # Unlike ``rasterio.open``, the reader itself takes more than one driver.
-            opened = DatasetReader(found, driver=list(RASTER_DRIVERS))
-        except UnicodeDecodeError as error:
-            raise rasterio.errors.RasterioIOError("its header is no text") from error
-        with opened as dataset:
-            check_raster_size(dataset, path.name, whole=whole)
-            yield dataset
+    with rasterio.Env(), open_dataset(found, RASTER_DRIVERS) as dataset:
+        check_raster_size(dataset, path.name, whole=whole)
+        yield dataset
+
+
+def open_dataset(place: str | Path, drivers: Iterable[str]) -> DatasetReader:
+    """Return a raster as rasterio opens it, by these drivers alone.
+
+    Raises:
+        RasterioIOError: it is damaged, or none of them takes it.
+    """
+    from rasterio.errors import RasterioIOError
+    from rasterio.io import DatasetReader
+
+    try:
+        # Unlike ``rasterio.open``, the reader itself takes more than one driver.
+        return DatasetReader(place, driver=list(drivers))
+    except UnicodeDecodeError as error:
+        raise RasterioIOError("its header is no text") from error
 
 
 def check_raster_size(dataset: DatasetReader, where: str, *, whole: bool = False) -> None:
@@ -351,7 +360,7 @@ def check_raster_size(dataset: DatasetReader, where: str, *, whole: bool = False
 
     Raises:
         HostileFile: too many pixels, too much to read at once, too large a piece, or a transform
-            that holds what is no number.
+            that holds what is no number, or leaves pixels without area.
     """
     if not all(map(math.isfinite, dataset.transform[:6])):
         raise HostileFile(f"{where}: its place is not given by numbers; georeference it")

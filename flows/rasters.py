@@ -23,7 +23,6 @@ from numpy.typing import DTypeLike, NDArray
 from rasterio import features
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import RasterioError, RasterioIOError
-from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window, from_bounds
 from shapely.geometry import box
@@ -33,7 +32,7 @@ from detectors.errors import ImageryUnavailable, UnreadableRaster
 from detectors.projections import to_projected
 from detectors.types import Acquisition, BoolArray, Grid
 from flows.catalogs.base import Catalogue, Renderer
-from flows.hostile import REMOTE_DRIVERS, check_raster_size
+from flows.hostile import REMOTE_DRIVERS, check_raster_size, open_dataset
 from flows.kept_open import KEPT
 from flows.meter import GDAL_COUNTS
 
@@ -146,14 +145,11 @@ def _opened(href: str, where: str, catalogue: Catalogue) -> rasterio.DatasetRead
         try:
             with _SIGNING:
                 signed = catalogue.sign(href, renew=renew)
-            # Unlike ``rasterio.open``, the reader itself takes more than one driver.
-            dataset = DatasetReader(signed, driver=list(REMOTE_DRIVERS))
+            dataset = open_dataset(signed, REMOTE_DRIVERS)
             break
         except RasterioIOError as error:
             if renew or "403" not in str(error):
                 raise
-        except UnicodeDecodeError as error:
-            raise RasterioIOError("its header is no text") from error
     try:
         check_raster_size(dataset, where)
     except BaseException:

@@ -12,6 +12,8 @@ import signal
 import uuid
 from pathlib import Path
 
+#: The checkout or site-packages.
+ROOT = Path(__file__).resolve().parents[1]
 _PROC = Path("/proc")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -324,6 +325,7 @@ def test_what_is_too_much_or_too_old_goes_and_what_was_used_last_stays(tmp_path)
 
 def test_processes_that_write_little_keep_to_the_size_together(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(shelves, "PRUNE_EVERY", 2_000)
+    monkeypatch.setattr(shelves, "random", random.Random(1))
     for number in range(200):
         # As 200 runs, each of which writes a twentieth of what makes one look.
         Shelf(tmp_path, 1_000, DAY).put(digest(number), bytes(100))
