@@ -31,6 +31,8 @@ from detectors.types import BoolArray, FloatArray, Grid, require_utc
 _FINER = 4
 #: Slopes from this on count fully as facing the sensor or facing away, degrees.
 _STEEP = 30.0
+#: How near the mean over a landslide comes to what was asked for, dB, and turns at most.
+_NEAR_DB, _MOST_TURNS = 0.01, 40
 
 
 class Part(enum.IntEnum):
@@ -171,7 +173,8 @@ def change_db(
         level_db: float32 (polarisation, y, x), dB, VV and VH before; decides what a pond changes.
         parameters: the figures.
         mean_db: None draws the mean over the landslide by land cover; a number makes the mean over
-            scarp, transit and deposit just that, in both polarisations.
+            scarp, transit and deposit just that, in both polarisations, or as near to it as pixels
+            that are covered in part can come.
 
     Returns:
         float32 (polarisation, y, x), dB; 0 outside. Pixels that are covered in part change in part.
@@ -192,9 +195,11 @@ def change_db(
     mixed = _mixed(np.nan_to_num(change), slide.share)
     if mean_db is None or not body.any():
         return mixed
-    # Mixing at the edge and the shift that makes up for it depend on each other; four turns do.
-    for _ in range(4):
+    # Mixing at the edge and the shift that makes up for it depend on each other.
+    for _ in range(_MOST_TURNS):
         missing = mean_db - mixed[:, body].mean(axis=1)
+        if np.abs(missing).max() < _NEAR_DB:
+            break
         change = np.where(pond, change, change + missing[:, None, None])
         mixed = _mixed(np.nan_to_num(change), slide.share)
     return mixed

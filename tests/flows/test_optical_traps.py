@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from db import store
@@ -109,6 +110,7 @@ def test_the_same_season_of_the_year_before_is_reached(watch_optically) -> None:
     assert world.now(landslide).state is State.CONFIRMED
 
 
+@pytest.mark.long
 def test_a_late_look_is_judged_by_its_own_pixels_after_many_cloudy_ones(watch_optically) -> None:
     world = watch_optically()
     landslide = world.suspect()

@@ -94,7 +94,9 @@ def elsewhere(make_database, template, url_of) -> Iterator[Engine]:
     made.dispose()
 
 
-@pytest.mark.parametrize("published_property", ["published", None])
+@pytest.mark.parametrize(
+    "published_property", [pytest.param("published", marks=pytest.mark.long), None]
+)
 def test_each_region_has_what_it_has_alone(watch, elsewhere, published_property) -> None:
     w = watch(paused=True, settings={"history": timedelta(days=20)})
     draw, (source,) = random.Random(5), w.region.sources

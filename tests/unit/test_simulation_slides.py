@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box
 
@@ -137,13 +137,15 @@ def test_a_pond_becomes_as_dark_as_water() -> None:
     wanted=st.floats(-8, 8), towards=st.floats(0, 360), pixels=st.floats(6, 250),
     cover=st.sampled_from(list(LandCover)), seed=st.integers(0, 10_000),
 )  # fmt: skip
+@example(wanted=-3.0, towards=0.0, pixels=6.0, cover=LandCover.FOREST, seed=0)
 def test_the_contrast_asked_for_is_the_mean_over_the_outline(
     wanted: float, towards: float, pixels: float, cover: LandCover, seed: int
 ) -> None:
     slide = slide_of(cover, towards, pixels, seed)
+    assume((slide.share == 1).any())  # what is covered in part keeps part of its light
     change = change_db(slide, ASCENDING, LEVEL, FIGURES, mean_db=wanted)
-    np.testing.assert_allclose(change[:, slide.body].mean(axis=1), wanted, atol=0.1)
-    assert contrast(change, slide.body) == pytest.approx(wanted, abs=0.1)
+    np.testing.assert_allclose(change[:, slide.body].mean(axis=1), wanted, atol=0.05)
+    assert contrast(change, slide.body) == pytest.approx(wanted, abs=0.05)
     assert (change[:, slide.share == 0] == 0).all()
     assert np.isfinite(change).all()
 
