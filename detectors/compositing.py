@@ -53,14 +53,17 @@ def _index(one: str, other: str, reflectance: FloatArray, bands: Sequence[str]) 
     first, second = reflectance[bands.index(one)], reflectance[bands.index(other)]
     with np.errstate(invalid="ignore", divide="ignore"):
         light = first + second
-        index = np.where(light >= _LEAST_LIGHT, (first - second) / light, np.float32(np.nan))
-    return np.clip(index, -1.0, 1.0).astype(np.float32)
+        index: FloatArray = ((first - second) / light).astype(np.float32, copy=False)
+        np.copyto(index, np.nan, where=~(light >= _LEAST_LIGHT))
+    np.clip(index, -1.0, 1.0, out=index)
+    return index
 
 
 def _greenness(look: OpticalLook) -> FloatArray:
     """Return NDVI, or green against red (GRVI) where there is no near infrared; NaN as lowest."""
     index = _index("nir" if "nir" in look.bands else "green", "red", look.reflectance, look.bands)
-    return np.nan_to_num(index, nan=_NO_NDVI)
+    np.copyto(index, _NO_NDVI, where=np.isnan(index))
+    return index
 
 
 def d_ndvi(pre: Composite, post: Composite) -> FloatArray:
@@ -118,7 +121,7 @@ class _Running:
             raise IncomparableLooks("looks of one composite need one grid and the same bands")
         taken: BoolArray = (
             (look.unseen == Unseen.SEEN)
-            & np.isfinite(look.reflectance).all(axis=0)
+            & np.isfinite(look.reflectance.sum(axis=0))
             & (self.count < self.limit)
         )
         if not taken.any():
@@ -129,8 +132,11 @@ class _Running:
         self.count += taken
         name = (look.sensed_at, look.item_ids)
         # The older look wins a tie, so that the order of equals changes nothing.
-        older = np.array([name < other for other in self.used] + [False])[self.date]
-        better = taken & ((green > self.best) | ((green == self.best) & older))
+        better = taken & (green > self.best)
+        tied = taken & (green == self.best)
+        if tied.any():
+            older = np.array([name < other for other in self.used] + [False])
+            better |= tied & older[self.date]
         np.copyto(self.reflectance, look.reflectance, where=better)
         np.copyto(self.best, green, where=better)
         self.date[better] = len(self.used)

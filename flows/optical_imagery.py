@@ -132,22 +132,19 @@ def read_optical(
         IndexError: there is no item.
     """
     names = tuple(bands)
-    reflectance = np.full((len(names), *grid.shape), np.nan, dtype=np.float32)
-    unseen = np.full(grid.shape, Unseen.NO_DATA, dtype=np.uint8)
-    used = []
-    for item in _newest_processing_first(items):
+    ordered = _newest_processing_first(items)
+    used = [ordered[0].item_id]
+    reflectance, unseen = read_item(ordered[0], names, grid, catalogue, shelf)
+    for item in ordered[1:]:
         missing = unseen == Unseen.NO_DATA
         if not missing.any():
             break
         used.append(item.item_id)
         seen, codes = read_item(item, names, grid, catalogue, shelf)
-        if len(used) == 1:
-            reflectance, unseen = seen, codes
-            continue
         new = missing & (codes != Unseen.NO_DATA)
         unseen[new] = codes[new]
         reflectance[:, new] = seen[:, new]
-    reflectance[:, unseen != Unseen.SEEN] = np.nan
+    np.copyto(reflectance, np.nan, where=unseen != Unseen.SEEN)
     return OpticalLook(
         grid=grid,
         bands=names,

@@ -57,8 +57,9 @@ def read_item(
     layers = _read(item, (*bands, *mask_names), grid, catalogue, shelf)
     numbers, (scl, *cloud) = layers[: len(bands)], layers[len(bands) :]
     codes = _codes(scl, cloud, grid)
-    codes[np.isposinf(numbers).any(axis=0) & (codes == Unseen.SEEN)] = Unseen.SATURATED
-    codes[np.isnan(numbers).any(axis=0)] = Unseen.NO_DATA
+    together = numbers.sum(axis=0)  # NaN where one band is, infinite where one is and none is NaN
+    codes[np.isposinf(together) & (codes == Unseen.SEEN)] = Unseen.SATURATED
+    codes[np.isnan(together)] = Unseen.NO_DATA
     vegetation = scl == masks.VEGETATION
     offsets = _offsets(item, bands, numbers, codes == Unseen.SEEN, vegetation)
     for number, band in enumerate(bands):
@@ -133,9 +134,9 @@ def _read_asset(
             nodata = nodata if dataset.nodata is None else dataset.nodata
             most = np.iinfo(dataset.dtypes[0]).max
             layer = read_onto(dataset, grid, nodata, np.float32, nearest=not is_band)
-    layer[layer == nodata] = np.nan
+    np.copyto(layer, np.nan, where=layer == nodata)
     if is_band:
-        layer[layer >= most] = np.inf
+        np.copyto(layer, np.inf, where=layer >= most)
     return layer
 
 
@@ -151,14 +152,19 @@ def _offsets(
     assumed = OFFSET if has_offset(baseline) else 0.0
     stated = {band: item.offset.get(band, assumed) for band in bands}
     scale = {band: item.scale.get(band, SCALE) for band in bands}
-    dark, green_dark = (
-        {
-            band: float(np.percentile(numbers[number].ravel()[where], _DARK))
+
+    def darkest(where: BoolArray) -> dict[str, float]:
+        at = _spread(where)
+        return {
+            band: float(np.percentile(numbers[number].ravel()[at], _DARK))
             for number, band in enumerate(bands)
-            if band in VISIBLE and where.size >= _ENOUGH
+            if band in VISIBLE and at.size >= _ENOUGH
         }
-        for where in (_spread(seen), _spread(seen & vegetation))
-    )
+
+    taken, may_lack = any(stated.values()), bool(has_offset(baseline))
+    # Only what is taken away can be too much, and only where nothing is it can be missing.
+    dark = darkest(seen) if taken or may_lack else {}
+    green_dark = darkest(seen & vegetation) if may_lack and not taken else {}
     settled = settle(dark, green_dark, scale, stated, baseline)
     if settled != stated:
         log.warning("offset overruled by the pixels", item=item.item_id, stated=stated, by=settled)

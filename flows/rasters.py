@@ -325,17 +325,20 @@ def _copied(
     dataset: rasterio.DatasetReader, grid: Grid, nodata: float, dtype: DTypeLike
 ) -> NDArray[Any]:
     """Return the pixels of the same raster, which need no warping."""
-    found = np.full(grid.shape, nodata, dtype=dtype)
     column, row = (round(v) for v in ~dataset.transform @ (grid.transform.c, grid.transform.f))
     top, left = max(row, 0), max(column, 0)
     bottom = min(row + grid.height, dataset.height)
     right = min(column + grid.width, dataset.width)
     if bottom <= top or right <= left:
-        return found
+        return np.full(grid.shape, nodata, dtype=dtype)
     window = Window(left, top, right - left, bottom - top)
-    values = dataset.read(1, window=window, out_dtype=dtype)
-    if dataset.nodata is not None and not math.isnan(dataset.nodata):
-        values[values == dataset.nodata] = nodata
+    values: NDArray[Any] = dataset.read(1, window=window, out_dtype=dtype)
+    stated = dataset.nodata
+    if stated is not None and not math.isnan(stated) and stated != nodata:
+        values[values == stated] = nodata
+    if values.shape == grid.shape:
+        return values
+    found = np.full(grid.shape, nodata, dtype=dtype)
     found[top - row : bottom - row, left - column : right - column] = values
     return found
 
