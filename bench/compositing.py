@@ -51,7 +51,7 @@ from detectors.medians import median_of_looks
 from detectors.projections import to_lonlat
 from detectors.types import Acquisition, OpticalLook, OrbitState, Sensor, WatchedRegion
 from flows.imagery import plan_blocks, read_pass
-from flows.kept_open import keeping_open
+from flows.kept_open import keeping_open, reading_ahead
 from flows.optical_imagery import plan_optical_blocks, read_optical
 from flows.optical_items import BANDS
 from flows.rasters import Block
@@ -154,8 +154,9 @@ def ours(kind: str, looks: list[Acquisition], path: Path) -> None:
 
     def medians() -> Iterator[tuple[Block, np.ndarray]]:
         for block in plan_blocks(looks[-1], region, files):
-            passes = [read_pass([one], POLARISATIONS, block.grid, files) for one in looks]
-            yield block, median_of_looks(np.stack(passes))
+            read = partial(read_pass, polarisations=POLARISATIONS, grid=block.grid, catalogue=files)
+            with reading_ahead(read, [[one] for one in looks], len(looks)) as passes:
+                yield block, median_of_looks(np.stack([one() for one in passes]))
 
     def greenests() -> Iterator[tuple[Block, np.ndarray]]:
         for block in plan_optical_blocks(looks[-1], region, files):
