@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
-from pystac import STACError, STACTypeError
+from pystac import Link, STACError, STACTypeError
 from pystac_client import Client
 from pystac_client.errors import ClientTypeError
 from pystac_client.stac_api_io import StacApiIO
@@ -54,6 +55,18 @@ class PatientIO(StacApiIO):
             )
 
         return json.dumps(self._patience.persist(once))
+
+    def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
+        """Read what a catalogue names; pystac-client would open a file of this machine.
+
+        Raises:
+            CatalogueUnavailable: it is no address of a server.
+            ConfigurationError: the server refuses the question.
+        """
+        parts = urlsplit(source.href if isinstance(source, Link) else str(source))
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise CatalogueUnavailable(f"no address of a server: {parts.path[:100]!r}")
+        return str(super().read_text(source, *args, **kwargs))
 
     def open(self, url: str) -> Client:
         """Read the landing page.

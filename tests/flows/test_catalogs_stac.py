@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import itertools
+import json
 import time
 import zlib
 from datetime import UTC, datetime, timedelta
@@ -257,6 +258,22 @@ def test_api_that_offers_get_only_is_asked_by_get(api):
     (asked,) = api.server.asked_at("/search")
     assert asked.method == "GET"
     assert "collections=rtc" in asked.path
+
+
+@pytest.mark.parametrize("href", ["s3://bucket/search", "file://{file}", "s3:"])
+def test_no_file_of_this_machine_is_read_for_a_catalogue(api, tmp_path, href):
+    file = tmp_path / "page.json"
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [look(1)]}))
+    named = {"rel": "search", "href": href.format(file=file), "method": "GET",
+             "type": "application/geo+json"}  # fmt: skip
+    api.landing(links=[{"rel": "self", "href": api.url}, named])
+    with pytest.raises(CatalogueUnavailable, match="no address of a server"):
+        api.search()
+    api.landing()
+    api.answers(api.Reply({"type": "FeatureCollection", "features": [look(1)],
+                           "links": [{**named, "rel": "next"}]}))  # fmt: skip
+    with pytest.raises(CatalogueUnavailable, match="no address of a server"):
+        api.search()
 
 
 def test_nobody_listening_is_named(api):
