@@ -242,7 +242,7 @@ def judge_acquisition(
             # A neighbour of the same pass was taken seconds ago: it is not before anything.
             before=acquisition.sensed_at - SAME_PASS,
             limit_passes=PASSES_KNOWN,
-            published_until=services.clock.now(),
+            published_until=_known_until(services, acquisition),
         )
         known = known_changes(s, region, acquisition)
         peers = platforms.peers(services, s, region, platforms.track_of(acquisition))
@@ -262,6 +262,14 @@ def judge_acquisition(
         return replace(judgement, kept=keeper.finish(), not_kept=keeper.not_kept)
 
 
+def _known_until(services: Services, look: Acquisition) -> datetime:
+    """Return until when looks count as published, for the history of one that is judged.
+
+    It is out itself: a clock that was set back must not take away what it is compared with.
+    """
+    return max(services.clock.now(), look.published_at)
+
+
 def _survey(
     services: Services,
     region: WatchedRegion,
@@ -277,7 +285,7 @@ def _survey(
     with transaction(services.engine) as s:
         before = queries.looks_over(
             s, look.footprint, Sensor.OPTICAL, since=look.sensed_at - REACH_BACK,
-            until=look.sensed_at - SAME_PASS, published_until=services.clock.now(),
+            until=look.sensed_at - SAME_PASS, published_until=_known_until(services, look),
             sources=region.sources,
         )  # fmt: skip
         standing = platforms.state_of(services, s, region, look)
