@@ -127,6 +127,19 @@ def plausible_offset(dark_dn: float, scale: float, offset: float) -> bool:
     return dark_dn * scale + offset >= DARKEST
 
 
+def asks(offset: Mapping[str, float], baseline: str | None) -> tuple[bool, bool]:
+    """Tell whether ``settle`` looks at dark ground, and whether at dark vegetation.
+
+    Only what is taken away can be too much, and only where nothing is it can be missing.
+
+    Args:
+        offset: as stated, by band.
+        baseline: processing baseline of the product.
+    """
+    taken, may_lack = any(offset.values()), bool(has_offset(baseline))
+    return taken or may_lack, may_lack and not taken
+
+
 def settle(
     dark: Mapping[str, float],
     green_dark: Mapping[str, float],
@@ -142,7 +155,8 @@ def settle(
     apart.
 
     Args:
-        dark: low percentile of the stored numbers over clear ground, by band.
+        dark: low percentile of the stored numbers over clear ground, by band; ``asks`` says
+            whether it is needed, and the next one.
         green_dark: the same over what the producer calls vegetation; empty where there is too
             little of it.
         scale: reflectance per stored number, by band.
@@ -159,7 +173,7 @@ def settle(
     if not possible(stated):
         return usual if carried and possible(usual) else dict.fromkeys(offset, 0.0)
     bright = [green_dark[band] * scale[band] for band in VISIBLE if band in green_dark]
-    may_lack_it = carried and len(bright) == len(VISIBLE) and not any(stated.values())
-    if may_lack_it and min(bright) >= BRIGHTEST_VEGETATION:
+    _, may_lack_it = asks(stated, baseline)
+    if may_lack_it and len(bright) == len(VISIBLE) and min(bright) >= BRIGHTEST_VEGETATION:
         return usual
     return stated

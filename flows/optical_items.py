@@ -12,7 +12,7 @@ from pyproj import Transformer
 
 from detectors import masks
 from detectors.errors import UnreadableRaster
-from detectors.reflectance import OFFSET, SCALE, VISIBLE, has_offset, settle
+from detectors.reflectance import OFFSET, SCALE, VISIBLE, asks, has_offset, settle
 from detectors.types import Acquisition, BoolArray, FloatArray, Grid, Unseen
 from flows.catalogs.base import Catalogue, Renderer
 from flows.kept_open import reading_ahead
@@ -161,10 +161,9 @@ def _offsets(
             if band in VISIBLE and at.size >= _ENOUGH
         }
 
-    taken, may_lack = any(stated.values()), bool(has_offset(baseline))
-    # Only what is taken away can be too much, and only where nothing is it can be missing.
-    dark = darkest(seen) if taken or may_lack else {}
-    green_dark = darkest(seen & vegetation) if may_lack and not taken else {}
+    ground, plants = asks(stated, baseline)
+    dark = darkest(seen) if ground else {}
+    green_dark = darkest(seen & vegetation) if plants else {}
     settled = settle(dark, green_dark, scale, stated, baseline)
     if settled != stated:
         log.warning("offset overruled by the pixels", item=item.item_id, stated=stated, by=settled)
