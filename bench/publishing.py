@@ -5,8 +5,9 @@
 SIMULATED: a region with a year of radar looks every 12 days (30 m, VV, VH and the flags of layover
 and shadow), and a new look with five landslides in it. Real: a STAC server (pgstac), the files sent
 by ranges over HTTP, PostGIS, a web hook that receives, all on loopback and in processes of their
-own. Ours is one process that polls, judges with the shipped detectors, keeps composites, draws a
-picture for each alert and delivers, without Prefect; elevation is off, as it is unless set. The
+own. Ours is one process that polls, judges with the shipped detectors, keeps composites, has a
+picture drawn for each alert and delivers, without Prefect; who draws was forked from it before, as
+it is from a run of ``serve``. Elevation is off, as it is unless set. The
 look before the new one was judged by then, so that its history is despeckled already.
 
 The bare work, a process too, in turns with ours: the same files read tile by tile, eight at once;
@@ -47,6 +48,7 @@ from db import schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
 from detectors.types import Grid, LookStack, Unseen, WatchedRegion
+from flows import drawing
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
 from flows.replay import CATALOGUE, local_catalogue
@@ -56,6 +58,8 @@ from flows.settings import Settings
 RESULT = Path(__file__).parent / "results" / "publishing.json"
 START = """
 import flows.monitor, flows.judging, flows.keeping
+from bench.publishing import load_drawing
+load_drawing()
 from detectors.sar_disturbance import load_model
 load_model()
 """
@@ -79,12 +83,28 @@ def services_of(order: dict[str, Any]) -> Services:
     return Services(settings, make_engine(order["database"]), clock, (hook,))
 
 
+def load_drawing() -> None:
+    """Load what the pictures of alerts take."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+    from alerts import alert_picture, picturing  # noqa: F401
+    from flows import alert_sights  # noqa: F401
+
+
+def ready_to_draw() -> drawing._Child:
+    """Fork the process that draws, as a run of ``serve`` has one; its end counts with it."""
+    load_drawing()
+    drawing.keep_ready()
+    assert drawing._ready is not None
+    return drawing._ready[1]
+
+
 def ours(order: dict[str, Any]) -> dict[str, Any]:
     """Poll, judge and deliver; what each stage took."""
     from detectors import sar_disturbance
     from flows import (
         delivering,
-        drawing,
         imagery,
         judging,
         keeping,
@@ -93,6 +113,7 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
         steps,
     )
 
+    draws = ready_to_draw()
     sar_disturbance.load_model()
     services, stages = services_of(order), Stages()
     for place, function, name in (
@@ -118,6 +139,7 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
         looks = steps.detect_due(services, "region")
     with stages.stage("claims and receipts of messages"):
         sent = delivering.deliver_due(services)
+    draws.end()
     whole = [now - then for now, then in zip(spent(), begun, strict=True)]
     if polled.errors or [one.state for one in looks] != ["processed"]:
         raise SystemExit(f"{polled} {looks}")

@@ -33,7 +33,7 @@ from rasterio.windows import from_bounds
 from rich.console import Console
 
 from bench.polling import empty_archive, publish
-from bench.publishing import asked_of, child, services_of
+from bench.publishing import asked_of, child, ready_to_draw, services_of
 from bench.publishing_archive import (
     BANDS,
     FAILED,
@@ -68,6 +68,7 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
     """Poll, examine and deliver; what each stage took."""
     from flows import confirming, delivering, drawing, examining, inferring, keeping, polling
 
+    draws = ready_to_draw()
     services, stages = services_of(order), Stages()
     services.asked(examining.ENSEMBLE).load()
     shown: list[tuple[int, ...]] = []
@@ -103,6 +104,7 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
     verdict_s = spent()[0] - begun[0]
     with stages.stage("claims and receipts of messages"):
         sent = delivering.deliver_due(services)
+    draws.end()
     whole = [now - then for now, then in zip(spent(), begun, strict=True)]
     if polled.errors or [one.finding for one in found.checks] != ["agrees"]:
         raise SystemExit(f"{polled} {found}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +53,12 @@ from detectors.types import (
     Unseen,
     WatchedRegion,
 )
-from flows.catalogs.base import Catalogue
+from flows.catalogs.base import Catalogue, Renderer
 from flows.confirming import around
 from flows.examining import Pair, look_at
 from flows.histories import SPARE_PASSES
 from flows.imagery import GAMMA0, group_passes, read_mask, read_pass, stack_looks
+from flows.kept_open import keeping_open, reading_ahead
 from flows.rasters import product_grid
 from flows.services import Services
 
@@ -96,6 +98,7 @@ class _Passes:
     """Later looks of the track, oldest first."""
 
 
+@keeping_open()
 def sights(services: Services, alert: Alert) -> Sights:
     """Read what an alert's picture shows; a part that cannot be had says why.
 
@@ -184,16 +187,20 @@ def _readable(
     enough: int,
 ) -> Iterator[tuple[Sequence[Acquisition], FloatArray]]:
     """Read the first passes that can be read; the picture does without the others."""
+    read = partial(read_pass, polarisations=bands, grid=grid, catalogue=catalogue)
+    # A service renders pixels one request after the other, and counts them.
+    sure = 0 if isinstance(catalogue, Renderer) else enough
     count = 0
-    for items in passes:
-        if count == enough:
-            return
-        try:
-            gamma0 = read_pass(items, bands, grid, catalogue)
-        except ScarpwatchError:
-            continue
-        count += 1
-        yield items, gamma0
+    with reading_ahead(read, passes, sure) as reads:
+        for items, look in zip(passes, reads, strict=True):
+            if count == enough:
+                return
+            try:
+                gamma0 = look()
+            except ScarpwatchError:
+                continue
+            count += 1
+            yield items, gamma0
 
 
 def _window(look: Acquisition, landslide: Landslide, catalogue: Catalogue) -> Grid:

@@ -1,4 +1,4 @@
-"""Names of workers, whether a worker of this machine is still alive, and dying with a parent.
+"""Names of workers, whether a worker of this machine still lives, and parents and orphans.
 
 A lease protects work from a dead worker anywhere; on the same machine its end need not be waited
 for, because the dead can be told from the living.
@@ -58,6 +58,15 @@ def end_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
     """Ask Linux to end this new process when the one that started it is gone, even by kill -9."""
     death_signal = 1  # PR_SET_PDEATHSIG
     ctypes.CDLL(None).prctl(death_signal, how)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what the children of this process leave behind, which init was.
+
+    In a container nobody might be there to clear away what has ended.
+    """
+    child_subreaper = 36  # PR_SET_CHILD_SUBREAPER
+    ctypes.CDLL(None).prctl(child_subreaper, 1)
 
 
 def end_within(seconds: int) -> None:

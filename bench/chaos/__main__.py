@@ -57,10 +57,10 @@ def main() -> int:
 
 def _break(on: Stage, tally: Tally, run: Run, bar: Progress) -> None:
     wanted, seed = run.wanted, run.wanted.seed
-    if wanted.rounds or wanted.kills:
-        with on.world() as world:
-            base = undisturbed(world)
     task = bar.add_task("other faults", total=None)
+    if wanted.rounds:
+        with on.world() as world:
+            base = undisturbed(world, again=True)
     for _ in range(wanted.rounds):
         if run.over():
             return
@@ -70,6 +70,9 @@ def _break(on: Stage, tally: Tally, run: Run, bar: Progress) -> None:
                 bar.update(task, advance=1, description=f"seed {seed}: {name}", refresh=True)
         seed += 1
     task = bar.add_task("kills of steps", total=wanted.kills)
+    if wanted.kills and not run.over():
+        with on.world() as world:
+            base = undisturbed(world)
     while tally.killed < wanted.kills and not run.over():
         with on.world() as world:
             left = wanted.kills - tally.killed

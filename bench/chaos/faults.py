@@ -257,7 +257,7 @@ def faults(cluster: Cluster | None) -> dict[str, Fault]:
             made[f"database restarted: {step}"] = Fault(step, 1, partial(restarted, cluster, step))
         if step != "sweep":
             made[f"two workers: {step}"] = Fault(step, 1, partial(two_workers, step))
-        if step in {"detect", "deliver", "sweep"}:
+        if step in {"detect", "deliver"}:  # the sweep writes nothing
             made[f"full disk: {step}"] = Fault(step, 1, partial(full_disk, step))
         made[f"clock set back: {step}"] = Fault(step, 1, partial(clock_back, step))
     made["clock ahead"] = Fault("poll", 1, clock_ahead)
@@ -274,7 +274,7 @@ def faulty_round(
     Args:
         world: fresh.
         seed: decides order and places; the same seed is the same round.
-        base: what must come out, but for ``REMEMBER`` and ``NOT_KEPT``.
+        base: what must come out, each step done ``again``, but for ``REMEMBER``, ``NOT_KEPT``.
         tally: takes what comes of it.
         cluster: database that may be restarted.
         stops: of the history, as in ``undisturbed``.

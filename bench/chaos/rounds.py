@@ -111,8 +111,16 @@ def settle(world: World) -> list[Broken]:
     return [*found, Broken("nothing is stuck", ", ".join(left))]
 
 
-def undisturbed(world: World, stops: Sequence[datetime] = STOPS) -> Undisturbed:
+def undisturbed(
+    world: World, stops: Sequence[datetime] = STOPS, *, again: bool = False
+) -> Undisturbed:
     """Live through the history; nobody is killed.
+
+    Args:
+        world: fresh.
+        stops: of the history.
+        again: do each step once more, with work made for it, as ``faulty_round`` does. A look that
+            is judged again later leaves out of its history what was outlined meanwhile.
 
     Raises:
         RuntimeError: it does not work even so.
@@ -124,6 +132,10 @@ def undisturbed(world: World, stops: Sequence[datetime] = STOPS) -> Undisturbed:
             known[moment, name] = ran = in_fork(world, name)
             if ran.error or ran.killed:
                 raise RuntimeError(f"{name}, undisturbed: {ran.error}")
+            if again:
+                world.again(name)
+                if wrong := alone(world, name):
+                    raise RuntimeError(f"{name}, undisturbed, again: {wrong}")
     if wrong := [*settle(world), *world.broken(sweep=True)]:
         raise RuntimeError(f"undisturbed: {wrong}")
     return Undisturbed(world.rows(), known)

@@ -7,6 +7,7 @@ confirm it, PostGIS, a STAC API, a receiver; all that is fetched or sent goes th
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ from tests.watching import stored_rows
 REGION = "slope"
 #: Channels: one that goes by tags, and one of a subscriber.
 CHANNELS = ("duty", "team")
+#: Whose looks a step judges.
+JUDGES = {"detect": Sensor.SAR, "confirm": Sensor.OPTICAL}
 #: When the clock stops, and looks are published: after each of the four that are judged.
 STOPS = (*(datetime.fromisoformat(f"{one}T23:00Z") + timedelta(days=2) for one in DAYS[6:]), END)
 #: Optical looks: two of forest before the landslide, two of debris after it.
@@ -179,18 +182,22 @@ class World:
             s.execute(text("DELETE FROM scarpwatch.optical_attempts"))
 
     def again(self, step: str) -> None:
-        """Make work for a step: the newest look is judged, the newest alert sent, once more."""
+        """Make work for a step: the newest look judged, the newest alert told, once more."""
         with self.services() as services, transaction(services.engine) as s:
-            if step == "detect" and not store.any_look_due(s, REGION, datetime.now(UTC)):
+            sensor = JUDGES.get(step)
+            if sensor and not store.any_look_due(s, REGION, datetime.now(UTC), sensor):
                 done = [
                     look for look in queries.list_looks(s, region_id=REGION)
-                    if look.state == "processed" and look.acquisition.sensor is Sensor.SAR
+                    if look.state == "processed" and look.acquisition.sensor is sensor
                 ]  # fmt: skip
                 if done:
                     newest = max(done, key=lambda look: look.acquisition.sensed_at)
                     store.reopen_look(s, newest.id)
-            elif step == "deliver" and (told := outbox.list_alerts(s, limit=1)):
-                outbox.requeue(s, told[0].alert.id)
+            elif step == "deliver":
+                if told := outbox.list_alerts(s, limit=1):
+                    outbox.requeue(s, told[0].alert.id)
+                # Somebody has tidied up: the feeds are written anew.
+                shutil.rmtree(services.settings.feed.folder, ignore_errors=True)
 
     def waiting(self) -> list[str]:
         """Return what is not done: looks and messages that wait or are held."""
