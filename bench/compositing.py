@@ -49,9 +49,9 @@ from bench.files import Files
 from detectors.compositing import greenest
 from detectors.medians import median_of_looks
 from detectors.projections import to_lonlat
-from detectors.types import Acquisition, OpticalLook, OrbitState, Sensor, WatchedRegion
+from detectors.types import Acquisition, OrbitState, Sensor, WatchedRegion
 from flows.imagery import plan_blocks, read_pass
-from flows.kept_open import keeping_open, reading_ahead
+from flows.kept_open import keeping_open, one_ahead, reading_ahead
 from flows.optical_imagery import plan_optical_blocks, read_optical
 from flows.optical_items import BANDS
 from flows.rasters import Block
@@ -152,16 +152,20 @@ def ours(kind: str, looks: list[Acquisition], path: Path) -> None:
     files, frame = Files(), MultiPolygon([looks[0].footprint])
     region = WatchedRegion("bench", "SIMULATED", frame, ("bench/simulated",), simulated=True)
 
+    def stacked(block: Block) -> tuple[Block, np.ndarray]:
+        read = partial(read_pass, polarisations=POLARISATIONS, grid=block.grid, catalogue=files)
+        with reading_ahead(read, [[one] for one in looks], len(looks)) as passes:
+            return block, np.stack([one() for one in passes])
+
     def medians() -> Iterator[tuple[Block, np.ndarray]]:
-        for block in plan_blocks(looks[-1], region, files):
-            read = partial(read_pass, polarisations=POLARISATIONS, grid=block.grid, catalogue=files)
-            with reading_ahead(read, [[one] for one in looks], len(looks)) as passes:
-                yield block, median_of_looks(np.stack([one() for one in passes]))
+        with one_ahead(map(stacked, plan_blocks(looks[-1], region, files))) as stacks:
+            for block, stack in stacks:
+                yield block, median_of_looks(stack)
 
     def greenests() -> Iterator[tuple[Block, np.ndarray]]:
         for block in plan_optical_blocks(looks[-1], region, files):
-            days: Iterator[OpticalLook] = (read_optical([one], block.grid, files) for one in looks)
-            yield block, greenest(days).reflectance
+            with one_ahead(read_optical([one], block.grid, files) for one in looks) as days:
+                yield block, greenest(days).reflectance
 
     if kind == "median":
         save(path, medians(), POLARISATIONS)

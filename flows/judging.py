@@ -46,12 +46,13 @@ from detectors.types import (
 from detectors.vectorize import Outline, middle, outlines
 from flows.catalogs.base import Catalogue
 from flows.heights import Heights, NoHeights
-from flows.histories import Changed, changed_ground, read_history, without_changes
-from flows.imagery import group_passes, plan_blocks, read_mask, read_pass, stack_looks
+from flows.histories import Changed, without_changes
+from flows.imagery import group_passes
 from flows.kept_open import keeping_open
 from flows.rasters import Block
 from flows.shared_scores import compare_and_score
 from flows.shelf import Shelf
+from flows.shown_blocks import shown_blocks
 
 LEVELS = Levels()
 PONDING = PondingLevels()
@@ -178,39 +179,37 @@ def scored_blocks(
         )
     judged = False
     reason = f"{acquisition.item_id} shows no data inside the region"
-    for block in plan_blocks(acquisition, region, catalogue, shelf):
-        answering = block.core & block.inside
-        gamma0 = read_pass([acquisition], polarisations, block.grid, catalogue, shelf)
-        if not np.isfinite(gamma0).all(axis=0)[block.inside].any():
-            tally.add_blind(block.grid, answering, None)
-            if keeper is not None:
-                keeper.blind(block, None)
-            continue
-        post = stack_looks([gamma0], [[acquisition]], polarisations, block.grid)
-        unseen = read_mask(acquisition, block.grid, catalogue, shelf)
-        changed = changed_ground(known, passes, block)
-        elevation, careful = heights.on(block.grid)
-        pre = read_history(
-            passes, polarisations, block, catalogue, left_out,
-            forgiving=forgiving, changed=changed, elevation=elevation, shelf=shelf,
-        )  # fmt: skip
-        clean = without_changes(pre, changed)
-        try:
-            stack, scores = compare_and_score(
-                clean, post, unseen, elevation, detectors, shelf, despeckle
+    with shown_blocks(
+        region, acquisition, passes, catalogue, left_out,
+        forgiving=forgiving, known=known, heights=heights, shelf=shelf,
+    ) as blocks:  # fmt: skip
+        for block, shown in blocks:
+            answering = block.core & block.inside
+            if shown is None:
+                tally.add_blind(block.grid, answering, None)
+                if keeper is not None:
+                    keeper.blind(block, None)
+                continue
+            pre, post, elevation = shown.pre, shown.post, shown.elevation
+            clean = without_changes(pre, shown.changed)
+            try:
+                stack, scores = compare_and_score(
+                    clean, post, shown.unseen, elevation, detectors, shelf, despeckle
+                )
+            except NothingObserved as error:
+                reason = str(error)
+                tally.add_blind(block.grid, answering, error.unseen)
+                if keeper is not None:
+                    keeper.blind(block, error.unseen)
+                continue
+            judged = True
+            tally.add(scores.observability, answering)
+            made = ScoredBlock(
+                block, stack, scores, pre, post, clean, shown.changed, elevation, shown.careful
             )
-        except NothingObserved as error:
-            reason = str(error)
-            tally.add_blind(block.grid, answering, error.unseen)
             if keeper is not None:
-                keeper.blind(block, error.unseen)
-            continue
-        judged = True
-        tally.add(scores.observability, answering)
-        made = ScoredBlock(block, stack, scores, pre, post, clean, changed, elevation, careful)
-        if keeper is not None:
-            keeper.scored(made)
-        yield made
+                keeper.scored(made)
+            yield made
     if not judged:
         raise NothingObserved(reason)
 

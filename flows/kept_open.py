@@ -1,8 +1,9 @@
 """Rasters that stay open from block to block, and the threads that read several of them at once.
 
 Reading over a network is mostly waiting, and a history is twenty files: they are asked for side by
-side. No raster is ever in the hands of two threads, which GDAL answers by ending the process: who
-asks for one that is in use opens it once more.
+side, and those of the next block while one is judged. No raster is ever in the hands of two
+threads, which GDAL answers by ending the process: who asks for one that is in use opens it once
+more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 from rasterio import DatasetReader
 
@@ -93,3 +95,34 @@ def reading_ahead[A, T](
         for one in begun:
             one.cancel()
         wait(begun)
+
+
+@contextmanager
+def one_ahead[T](items: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Have an iterator make its next item while one is worked on; all of them will be asked for.
+
+    Within ``keeping_open``; elsewhere items are made when they are asked for. Costs are those of
+    the loop, unless it is broken off: then one item may have been made in vain. At the end nothing
+    is being made any more.
+
+    Args:
+        items: read, in a thread of their own, one after the other; may read side by side what
+            they consist of.
+
+    Yields:
+        The same items; asking for one raises what making it raised.
+    """
+    if KEPT.get() is None:
+        yield items
+        return
+    with ThreadPoolExecutor(1) as thread:  # not one of the readers: it waits for these
+        yield _made_ahead(thread, items)
+
+
+def _made_ahead[T](thread: ThreadPoolExecutor, items: Iterator[T]) -> Iterator[T]:
+    over: object = object()
+    make: Callable[[], T | object] = partial(copy_context().run, next, items, over)
+    coming = thread.submit(make)
+    while (item := coming.result()) is not over:
+        coming = thread.submit(make)
+        yield cast("T", item)

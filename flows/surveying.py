@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from detectors.registry import configuration_hash
 from detectors.types import (
     SAME_PASS,
     Acquisition,
+    BoolArray,
     Composite,
     Detection,
     FloatArray,
@@ -44,8 +45,9 @@ from flows.examining import (
 )
 from flows.inferring import Asked
 from flows.judging import Judgement
-from flows.kept_open import keeping_open
+from flows.kept_open import keeping_open, one_ahead
 from flows.optical_imagery import plan_optical_blocks
+from flows.rasters import Block
 from flows.shelf import Shelf
 
 DETECTOR = "optical_change+landslide-rgb"
@@ -100,30 +102,45 @@ def survey(
     of_peers = {
         one.item_id for one in before if (one.platform, one.processing_version or "") in peers
     }
-    for block in plan_optical_blocks(look, region, catalogue_of(look), shelf):
-        at_work()
-        answering = block.core & block.inside
+
+    def show(block: Block) -> tuple[Block, OpticalLook, Iterator[OpticalLook]]:
+        """Read the look and, where it is clear, the first one before it."""
         now = read([look], block.grid, catalogue_of, shelf)
-        clear = (now.unseen == Unseen.SEEN) & block.inside
-        if not clear.any():
-            tally.add(Observability(block.grid, now.unseen), answering)
-            continue
         earlier = readable(preferred, block.grid, catalogue_of, forgiving=forgiving, shelf=shelf)
-        bias.begin(now, answering)
-        shown = _shown(islice(earlier, PRE_LOOKS), bias, of_peers)
-        pre, post = pair(shown, [now])
-        if of_peers:
-            deque(shown, maxlen=0)  # a pair takes what one look needs; comparing takes them all
-        bias.end()
-        fresh = clear & (pre.looks == 0)
-        codes = np.where(fresh, np.uint8(Unseen.TOO_FEW_LOOKS), now.unseen)
-        tally.add(Observability(block.grid, codes), answering)
-        smallest = max(RULE.minimum_pixels, round(region.min_area_m2 / block.grid.pixel_area_m2))
-        found = search(pre, post, block.inside, block.core, ask, smallest, RULE)
-        finds += [_detection(region, look, before, pre, find, version) for find in found]
+        sure = islice(earlier, int(_clear(now, block).any()))
+        return block, now, chain(list(sure), earlier)
+
+    blocks = plan_optical_blocks(look, region, catalogue_of(look), shelf)
+    with one_ahead(map(show, blocks)) as ahead:
+        for block, now, earlier in ahead:
+            at_work()
+            answering = block.core & block.inside
+            clear = _clear(now, block)
+            if not clear.any():
+                tally.add(Observability(block.grid, now.unseen), answering)
+                continue
+            bias.begin(now, answering)
+            shown = _shown(islice(earlier, PRE_LOOKS), bias, of_peers)
+            pre, post = pair(shown, [now])
+            if of_peers:
+                deque(shown, maxlen=0)  # a pair takes what one look needs; comparing takes them all
+            bias.end()
+            fresh = clear & (pre.looks == 0)
+            codes = np.where(fresh, np.uint8(Unseen.TOO_FEW_LOOKS), now.unseen)
+            tally.add(Observability(block.grid, codes), answering)
+            pixel_m2 = block.grid.pixel_area_m2
+            smallest = max(RULE.minimum_pixels, round(region.min_area_m2 / pixel_m2))
+            found = search(pre, post, block.inside, block.core, ask, smallest, RULE)
+            finds += [_detection(region, look, before, pre, find, version) for find in found]
     if not tally.coverage.share_seen:
         raise NothingObserved(f"{look.item_id}: no pixel of the region could be compared")
     return Judgement(tuple(finds), tally.coverage, None, (), biases=bias.biases())
+
+
+def _clear(look: OpticalLook, block: Block) -> BoolArray:
+    """Return where a look shows the region (y, x)."""
+    clear: BoolArray = (look.unseen == Unseen.SEEN) & block.inside
+    return clear
 
 
 def _shown(

@@ -66,7 +66,7 @@ def run(settings: Settings, console: Console, as_json: bool = False) -> int:
                 for moment in CLOCK:
                     bar.update(task, description=f"replay clock at {moment:%Y-%m-%d}")
                     show(on, moment, flows, lambda done: bar.update(task, completed=done))
-            drawing = begin_to_draw(on)
+                drawing = begin_to_draw(on)  # while the flows come to their end
             bar.update(task, description="polling the whole archive a second time")
             summary = summarise(on.engine, second_run(on))
             (on.home / "summary.json").write_text(

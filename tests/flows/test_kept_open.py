@@ -16,7 +16,7 @@ from detectors.errors import UnreadableRaster
 from detectors.types import State
 from flows import kept_open
 from flows.imagery import read_pass
-from flows.kept_open import keeping_open, reading_ahead
+from flows.kept_open import keeping_open, one_ahead, reading_ahead
 from flows.rasters import open_href
 from tests.optical_watch import DEBRIS
 from tests.optical_world import BANDS
@@ -92,6 +92,76 @@ def test_threads_know_what_the_reader_knows() -> None:
     known.set("a meter")
     with keeping_open(), reading_ahead(lambda _: known.get(), range(4), 4) as reads:
         assert [one() for one in reads] == ["a meter"] * 4
+
+
+@given(fails=st.integers(0, 8), stop=st.integers(0, 8), within=st.booleans())
+def test_a_loop_that_is_one_ahead_is_a_loop(fails: int, stop: int, within: bool) -> None:
+    made: list[int] = []
+
+    def make(number: int) -> int:
+        made.append(number)
+        if number == fails:
+            raise UnreadableRaster(str(number))
+        return number
+
+    def loop() -> list[object]:
+        told: list[object] = []
+        with one_ahead(map(make, range(6))) as items:
+            try:
+                for item in items:
+                    told.append(item)
+                    if item == stop:
+                        break
+            except UnreadableRaster as error:
+                told.append(str(error))
+        return told
+
+    if within:
+        with keeping_open():
+            told = loop()
+    else:
+        told = loop()
+    until = min(fails, 6)
+    expected = list(range(until)) + ([str(fails)] if fails < 6 else [])
+    assert told == expected[: stop + 1]
+    asked = range(min(len(expected), stop + 1))
+    assert set(asked) <= set(made) <= {*asked, len(asked)} & set(range(6))
+    assert made == sorted(set(made))
+
+
+def test_the_next_one_is_made_meanwhile_and_never_more() -> None:
+    known: ContextVar[str] = ContextVar("known", default="nothing")
+    known.set("a meter")
+    begun = [threading.Event() for _ in range(4)]
+    meters: list[str] = []
+
+    def make(number: int) -> int:
+        begun[number].set()
+        meters.append(known.get())
+        return number
+
+    with keeping_open(), one_ahead(map(make, range(4))) as items:
+        for number in items:
+            assert number == 3 or begun[number + 1].wait(10)
+            time.sleep(0.05)
+            assert not any(one.is_set() for one in begun[number + 2 :])
+    assert meters == ["a meter"] * 4
+
+
+def test_what_was_made_in_vain_comes_to_its_end() -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def make(number: int) -> int:
+        if number:
+            began.set()
+            time.sleep(0.2)
+            ended.set()
+        return number
+
+    with keeping_open(), one_ahead(map(make, range(3))) as items:
+        assert next(items) == 0
+        assert began.wait(10)
+    assert ended.is_set()
 
 
 def answering_last(
