@@ -40,6 +40,8 @@ from flows.shelf import Shelf
 
 GAMMA0 = Stored(("float",), "linear gamma0 in float")
 FLAGS = Stored(("uint8",), "flags of layover and shadow in uint8")
+#: Side of a block without its halo, pixels: what is normalised together.
+BLOCK_PIXELS = 512
 
 #: What OPERA's flags mean here; anything but these is no data, like their own 255.
 _OPERA_FLAGS = np.full(256, Unseen.NO_DATA, dtype=np.uint8)
@@ -75,7 +77,7 @@ def plan_blocks(
     whole = known_grid(shelf, acquisition, band, GAMMA0) if shelf else None
     whole = whole or product_grid(acquisition, band, GAMMA0, catalogue)
     found = False
-    for block in cut_blocks(whole, region.geometry):
+    for block in cut_blocks(whole, region.geometry, BLOCK_PIXELS):
         found = True
         yield block
     if not found:

@@ -29,6 +29,8 @@ from flows.rasters import Block, cut_blocks, product_grid
 from flows.scene_tiles import known_grid
 from flows.shelf import Shelf
 
+#: Side of a block without its halo, pixels: twice the radar's, whose pixels are larger.
+BLOCK_PIXELS = 1024
 #: Band whose grid is the grid of a product: 10 m.
 _GRID_BAND = "red"
 
@@ -99,7 +101,7 @@ def plan_optical_blocks(
     whole = known_grid(shelf, acquisition, _GRID_BAND, NUMBERS) if shelf else None
     whole = whole or product_grid(acquisition, _GRID_BAND, NUMBERS, catalogue)
     found = False
-    for block in cut_blocks(whole, region.geometry):
+    for block in cut_blocks(whole, region.geometry, BLOCK_PIXELS):
         found = True
         yield block
     if not found:

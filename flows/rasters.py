@@ -38,8 +38,6 @@ from flows.meter import GDAL_COUNTS
 
 #: Ground around a region that is read too, so that wide shifts can be told from landslides, m.
 CONTEXT_M = 3_000.0
-#: Side of a block without its halo, pixels.
-BLOCK_PIXELS = 512
 #: Overlap of neighbouring blocks on each side, pixels; wider than filters and windows reach.
 HALO_PIXELS = 32
 
@@ -218,12 +216,13 @@ def product_grid(
         return Grid(int(dataset.crs.to_epsg()), dataset.transform, dataset.height, dataset.width)
 
 
-def cut_blocks(whole: Grid, region: BaseGeometry) -> Iterator[Block]:
+def cut_blocks(whole: Grid, region: BaseGeometry, side: int) -> Iterator[Block]:
     """Cut the part of a region that a grid covers into blocks, one at a time; none is no error.
 
     Args:
         whole: of the product.
         region: EPSG:4326, lon/lat.
+        side: longest side of a block without its halo, pixels.
     """
     area, transform = to_projected(region, whole.epsg), whole.transform
     frame = box(*whole.bounds)
@@ -236,8 +235,8 @@ def cut_blocks(whole: Grid, region: BaseGeometry) -> Iterator[Block]:
     right = min(whole.width, math.ceil(wanted.col_off + wanted.width))
     cut = _part(whole, Window(left, top, right - left, bottom - top))
     origin_row, origin_column = round(transform.f / transform.e), round(transform.c / transform.a)
-    for row, row_end in _cuts(top, bottom, origin_row):
-        for column, column_end in _cuts(left, right, origin_column):
+    for row, row_end in _cuts(top, bottom, origin_row, side):
+        for column, column_end in _cuts(left, right, origin_column, side):
             y0, y1 = max(top, row - HALO_PIXELS), min(bottom, row_end + HALO_PIXELS)
             x0, x1 = max(left, column - HALO_PIXELS), min(right, column_end + HALO_PIXELS)
             window = Window(x0, y0, x1 - x0, y1 - y0)
@@ -258,10 +257,10 @@ def _part(whole: Grid, window: Window) -> Grid:
     return Grid(whole.epsg, transform, int(window.height), int(window.width))
 
 
-def _cuts(start: int, end: int, origin: int) -> list[tuple[int, int]]:
-    """Cut a range into pieces, none over ``BLOCK_PIXELS``, where the world is cut.
+def _cuts(start: int, end: int, origin: int, side: int) -> list[tuple[int, int]]:
+    """Cut a range into pieces, none over ``side``, where the world is cut.
 
-    Lines lie at whole multiples of ``BLOCK_PIXELS`` from the origin of the map projection, so that
+    Lines lie at whole multiples of ``side`` from the origin of the map projection, so that
     overlapping regions have blocks in common. No piece is under an eighth of a block: the last line
     before an end that is too near gives way, and what is then too long is halved. A range that one
     block holds is not cut.
@@ -270,14 +269,15 @@ def _cuts(start: int, end: int, origin: int) -> list[tuple[int, int]]:
         start: first pixel of the product.
         end: behind the last one.
         origin: number of the product's pixel 0, counted from the origin of the projection.
+        side: longest piece.
     """
-    if end - start <= BLOCK_PIXELS:
+    if end - start <= side:
         return [(start, end)]
-    first = -(-(start + origin) // BLOCK_PIXELS) * BLOCK_PIXELS - origin
-    near = BLOCK_PIXELS // 8
-    lines = [n for n in range(first, end, BLOCK_PIXELS) if start + near <= n <= end - near]
+    first = -(-(start + origin) // side) * side - origin
+    near = side // 8
+    lines = [n for n in range(first, end, side) if start + near <= n <= end - near]
     edges = [start, *lines, end]
-    halves = [(a + b) // 2 for a, b in itertools.pairwise(edges) if b - a > BLOCK_PIXELS]
+    halves = [(a + b) // 2 for a, b in itertools.pairwise(edges) if b - a > side]
     return list(itertools.pairwise(sorted([*edges, *halves])))
 
 

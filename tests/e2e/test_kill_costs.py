@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from db import costs
-from flows import kept_open, rasters
+from flows import imagery, kept_open
 from tests.series import DAYS
 
 #: 64 x 64 pixels in four blocks, judged by a worker that ends with the look. No file stays open, so
 #: that each block asks for something, as it does where a look is of many tiles.
 PIXELS, BLOCKS = 32, 4
 WORKER = f"""
-from flows import kept_open, rasters, settings, steps
+from flows import imagery, kept_open, settings, steps
 from flows.services import open_services
-rasters.BLOCK_PIXELS, kept_open.STAYS_OPEN_S = {PIXELS}, 0.0
+imagery.BLOCK_PIXELS, kept_open.STAYS_OPEN_S = {PIXELS}, 0.0
 with open_services(settings.load()) as services:
     steps.detect_due(services, "slope", limit=1)
 """
@@ -49,7 +49,7 @@ def test_a_kill_loses_the_count_of_one_block(
 
     # The same look again, by a worker that nobody kills: what all of its blocks take.
     files.rules()
-    monkeypatch.setattr(rasters, "BLOCK_PIXELS", PIXELS)
+    monkeypatch.setattr(imagery, "BLOCK_PIXELS", PIXELS)
     monkeypatch.setattr(kept_open, "STAYS_OPEN_S", 0.0)
     (look,) = w.detect(limit=1)
     assert (look.item_id, look.state) == (w.item(DAYS[6]), "processed")

@@ -14,8 +14,8 @@ from shapely.geometry import MultiPolygon, box
 
 from detectors.errors import NothingObserved
 from detectors.projections import to_lonlat, to_projected
-from flows.imagery import group_passes, plan_blocks, read_pass, stack_looks
-from flows.rasters import BLOCK_PIXELS, CONTEXT_M, HALO_PIXELS
+from flows.imagery import BLOCK_PIXELS, group_passes, plan_blocks, read_pass, stack_looks
+from flows.rasters import CONTEXT_M, HALO_PIXELS
 from tests.rasters import (
     EPSG,
     NORTH,

@@ -22,12 +22,13 @@ from detectors.types import Acquisition, FloatArray, Grid, Sensor, Unseen, Watch
 from flows.catalogs.base import Renderer
 from flows.optical_imagery import (
     BANDS,
+    BLOCK_PIXELS,
     DILATE_M,
     plan_optical_blocks,
     read_optical,
     window_grid,
 )
-from flows.rasters import BLOCK_PIXELS, HALO_PIXELS
+from flows.rasters import HALO_PIXELS
 from tests.optical import DAY, EPSG, NORTH, STEP, TRANSFORM, WEST, optical_grid
 from tests.rasters import Signing, write
 

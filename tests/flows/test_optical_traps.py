@@ -14,7 +14,7 @@ from db.engine import transaction
 from detectors import weights
 from detectors.errors import InvalidWeights
 from detectors.types import Finding, Sensor, State, Tier
-from flows import rasters
+from flows import optical_imagery
 from flows.confirming import confirm_due
 from flows.steps import detect_due
 from tests.optical_watch import DEBRIS, EVENT, OpticalWatch, drill_channel
@@ -198,7 +198,7 @@ def test_a_real_landslide_is_not_judged_by_made_up_pixels(watch_optically) -> No
 
 
 def test_a_search_keeps_its_lease_from_block_to_block(watch_optically, monkeypatch) -> None:
-    monkeypatch.setattr(rasters, "BLOCK_PIXELS", 64)
+    monkeypatch.setattr(optical_imagery, "BLOCK_PIXELS", 64)
     world = watch_optically()
     world.see(3, DEBRIS)
     blocks = []
@@ -218,7 +218,7 @@ def test_a_search_keeps_its_lease_from_block_to_block(watch_optically, monkeypat
 def test_a_search_whose_look_was_taken_over_stops_and_stores_nothing(
     watch_optically, monkeypatch
 ) -> None:
-    monkeypatch.setattr(rasters, "BLOCK_PIXELS", 64)
+    monkeypatch.setattr(optical_imagery, "BLOCK_PIXELS", 64)
     world = watch_optically()
     world.see(3, DEBRIS)
     extend = store.extend_look

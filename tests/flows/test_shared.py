@@ -30,7 +30,7 @@ from flows import polling, scene_tiles, steps
 from flows import shelf as shelves
 from flows.confirming import confirm_due
 from flows.imagery import GAMMA0, stack_looks
-from flows.rasters import BLOCK_PIXELS, _cuts, read_onto
+from flows.rasters import _cuts, read_onto
 from flows.scene_tiles import read_shared
 from flows.shared_scores import compare_and_score
 from flows.shelf import Shelf, digest
@@ -240,27 +240,34 @@ def test_two_at_once_fetch_once(product, shelf) -> None:
 # --- blocks
 
 
-@given(st.integers(0, 4_000), st.integers(1, 4_000), st.integers(-9_000, 9_000))
-def test_pieces_cover_a_range_once_and_end_where_the_world_is_cut(start, length, origin) -> None:
+SIDES = st.sampled_from((512, 1024))
+
+
+@given(st.integers(0, 4_000), st.integers(1, 4_000), st.integers(-9_000, 9_000), SIDES)
+def test_pieces_cover_a_range_once_and_end_where_the_world_is_cut(
+    start, length, origin, side
+) -> None:
     end = start + length
-    pieces = _cuts(start, end, origin)
+    pieces = _cuts(start, end, origin, side)
     assert [pieces[0][0], pieces[-1][1]] == [start, end]
     assert all(one[1] == other[0] for one, other in itertools.pairwise(pieces))
-    assert all(0 < b - a <= BLOCK_PIXELS for a, b in pieces)
-    if length > BLOCK_PIXELS:
-        assert all(b - a >= BLOCK_PIXELS // 8 for a, b in pieces)
+    assert all(0 < b - a <= side for a, b in pieces)
+    if length > side:
+        assert all(b - a >= side // 8 for a, b in pieces)
         inner = {a + origin for a, _ in pieces[2:-1]}
-        assert all(n % BLOCK_PIXELS == 0 for n in inner)
+        assert all(n % side == 0 for n in inner)
 
 
 @given(
     st.integers(0, 3_000), st.integers(1_600, 4_000), st.integers(0, 3_000),
-    st.integers(1_600, 4_000),
+    st.integers(1_600, 4_000), SIDES,
 )  # fmt: skip
-def test_overlapping_ranges_have_whole_blocks_in_common(start, length, other, longer) -> None:
-    first, second = _cuts(start, start + length, 7), _cuts(other, other + longer, 7)
+def test_overlapping_ranges_have_whole_blocks_in_common(start, length, other, longer, side) -> None:
+    first, second = (
+        _cuts(begin, begin + long, 7, side) for begin, long in ((start, length), (other, longer))
+    )
     low, high = max(start, other), min(start + length, other + longer)
-    whole = (high - low) // BLOCK_PIXELS - 2
+    whole = (high - low) // side - 2
     assert len(set(first) & set(second)) >= whole
 
 
