@@ -7,8 +7,9 @@ and shadow), and a new look with five landslides in it. Real: a STAC server (pgs
 by ranges over HTTP, PostGIS, a web hook that receives, all on loopback and in processes of their
 own. Ours is one process that polls, judges with the shipped detectors, keeps composites, has a
 picture drawn for each alert and delivers, without Prefect; who draws was forked from it before, as
-it is from a run of ``serve``. Elevation is off, as it is unless set. The
-look before the new one was judged by then, so that its history is despeckled already.
+it is from a run of ``serve``. Elevation is off, as it is unless set. The look before the new one
+was judged by then, so that its history is despeckled already. The next block is read while one is
+judged: reading is told as far as it was waited for, and what it computes counts where it fell.
 
 The bare work, a process too, in turns with ours: the same files read tile by tile, eight at once;
 what the detectors compute on these arrays, tile by tile (the network's forward pass told apart);
@@ -24,7 +25,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +54,7 @@ from detectors.types import Grid, LookStack, Unseen, WatchedRegion
 from flows import drawing
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
+from flows.kept_open import one_ahead
 from flows.replay import CATALOGUE, local_catalogue
 from flows.services import Services
 from flows.settings import Settings
@@ -105,11 +109,11 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
     from detectors import sar_disturbance
     from flows import (
         delivering,
-        imagery,
         judging,
         keeping,
         polling,
         shared_scores,
+        shown_blocks,
         steps,
     )
 
@@ -117,8 +121,6 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
     sar_disturbance.load_model()
     services, stages = services_of(order), Stages()
     for place, function, name in (
-        (imagery, "product_grid", "read"), (judging, "read_pass", "read"),
-        (judging, "read_mask", "read"), (judging, "read_history", "read"),
         (shared_scores, "normalise", "make looks comparable"),
         (judging.registry, "judge", "detectors"),
         (sar_disturbance, "predict", "network"),
@@ -131,6 +133,13 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
         (delivering, "deliver", "send"),
     ):  # fmt: skip
         stages.watch(place, function, name)
+
+    @contextmanager
+    def waited_for(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
+        with one_ahead(items) as ahead:
+            yield stages.each(ahead, "wait for what is read")
+
+    shown_blocks.one_ahead = waited_for
     before = asked_of(services)
     begun = spent()
     with stages.stage("poll"):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 from rich.table import Table
 
@@ -62,6 +62,16 @@ class Stages:
                 return list(found) if hasattr(found, "__next__") else found
 
         setattr(place, function, counted)
+
+    def each[T](self, items: Iterator[T], name: str) -> Iterator[T]:
+        """Count what it takes until an iterator gives its items."""
+        over: object = object()
+        while True:
+            with self.stage(name):
+                item = next(items, over)
+            if item is over:
+                return
+            yield cast("T", item)
 
     def told(self) -> dict[str, dict[str, float]]:
         """Return seconds by stage, rounded."""

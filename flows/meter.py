@@ -9,7 +9,7 @@ build of rasterio), rasters count as nothing and ``gdal_is_counted`` says so.
 
 Headers, DNS and TLS are not counted, nor is what is read from this machine's disks. GDAL's numbers
 are of the whole process: two works side by side would share them out wrongly. Threads that read for
-one work at once (``flows.kept_open``) have ended, or wait, whenever its meter is taken.
+one work (``flows.kept_open``) may go on while its meter is taken: nothing is set back meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,13 +51,18 @@ class Spent:
 _OPEN: ContextVar[Spent | None] = ContextVar("scarpwatch_meter", default=None)
 
 
+#: Threads of one work count on one meter.
+_COUNTING = threading.Lock()
+
+
 def count(requests: int = 0, size: int = 0, units: float = 0.0) -> None:
     """Add to the meter that is running, if one is."""
     spent = _OPEN.get()
     if spent is not None:
-        spent.requests += requests
-        spent.bytes += size
-        spent.units += units
+        with _COUNTING:
+            spent.requests += requests
+            spent.bytes += size
+            spent.units += units
 
 
 class Meter:
@@ -66,14 +72,20 @@ class Meter:
         """Begin at nothing; what GDAL counted before is no matter of ours."""
         self._spent = spent
         self._since = time.monotonic()
-        _take_gdal()
+        self._gdal = _counted_by_gdal()
 
     def take(self) -> Spent:
         """Return what was spent since the last call."""
-        now, spent = time.monotonic(), self._spent
-        requests, size = _take_gdal()
-        taken = Spent(spent.requests + requests, spent.bytes + size, spent.units, now - self._since)
-        spent.requests, spent.bytes, spent.units, self._since = 0, 0, 0.0, now
+        now, gdal, spent = time.monotonic(), _counted_by_gdal(), self._spent
+        requests, size = (
+            max(0, total - last) for total, last in zip(gdal, self._gdal, strict=True)
+        )
+        with _COUNTING:
+            taken = Spent(
+                spent.requests + requests, spent.bytes + size, spent.units, now - self._since
+            )
+            spent.requests, spent.bytes, spent.units = 0, 0, 0.0
+        self._gdal, self._since = gdal, now
         return taken
 
 
@@ -81,6 +93,8 @@ class Meter:
 def metering() -> Iterator[Meter]:
     """Count what is asked of the network in the block."""
     spent = Spent()
+    if _OPEN.get() is None:
+        _set_gdal_back()
     before = _OPEN.set(spent)
     try:
         yield Meter(spent)
@@ -95,24 +109,33 @@ def gdal_is_counted() -> bool:
     return _library(str(rasterio._base.__file__)) is not None
 
 
-def _take_gdal() -> tuple[int, int]:
-    """Return GDAL's requests and bytes since the last call, and set its statistics back."""
+def _gdal() -> Any:
+    """Return GDAL, None where it cannot be asked or has read nothing."""
     # Not imported for this: what has read no raster has spent nothing on any.
     loaded = sys.modules.get("rasterio._base")
-    library = None if loaded is None else _library(str(loaded.__file__))
-    if library is None:
-        return 0, 0
-    text = library.VSINetworkStatsGetAsSerializedJSON(None)
+    return None if loaded is None else _library(str(loaded.__file__))
+
+
+def _counted_by_gdal() -> tuple[int, int]:
+    """Return GDAL's requests and bytes since its statistics were set back."""
+    library = _gdal()
+    text = None if library is None else library.VSINetworkStatsGetAsSerializedJSON(None)
     if not text:
         return 0, 0
     try:
         told = json.loads(ctypes.string_at(text) or b"{}")
     finally:
         library.VSIFree(text)
-    library.VSINetworkStatsReset()
     methods = told.get("methods", {}).values()
     requests = sum(int(method.get("count", 0)) for method in methods)
     return requests, sum(int(method.get("downloaded_bytes", 0)) for method in methods)
+
+
+def _set_gdal_back() -> None:
+    """Let GDAL forget what it counted: it keeps a line for each file."""
+    library = _gdal()
+    if library is not None:
+        library.VSINetworkStatsReset()
 
 
 @cache

@@ -50,8 +50,10 @@ HTTP_OPTIONS = {
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "1",
     "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
-    # Bytes of unpacked tiles; a twentieth of the machine's memory unless told.
-    "GDAL_CACHEMAX": 256 * 2**20,
+    # Bytes of unpacked tiles; a twentieth of the machine's memory unless told. A row of blocks
+    # 100 km wide takes 340 MB (eleven looks, two polarisations): with less, each tile is fetched
+    # twice.
+    "GDAL_CACHEMAX": 384 * 2**20,
     **GDAL_COUNTS,
 }
 

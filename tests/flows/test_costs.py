@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from pydantic import SecretStr, ValidationError
 from shapely.geometry import mapping
@@ -19,9 +20,12 @@ from detectors.types import Sensor
 from flows import meter, steps
 from flows.costs import Limit, charging, limits_of, month_of, refusal
 from flows.delivering import deliver_due
+from flows.kept_open import keeping_open, reading_ahead
 from flows.ledger import expected_looks, keep_ledger
+from flows.rasters import open_href
 from flows.regions import read_region
 from flows.settings import Settings
+from tests.rasters import Signing, speckle, write
 from tests.series import END, WATCH_FROM
 
 TODAY = datetime.now(UTC).date()
@@ -70,6 +74,27 @@ def test_bytes_and_requests_are_those_the_server_sent(served, files) -> None:
     with w.open() as s:
         lines = expected_looks(w.services, s, w.region, WATCH_FROM)
     assert [line.outcome for line in lines] == [Outcome.PROCESSED] * 4 + [Outcome.MISSING] * 3
+
+
+def test_nothing_is_lost_that_is_read_while_the_meter_is_taken(files) -> None:
+    hrefs = []
+    for number in range(40):
+        write(files.root / f"{number}.tif", speckle(64, 64), nodata=np.nan)
+        hrefs.append(f"{files.url}/{number}.tif")
+
+    def read(href: str) -> None:
+        with open_href(href, "a file", Signing()) as dataset:
+            dataset.read(1)
+        meter.count(requests=1, size=7)
+
+    with meter.metering() as one, keeping_open(), reading_ahead(read, hrefs, 40) as reads:
+        taken = [one.take() for read_one in reads if read_one() is None]
+        taken.append(one.take())
+    assert sum(part.requests for part in taken) == len(files.seen()) + 40
+    assert sum(part.bytes for part in taken) == files.sent() + 40 * 7
+    # The next meter begins at nothing.
+    with meter.metering() as another:
+        assert not another.take()
 
 
 def test_what_fails_is_paid_for_too(served, files) -> None:
