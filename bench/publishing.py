@@ -51,7 +51,7 @@ from db import schema, store
 from db.cluster import Cluster
 from db.engine import make_engine, transaction
 from detectors.types import Grid, LookStack, Unseen, WatchedRegion
-from flows import drawing
+from flows import alert_pictures, drawing
 from flows.archive.server import ArchiveServer
 from flows.clock import FileClock
 from flows.kept_open import one_ahead
@@ -62,8 +62,8 @@ from flows.settings import Settings
 RESULT = Path(__file__).parent / "results" / "publishing.json"
 START = """
 import flows.monitor, flows.judging, flows.keeping
-from bench.publishing import load_drawing
-load_drawing()
+from flows.alert_pictures import load
+load()
 from detectors.sar_disturbance import load_model
 load_model()
 """
@@ -87,18 +87,9 @@ def services_of(order: dict[str, Any]) -> Services:
     return Services(settings, make_engine(order["database"]), clock, (hook,))
 
 
-def load_drawing() -> None:
-    """Load what the pictures of alerts take."""
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401
-
-    from alerts import alert_picture, picturing  # noqa: F401
-    from flows import alert_sights  # noqa: F401
-
-
 def ready_to_draw() -> drawing._Child:
     """Fork the process that draws, as a run of ``serve`` has one; its end counts with it."""
-    load_drawing()
+    alert_pictures.load()
     drawing.keep_ready()
     assert drawing._ready is not None
     return drawing._ready[1]

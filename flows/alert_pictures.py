@@ -7,14 +7,20 @@ at most ``picture_timeout_s`` seconds; then it goes out without.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alerts.records import Picture
 from detectors.types import Alert
 from flows.drawing import drawn_apart
 from flows.files import write_whole
 from flows.services import Services
+
+if TYPE_CHECKING:
+    from alerts.alert_picture import AlertPicture
+    from flows.alert_sights import Sights
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,22 @@ def draw_alert(services: Services, alert: Alert) -> bytes:
     Raises:
         ScarpwatchError: it cannot be drawn.
     """
-    # Load matplotlib and the numerical libraries, which a delivery can do without.
+    draw, compose, sights = load()
+    seen = sights(services, alert)
+    return draw(compose(alert, seen.radar, seen.optical, seen.history, seen.looks))
+
+
+def load() -> tuple[Callable[..., bytes], Callable[..., AlertPicture], Callable[..., Sights]]:
+    """Load matplotlib and the numerical libraries, which a delivery can do without.
+
+    Returns:
+        What draws, what composes, what reads the looks.
+    """
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401 - loaded by the first picture otherwise
+
     from alerts.alert_picture import draw
     from alerts.picturing import compose
     from flows.alert_sights import sights
 
-    seen = sights(services, alert)
-    return draw(compose(alert, seen.radar, seen.optical, seen.history, seen.looks))
+    return draw, compose, sights

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, NoReturn
 
 from db.engine import make_engine
@@ -47,7 +48,10 @@ class _Fork:
     def poll(self) -> int | None:
         """Return how it ended, None while it runs."""
         if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # somebody waited for all children
+                pid, status = self.pid, 0
             if pid:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
@@ -67,10 +71,11 @@ class _Fork:
 
 
 class _Child:
-    """A process that draws one thing after the other; begun when it is first asked."""
+    """A process that draws one thing after the other; begun by ``fork``, or when it is asked."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | _Fork | None = None
+        self._turn = Lock()
 
     def fork(self) -> None:
         """Begin it now, from this process, which has no other thread yet."""
@@ -84,6 +89,10 @@ class _Child:
 
     def ask(self, job: bytes, limit: float) -> bytes | str:
         """Return what was drawn, or the reason why nothing was; a failure ends the process."""
+        with self._turn:
+            return self._ask(job, limit)
+
+    def _ask(self, job: bytes, limit: float) -> bytes | str:
         if self._process is not None and self._process.poll() is not None:
             self.end()  # it ended while it waited
         if self._process is None:
@@ -211,6 +220,9 @@ def _draw_forked(jobs: int, answers: int) -> NoReturn:
     try:
         end_with_parent(signal.SIGKILL)
         os.setsid()
+        # Signals are told to a pipe of the parent's parent, which is let go below.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):
             os.dup2(nowhere, standard)

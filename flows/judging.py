@@ -210,6 +210,8 @@ def scored_blocks(
             if keeper is not None:
                 keeper.scored(made)
             yield made
+            # The next block is in memory already, and the one after it on its way.
+            del shown, pre, post, elevation, clean, stack, scores, made
     if not judged:
         raise NothingObserved(reason)
 
@@ -255,6 +257,7 @@ def judge(
         _compare(scored, of_peers, bias, said)
         detections.extend(_detections(region, acquisition, earlier, scored))
         checks.extend(_checks(acquisition, scored))
+        del scored  # see there
     return Judgement(
         tuple(detections), tally.coverage, "; ".join(sorted(advice)) or None,
         tuple(sorted(left_out)), tuple(checks), biases=bias.biases(), said=said.summary(),

@@ -98,25 +98,32 @@ def reading_ahead[A, T](
 
 
 @contextmanager
-def one_ahead[T](items: Iterator[T]) -> Iterator[Iterator[T]]:
+def one_ahead[T](items: Iterator[T], *, ahead: bool = True) -> Iterator[Iterator[T]]:
     """Have an iterator make its next item while one is worked on; all of them will be asked for.
 
     Within ``keeping_open``; elsewhere items are made when they are asked for. Costs are those of
     the loop, unless it is broken off: then one item may have been made in vain. At the end nothing
-    is being made any more.
+    is being made any more; after an error nothing more is read for it than what is on its way.
 
     Args:
         items: read, in a thread of their own, one after the other; may read side by side what
             they consist of.
+        ahead: False: as elsewhere, where what is made in vain costs too much.
 
     Yields:
         The same items; asking for one raises what making it raised.
     """
-    if KEPT.get() is None:
+    kept = KEPT.get()
+    if kept is None or not ahead:
         yield items
         return
     with ThreadPoolExecutor(1) as thread:  # not one of the readers: it waits for these
-        yield _made_ahead(thread, items)
+        try:
+            yield _made_ahead(thread, items)
+        except BaseException:
+            # Nobody waits for a whole block that nobody wants: its next file is not read any more.
+            kept.readers.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _made_ahead[T](thread: ThreadPoolExecutor, items: Iterator[T]) -> Iterator[T]:

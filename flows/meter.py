@@ -8,8 +8,9 @@ GDAL is asked through the very library that rasterio is linked to. Where that ca
 build of rasterio), rasters count as nothing and ``gdal_is_counted`` says so.
 
 Headers, DNS and TLS are not counted, nor is what is read from this machine's disks. GDAL's numbers
-are of the whole process: two works side by side would share them out wrongly. Threads that read for
-one work (``flows.kept_open``) may go on while its meter is taken: nothing is set back meanwhile.
+are of the whole process: two works side by side would share them out wrongly. A meter within
+another counts its rasters in both; none is. Threads that read for one work (``flows.kept_open``)
+may go on while its meter is taken: nothing is set back meanwhile.
 """
 
 from __future__ import annotations

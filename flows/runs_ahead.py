@@ -24,12 +24,11 @@ end_with_parent(signal.SIGKILL)
 adopt_orphans()
 warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
 try:
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401
     import torch  # noqa: F401
 
-    from alerts import alert_picture, picturing  # noqa: F401
-    from flows import alert_sights, drawing, examining, judging, keeping, monitor  # noqa: F401
+    from flows import alert_pictures, drawing, examining, judging, keeping, monitor  # noqa: F401
+
+    alert_pictures.load()
 except ImportError as error:
     # An ImportError would be passed over without a word, and with it all that is done here.
     raise RuntimeError(f"the runs of flows cannot be loaded: {error}") from error

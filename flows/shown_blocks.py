@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.types import Acquisition, FloatArray, Landslide, LookStack, WatchedRegion
-from flows.catalogs.base import Catalogue
+from flows.catalogs.base import Catalogue, Renderer
 from flows.heights import Heights
 from flows.histories import Changed, changed_ground, read_history
 from flows.imagery import plan_blocks, read_mask, read_pass, stack_looks
@@ -87,5 +87,7 @@ def shown_blocks(
         )  # fmt: skip
         return block, Shown(post, unseen, pre, changed, elevation, careful)
 
-    with one_ahead(map(read, plan_blocks(acquisition, region, catalogue, shelf))) as blocks:
+    planned = plan_blocks(acquisition, region, catalogue, shelf)
+    # What a service renders is charged, also where the look is given up.
+    with one_ahead(map(read, planned), ahead=not isinstance(catalogue, Renderer)) as blocks:
         yield blocks

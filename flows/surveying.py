@@ -33,6 +33,7 @@ from detectors.types import (
     Unseen,
     WatchedRegion,
 )
+from flows.catalogs.base import Renderer
 from flows.examining import (
     ENSEMBLE,
     PRE_LOOKS,
@@ -46,7 +47,7 @@ from flows.examining import (
 from flows.inferring import Asked
 from flows.judging import Judgement
 from flows.kept_open import keeping_open, one_ahead
-from flows.optical_imagery import plan_optical_blocks
+from flows.optical_imagery import BLOCK_PIXELS, plan_optical_blocks
 from flows.rasters import Block
 from flows.shelf import Shelf
 
@@ -77,8 +78,8 @@ def survey(
         before: optical looks before it.
         catalogue_of: signs the hrefs.
         forgiving: do without earlier looks that cannot be fetched just now.
-        at_work: called before each block and each question to the ensemble, which take seconds; may
-            raise to end the work.
+        at_work: called for each block and each earlier look of it, and before each question to the
+            ensemble, all of which take seconds; may raise to end the work.
         asked: the ensemble.
         peers: platforms, with processing version, that the look is compared with on stable ground;
             none where its own is known, since that takes reading more looks.
@@ -110,9 +111,11 @@ def survey(
         sure = islice(earlier, int(_clear(now, block).any()))
         return block, now, chain(list(sure), earlier)
 
-    blocks = plan_optical_blocks(look, region, catalogue_of(look), shelf)
-    with one_ahead(map(show, blocks)) as ahead:
-        for block, now, earlier in ahead:
+    catalogue = catalogue_of(look)
+    planned = plan_optical_blocks(look, region, catalogue, shelf)
+    # What a service renders is charged, also where the look is given up.
+    with one_ahead(map(show, planned), ahead=not isinstance(catalogue, Renderer)) as blocks:
+        for block, now, earlier in blocks:
             at_work()
             answering = block.core & block.inside
             clear = _clear(now, block)
@@ -120,7 +123,7 @@ def survey(
                 tally.add(Observability(block.grid, now.unseen), answering)
                 continue
             bias.begin(now, answering)
-            shown = _shown(islice(earlier, PRE_LOOKS), bias, of_peers)
+            shown = _shown(islice(earlier, PRE_LOOKS), bias, of_peers, at_work)
             pre, post = pair(shown, [now])
             if of_peers:
                 deque(shown, maxlen=0)  # a pair takes what one look needs; comparing takes them all
@@ -144,10 +147,12 @@ def _clear(look: OpticalLook, block: Block) -> BoolArray:
 
 
 def _shown(
-    looks: Iterable[OpticalLook], bias: OpticalTally, of_peers: set[str]
-) -> Iterator[OpticalLook]:
+    looks: Iterable[OpticalLook], bias: OpticalTally, of_peers: set[str],
+    at_work: Callable[[], None],
+) -> Iterator[OpticalLook]:  # fmt: skip
     """Pass earlier looks on, and show those of known platforms to the tally."""
     for look in looks:
+        at_work()
         if of_peers.issuperset(look.item_ids):
             bias.saw(look)
         yield look
@@ -179,7 +184,9 @@ def _detection(
         item_ids=(*pre.item_ids, look.item_id),
         detector=DETECTOR,
         weights_version=weights,
-        config_hash=configuration_hash(RULE, ENSEMBLE, ORIENTATIONS, PRE_LOOKS, region.min_area_m2),
+        config_hash=configuration_hash(
+            RULE, ENSEMBLE, ORIENTATIONS, PRE_LOOKS, BLOCK_PIXELS, region.min_area_m2
+        ),
         source=Sensor.OPTICAL,
         d_ndvi=find.d_ndvi,
         ensemble_score=find.ensemble_score,

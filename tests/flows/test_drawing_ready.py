@@ -60,8 +60,9 @@ def tell() -> NoReturn:
     found["by_a_fork"] = json.loads(os.read(got, 10_000))
     found["late"] = in_turn(("too long", 0.3), ("", 60.0))
     found["later"] = in_turn()
-    os.kill(found["later"][0]["pid"], signal.SIGKILL)
-    time.sleep(0.1)
+    died = found["later"][0]["pid"]
+    os.kill(died, signal.SIGKILL)
+    os.waitid(os.P_PID, died, os.WEXITED | os.WNOWAIT)
     found["after_its_end"] = in_turn()
     sys.stdout.write(json.dumps(found))
     sys.stdout.flush()
