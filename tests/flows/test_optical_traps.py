@@ -197,7 +197,7 @@ def test_a_real_landslide_is_not_judged_by_made_up_pixels(watch_optically) -> No
     assert world.findings(landslide) == [], "only looks of a drill before"
 
 
-def test_a_search_keeps_its_lease_from_block_to_block(watch_optically, monkeypatch) -> None:
+def test_a_search_keeps_its_lease_from_look_to_look(watch_optically, monkeypatch) -> None:
     monkeypatch.setattr(optical_imagery, "BLOCK_PIXELS", 64)
     world = watch_optically()
     world.see(3, DEBRIS)
@@ -210,7 +210,7 @@ def test_a_search_keeps_its_lease_from_block_to_block(watch_optically, monkeypat
 
     monkeypatch.setattr(store, "extend_look", slowly)
     world.confirm(4)
-    assert len(blocks) == 12 + 1, "twelve blocks, and one question to the ensemble"
+    assert len(blocks) == 12 * 2 + 1, "twelve blocks, a look before each, one question"
     assert blocks == sorted(blocks)
     assert min(blocks) > datetime.now(UTC)
 
