@@ -18,7 +18,7 @@ CATALOGUE = "local"
 ARCHIVE = Path(__file__).resolve().parents[2] / "infra" / "demo" / "archive"
 WATCH_FROM = datetime(2022, 11, 1, tzinfo=UTC)
 #: How often both regions are polled: a demo's half hour.
-POLL_EVERY = timedelta(seconds=8)
+POLL_EVERY = timedelta(seconds=12)
 #: Where the replay clock stops: batches of looks become visible together. The drill's first radar
 #: look comes in a batch of its own (with a cloudy optical one), then the optical looks that show
 #: the landslide, between clouds, and the decoy, before the looks of the next winter. Each further
