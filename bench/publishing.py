@@ -126,9 +126,9 @@ def ours(order: dict[str, Any]) -> dict[str, Any]:
         stages.watch(place, function, name)
 
     @contextmanager
-    def waited_for(items: Iterator[Any]) -> Iterator[Iterator[Any]]:
-        with one_ahead(items) as ahead:
-            yield stages.each(ahead, "wait for what is read")
+    def waited_for(items: Iterator[Any], **how: Any) -> Iterator[Iterator[Any]]:
+        with one_ahead(items, **how) as made:
+            yield stages.each(made, "wait for what is read")
 
     shown_blocks.one_ahead = waited_for
     before = asked_of(services)

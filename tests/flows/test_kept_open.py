@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -51,10 +52,7 @@ def test_a_loop_that_reads_ahead_is_a_loop(
                     told.append(str(error))
         return told
 
-    if within:
-        with keeping_open():
-            told = loop()
-    else:
+    with keeping_open() if within else nullcontext():
         told = loop()
     assert told == [str(n) if n in fails else n for n in range(min(stop, 12))]
     ahead = min(sure, 12) if within and sure > 1 else 0
@@ -116,10 +114,7 @@ def test_a_loop_that_is_one_ahead_is_a_loop(fails: int, stop: int, within: bool)
                 told.append(str(error))
         return told
 
-    if within:
-        with keeping_open():
-            told = loop()
-    else:
+    with keeping_open() if within else nullcontext():
         told = loop()
     until = min(fails, 6)
     expected = list(range(until)) + ([str(fails)] if fails < 6 else [])
