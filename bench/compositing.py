@@ -167,10 +167,9 @@ def ours(kind: str, looks: list[Acquisition], path: Path) -> None:
             with one_ahead(read_optical([one], block.grid, files) for one in looks) as days:
                 yield block, greenest(days).reflectance
 
-    if kind == "median":
-        save(path, medians(), POLARISATIONS)
-    else:
-        save(path, greenests(), BANDS)
+    made, names = (medians(), POLARISATIONS) if kind == "median" else (greenests(), BANDS)
+    with one_ahead(made) as blocks:
+        save(path, blocks, names)
 
 
 def stac_items(looks: list[Acquisition]) -> list[pystac.Item]:

@@ -110,7 +110,8 @@ def read_pass(
         for band, polarisation in enumerate(polarisations):
             missing = np.isnan(look[band])
             if missing.any():
-                look[band][missing] = _read(item, polarisation, grid, catalogue, shelf)[missing]
+                one = _read(item, polarisation, grid, catalogue, shelf)
+                np.copyto(look[band], one, where=missing)
     return look
 
 
@@ -124,7 +125,7 @@ def _fill(
     """Have all bands rendered at once, where any is missing: one request instead of one each."""
     missing = np.isnan(look)
     if missing.any():
-        look[missing] = catalogue.render(item, polarisations, grid)[missing]
+        np.copyto(look, catalogue.render(item, polarisations, grid), where=missing)
 
 
 def _read(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 import structlog
@@ -57,17 +57,19 @@ def read_item(
     layers = _read(item, (*bands, *mask_names), grid, catalogue, shelf)
     numbers, (scl, *cloud) = layers[: len(bands)], layers[len(bands) :]
     codes = _codes(scl, cloud, grid)
-    together = numbers.sum(axis=0)  # NaN where one band is, infinite where one is and none is NaN
-    codes[np.isposinf(together) & (codes == Unseen.SEEN)] = Unseen.SATURATED
+    # NaN where one band is, infinite where one is and none is NaN.
+    together = reduce(np.add, numbers)
+    codes[(together == np.inf) & (codes == Unseen.SEEN)] = Unseen.SATURATED
     codes[np.isnan(together)] = Unseen.NO_DATA
     vegetation = scl == masks.VEGETATION
     offsets = _offsets(item, bands, numbers, codes == Unseen.SEEN, vegetation)
-    for number, band in enumerate(bands):
-        numbers[number] *= item.scale.get(band, SCALE)
-        numbers[number] += offsets[band]
+    reflectance = np.empty((len(bands), *grid.shape), dtype=np.float32)
+    for band, stored, made in zip(bands, numbers, reflectance, strict=True):
+        np.multiply(stored, np.float32(item.scale.get(band, SCALE)), out=made)
+        made += np.float32(offsets[band])
     if "nir" in bands:
-        _hide_shadow(item, numbers[bands.index("nir")], codes, grid)
-    return numbers, codes
+        _hide_shadow(item, reflectance[bands.index("nir")], codes, grid)
+    return reflectance, codes
 
 
 def _mask_names(item: Acquisition) -> tuple[str, ...]:
@@ -96,25 +98,22 @@ def _codes(scl: FloatArray, cloud: Sequence[FloatArray], grid: Grid) -> NDArray[
 
 
 def _whole(layer: FloatArray, missing: int) -> NDArray[np.uint8]:
-    return np.nan_to_num(layer, nan=missing).clip(0, 255).astype(np.uint8)
+    return np.where(np.isnan(layer), np.float32(missing), layer).clip(0, 255).astype(np.uint8)
 
 
 def _read(
     item: Acquisition, names: Sequence[str], grid: Grid, catalogue: Catalogue, shelf: Shelf | None
-) -> FloatArray:
-    """Read bands and masks as stored, float32 (layer, y, x); NaN = no data, inf = saturated."""
+) -> list[FloatArray]:
+    """Read bands and masks as stored, float32 (y, x); NaN = no data, inf = saturated."""
     for name in names:
         if name not in item.assets:
             raise UnreadableRaster(f"{item.item_id}: no asset {name}")
     if isinstance(catalogue, Renderer):
-        return catalogue.render(item, tuple(names), grid)
-    layers = np.empty((len(names), *grid.shape), dtype=np.float32)
+        return list(catalogue.render(item, tuple(names), grid))
     read = partial(_read_asset, item, grid=grid, catalogue=catalogue, shelf=shelf)
     apart = len({item.assets[name] for name in names}) == len(names)
     with reading_ahead(read, names, len(names) if apart else 0) as reads:
-        for number, layer in enumerate(reads):
-            layers[number] = layer()
-    return layers
+        return [layer() for layer in reads]
 
 
 def _read_asset(
@@ -143,7 +142,7 @@ def _read_asset(
 def _offsets(
     item: Acquisition,
     bands: tuple[str, ...],
-    numbers: FloatArray,
+    numbers: Sequence[FloatArray],
     seen: BoolArray,
     vegetation: BoolArray,
 ) -> dict[str, float]:
@@ -156,8 +155,8 @@ def _offsets(
     def darkest(where: BoolArray) -> dict[str, float]:
         at = _spread(where)
         return {
-            band: float(np.percentile(numbers[number].ravel()[at], _DARK))
-            for number, band in enumerate(bands)
+            band: float(np.percentile(layer.ravel()[at], _DARK))
+            for band, layer in zip(bands, numbers, strict=True)
             if band in VISIBLE and at.size >= _ENOUGH
         }
 
