@@ -53,7 +53,7 @@ from detectors.types import (
     Unseen,
     WatchedRegion,
 )
-from flows.catalogs.base import Catalogue, Renderer
+from flows.catalogs.base import Catalogue, charges
 from flows.confirming import around
 from flows.examining import Pair, look_at
 from flows.histories import SPARE_PASSES
@@ -188,8 +188,7 @@ def _readable(
 ) -> Iterator[tuple[Sequence[Acquisition], FloatArray]]:
     """Read the first passes that can be read; the picture does without the others."""
     read = partial(read_pass, polarisations=bands, grid=grid, catalogue=catalogue)
-    # A service renders pixels one request after the other, and counts them.
-    sure = 0 if isinstance(catalogue, Renderer) else enough
+    sure = 0 if charges(catalogue) else enough
     count = 0
     with reading_ahead(read, passes, sure) as reads:
         for items, look in zip(passes, reads, strict=True):

@@ -26,7 +26,7 @@ from detectors.normalise import MAXIMUM_LOOKS
 from detectors.projections import to_lonlat, to_projected
 from detectors.snow import snow_lines
 from detectors.types import MINIMUM_LOOKS, Acquisition, BoolArray, FloatArray, Landslide, LookStack
-from flows.catalogs.base import Catalogue, Renderer
+from flows.catalogs.base import Catalogue, charges
 from flows.imagery import read_pass, stack_looks
 from flows.kept_open import reading_ahead
 from flows.rasters import Block
@@ -143,8 +143,7 @@ def read_history(
     read = partial(
         read_pass, polarisations=polarisations, grid=block.grid, catalogue=catalogue, shelf=shelf
     )
-    # A service renders pixels one request after the other, and counts them.
-    sure = 0 if isinstance(catalogue, Renderer) else MAXIMUM_LOOKS
+    sure = 0 if charges(catalogue) else MAXIMUM_LOOKS
     with reading_ahead(read, passes, sure) as reads:
         for items, look in zip(passes, reads, strict=True):
             if len(used) == MAXIMUM_LOOKS and elevation is not None and not snowy:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.types import Acquisition, FloatArray, Landslide, LookStack, WatchedRegion
-from flows.catalogs.base import Catalogue, Renderer
+from flows.catalogs.base import Catalogue, charges
 from flows.heights import Heights
 from flows.histories import Changed, changed_ground, read_history
 from flows.imagery import plan_blocks, read_mask, read_pass, stack_looks
@@ -88,6 +88,5 @@ def shown_blocks(
         return block, Shown(post, unseen, pre, changed, elevation, careful)
 
     planned = plan_blocks(acquisition, region, catalogue, shelf)
-    # What a service renders is charged, also where the look is given up.
-    with one_ahead(map(read, planned), ahead=not isinstance(catalogue, Renderer)) as blocks:
+    with one_ahead(map(read, planned), ahead=not charges(catalogue)) as blocks:
         yield blocks

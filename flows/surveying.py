@@ -33,7 +33,7 @@ from detectors.types import (
     Unseen,
     WatchedRegion,
 )
-from flows.catalogs.base import Renderer
+from flows.catalogs.base import charges
 from flows.examining import (
     ENSEMBLE,
     PRE_LOOKS,
@@ -113,8 +113,7 @@ def survey(
 
     catalogue = catalogue_of(look)
     planned = plan_optical_blocks(look, region, catalogue, shelf)
-    # What a service renders is charged, also where the look is given up.
-    with one_ahead(map(show, planned), ahead=not isinstance(catalogue, Renderer)) as blocks:
+    with one_ahead(map(show, planned), ahead=not charges(catalogue)) as blocks:
         for block, now, earlier in blocks:
             at_work()
             answering = block.core & block.inside

@@ -200,6 +200,11 @@ class Renderer(Protocol):
         ...
 
 
+def charges(catalogue: Catalogue) -> bool:
+    """Tell whether each reading is charged: what may not be needed is then not read ahead."""
+    return isinstance(catalogue, Renderer)
+
+
 @runtime_checkable
 class Finder(Catalogue, Protocol):
     """A catalogue that names scenes, so that several of them can be compared."""
