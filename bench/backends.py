@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,29 @@ def openvino_bfloat16(package: Any, graph: bytes, threads: int) -> Run:
     return backends.BACKENDS["openvino"].read(Bent, graph, threads)
 
 
+def onnx_int8(package: Any, graph: bytes, threads: int, seen: Sequence[Tensor]) -> Run:
+    """Return the run of ONNX Runtime in int8, its ranges taken from the very tiles it is asked."""
+    from onnxruntime import quantization
+
+    class Ranges(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            name = package.InferenceSession(graph).get_inputs()[0].name
+            self.tiles = iter([{name: tile[:1].numpy()} for tile in seen])
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(self.tiles, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        whole, simple, small = (Path(folder) / name for name in ("whole", "simple", "small"))
+        whole.write_bytes(graph)
+        quantization.shape_inference.quant_pre_process(whole, simple, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            simple, small, Ranges(), per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+        )  # fmt: skip
+        return backends.BACKENDS["onnx"].read(package, small.read_bytes(), threads)
+
+
 def compiled(network: nn.Module, shapes: Sequence[tuple[int, ...]]) -> Run:
     """Return a network out of ``torch.compile``, which is slow until it has seen some shapes."""
     run = torch_run(torch.compile(network, dynamic=True), torch.channels_last, None)
@@ -136,6 +160,9 @@ def measure(turns: int = TURNS) -> dict[str, Any]:
         IN_USE: lambda: by_torch(torch.channels_last, None),
         "eager, channels-last, bfloat16": lambda: by_torch(torch.channels_last, torch.bfloat16),
         "onnx": lambda: by_graph(backends.BACKENDS["onnx"]),
+        "onnx, int8": lambda: by_graph(
+            replace(backends.BACKENDS["onnx"], read=partial(onnx_int8, seen=work["verdict"]))
+        ),
         "openvino": lambda: by_graph(backends.BACKENDS["openvino"]),
         "openvino, bfloat16": lambda: by_graph(bent),
     }

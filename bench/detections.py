@@ -70,7 +70,7 @@ CREATE SCHEMA plain;
 CREATE TABLE plain.detections (LIKE scarpwatch.detections INCLUDING DEFAULTS);
 INSERT INTO plain.detections SELECT * FROM scarpwatch.detections;
 ALTER TABLE plain.detections ADD PRIMARY KEY (id);
-CREATE INDEX ON plain.detections USING gist (polygon);
+CREATE INDEX ON plain.detections USING gist (polygon, not_after);
 CREATE INDEX ON plain.detections (region_id, acquisition_id);
 CREATE INDEX ON plain.detections (not_after);
 """

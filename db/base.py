@@ -96,9 +96,9 @@ def outline(name: str) -> CheckConstraint:
     return CheckConstraint(f"ST_IsValid({name}) AND NOT ST_IsEmpty({name})", name=name)
 
 
-def gist(table: str, name: str) -> Index:
-    """Return the one spatial index of a column."""
-    return Index(f"idx_{table}_{name}", name, postgresql_using="gist")
+def gist(table: str, *names: str) -> Index:
+    """Return the one spatial index of a column, or of a column and what is asked for with it."""
+    return Index("_".join(["idx", table, *names]), *names, postgresql_using="gist")
 
 
 def geometry(kind: str, comment: str, *, nullable: bool = False) -> Mapped[Any]:

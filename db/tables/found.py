@@ -45,7 +45,7 @@ class Detection(Base):
         *by_sensor(),
         bracket(),
         outline("polygon"),
-        gist("detections", "polygon"),
+        gist("detections", "polygon", "not_after"),
         Index(None, "region_id", "acquisition_id"),
         Index(None, "not_after"),
         {

@@ -21,6 +21,14 @@ FAR = datetime(2061, 5, 4, 3, 2, 1, tzinfo=UTC)
 #: What somebody has made of the table for themselves.
 MINE = """
 CREATE VIEW mine.detections WITH (security_barrier=true) AS SELECT * FROM scarpwatch.detections"""
+#: A detection as two thousand of 2024, along a line.
+MANY = """
+INSERT INTO scarpwatch.detections SELECT (jsonb_populate_record(one, jsonb_build_object(
+    'id', gen_random_uuid(), 'polygon', ST_MakeEnvelope(0.01 * n, 0, 0.01 * n + 0.01, 0.01, 4326),
+    'not_before', timestamptz '2024-01-01Z' + n * interval '4 h' - interval '12 d',
+    'not_after', timestamptz '2024-01-01Z' + n * interval '4 h'))).*
+FROM (SELECT one FROM scarpwatch.detections AS one LIMIT 1) AS found, generate_series(1, 2000) AS n
+"""
 LONG_AGO = datetime(1999, 12, 31, 23, 59, tzinfo=UTC)
 
 
@@ -63,6 +71,22 @@ def test_looks_of_years_without_a_part_are_stored_once_too(world, make) -> None:
         apart = s.scalar(text("SELECT count(*) FROM scarpwatch.detections_other"))
     assert kept == found
     assert apart == 2
+
+
+def test_a_place_and_a_month_are_one_condition_of_one_index(world) -> None:
+    """Or a tile of a month goes through all that was found anywhere in that month."""
+    box = "ST_MakeEnvelope(0, 0, 0.1, 0.1, 4326)"
+    asked = f"""EXPLAIN SELECT id FROM scarpwatch.detections
+        WHERE polygon && {box} AND ST_Intersects(polygon, {box})
+        AND not_after BETWEEN '2024-05-01Z' AND '2024-05-31Z'"""
+    with connection(world.engine) as opened:
+        opened.execute(text(MANY))
+        opened.execute(text("ANALYZE scarpwatch.detections"))
+        plan = "\n".join(opened.execute(text(asked)).scalars())
+        opened.rollback()
+    (condition,) = re.findall(r"Index Cond: (.*)", plan)
+    for part in ("polygon &&", "not_after >=", "not_after <="):
+        assert part in condition
 
 
 def test_a_landslide_of_a_detection_that_is_not_stored_is_refused(world, make) -> None:

@@ -201,7 +201,7 @@ def test_every_geometry_has_exactly_one_spatial_index(engine) -> None:
                 {"table": table},
             ).all()
             assert len(definitions) == 1, table
-            assert f"({column})" in definitions[0]
+            assert f"({column}" in definitions[0]
 
 
 def test_everything_is_explained_in_the_database(engine) -> None:
