@@ -14,6 +14,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from detectors.backends import TOLERANCE
+
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results", HERE / "README.md"
 #: What a bench left.
@@ -179,10 +181,11 @@ def _models(found: Found) -> Iterator[Row]:
             f"{one['share_of_bare']:.2f}", "0.9", "with pixels",
         )  # fmt: skip
         ways = found["backends"]["ways"]
-        for way in ("onnx", "openvino", "eager, channels-last, bfloat16"):
+        for way in ("onnx", "openvino", "onnx, int8", "eager, channels-last, bfloat16"):
             told = ways[way][name]
+            refused = ": refused" if told["differs_max"] > TOLERANCE else ""
             yield Row(
-                f"{name} by {way}, scores off by {told['differs_max']:.0e} at most",
+                f"{name} by {way}, scores off by {told['differs_max']:.0e} at most{refused}",
                 f"{told['tiles_per_s']:.0f} tiles/s", "what is in use by default",
                 f"{told['times_in_use']:.2f}", "1", "-",
             )  # fmt: skip
