@@ -137,7 +137,8 @@ class _Running:
         if tied.any():
             older = np.array([name < other for other in self.used] + [False])
             better |= tied & older[self.date]
-        # By number: four times as fast as by a mask that is as good as random, band after band.
+        # By number: twice as fast as by a mask that is as good as random, band after band. What is
+        # composed was made here in one piece, so that each ``ravel`` of it is a view.
         at = np.flatnonzero(better)
         for mine, other in zip(self.reflectance, look.reflectance, strict=True):
             mine.ravel()[at] = other.ravel()[at]
