@@ -12,9 +12,9 @@ All looks are SIMULATED: made relief under speckle, made reflectance, square gap
 is a process of its own, ours and the peer's in turns: ours with what the product reads and composes
 with, put together here so that the next look is read while one is composed and a block composed
 while one is written (the product reads the next block ahead, and writes no composite of this
-kind), the peer with a thread per core; their files must be equal, pixel by pixel, or it stops. The peer is
-``odc.stac.load`` in chunks, ``xarray`` and ``odc.geo``, written as their documentation does it.
-Writes ``bench/results/compositing.json``; ``bench/compositing.md`` says what came of it.
+kind), the peer with a thread per core. Their files must be equal, pixel by pixel, or it stops. The
+peer is ``odc.stac.load`` in chunks, ``xarray`` and ``odc.geo``, written as their documentation does
+it. Writes ``bench/results/compositing.json``; ``bench/compositing.md`` says what came of it.
 """
 
 from __future__ import annotations
