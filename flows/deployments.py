@@ -7,6 +7,7 @@ of regions, and every run finds all work that is due, so that a missed run costs
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -44,6 +45,8 @@ HOST = "127.0.0.1"
 START_SECONDS = 300.0
 #: From SIGTERM on; runs under way are taken up again at the next start.
 END_SECONDS = 40
+#: What of Prefect tells the server that a planned run begins.
+PROPOSER = "prefect.runner.state_proposer"
 #: Runs that poll, side by side: one plan's slow catalogue must not keep the others waiting.
 POLLS_AT_ONCE = 2
 
@@ -269,6 +272,20 @@ def fork_runs() -> None:
         tempfile.tempdir = usual
 
 
+def planned_no_longer(record: logging.LogRecord) -> bool:
+    """Say calmly that a run is gone when its turn comes; a filter of logs that keeps all of them.
+
+    Regions that come and go change the plan, and with it Prefect takes back what was planned. A run
+    that its runner has fetched just then is not there any more, for which Prefect has a traceback.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    if record.exc_info and isinstance(record.exc_info[1], ObjectNotFound):
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        record.msg, record.exc_info = "Flow run '%s' is planned no longer", None
+    return True
+
+
 def serve(services: Services) -> None:
     """Run the flows on their schedules until SIGINT or SIGTERM.
 
@@ -286,6 +303,7 @@ def serve(services: Services) -> None:
                 task.get_loop().call_soon_threadsafe(task.cancel)
 
     fork_runs()
+    logging.getLogger(PROPOSER).addFilter(planned_no_longer)
     planned = plans(services)
     flows = to_deploy(services)
     services.engine.dispose()

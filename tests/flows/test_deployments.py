@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import signal
 import socket
 import subprocess
 import sys
 from datetime import timedelta
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
@@ -14,6 +18,8 @@ from db import store
 from db.engine import make_engine
 from detectors.errors import ConfigurationError, DatabaseUnavailable
 from flows.deployments import (
+    PROPOSER,
+    planned_no_longer,
     prefect_environment,
     prefect_server,
     stop_group,
@@ -87,6 +93,32 @@ def test_a_server_that_runs_already_is_used(no_settings, monkeypatch) -> None:
     with prefect_server(Settings(home=no_settings)) as api:
         assert api == "http://127.0.0.1:1/api"
     assert list(no_settings.iterdir()) == []
+
+
+@pytest.mark.long
+def test_a_run_that_is_planned_no_longer_is_told_in_a_line(no_settings, caplog) -> None:
+    """A real server that does not know it, asked by Prefect as when its turn comes."""
+    from prefect.client.orchestration import PrefectClient
+    from prefect.runner._state_proposer import StateProposer
+
+    async def begin(api: str) -> bool:
+        async with PrefectClient(api=api) as client:
+            return await StateProposer(client=client).propose_pending(SimpleNamespace(id=gone))
+
+    gone, proposer = uuid4(), logging.getLogger(PROPOSER)
+    proposer.addFilter(planned_no_longer)
+    try:
+        with prefect_server(Settings(prefect_port=0)) as api, caplog.at_level("INFO", PROPOSER):
+            proposer.addHandler(caplog.handler)  # Prefect's loggers hand nothing on
+            assert not asyncio.run(begin(api))
+            proposer.error("else", exc_info=OSError("something else"))
+    finally:
+        proposer.removeFilter(planned_no_longer)
+        proposer.removeHandler(caplog.handler)
+    calm, loud = dict.fromkeys(one for one in caplog.records if one.name == PROPOSER)
+    assert (calm.levelname, calm.exc_info) == ("INFO", None)
+    assert calm.getMessage() == f"Flow run '{gone}' is planned no longer"
+    assert (loud.levelname, bool(loud.exc_info)) == ("ERROR", True)
 
 
 def test_a_port_that_is_taken(no_settings) -> None:
