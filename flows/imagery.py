@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.errors import NothingObserved, UnreadableRaster
+from detectors.errors import NothingObserved
 from detectors.types import (
     SAME_PASS,
     Acquisition,
@@ -125,10 +125,7 @@ def _fill(
     """Have all bands rendered at once, where any is missing: one request instead of one each."""
     missing = np.isnan(look)
     if missing.any():
-        rendered = catalogue.render(item, polarisations, grid)
-        if rendered.shape != look.shape:
-            raise UnreadableRaster(f"{item.item_id}: {rendered.shape} came for {look.shape}")
-        np.copyto(look, rendered, where=missing)
+        look[missing] = catalogue.render(item, polarisations, grid)[missing]
 
 
 def _read(
