@@ -96,7 +96,9 @@ def test_a_server_that_runs_already_is_used(no_settings, monkeypatch) -> None:
 
 
 @pytest.mark.long
-def test_a_run_that_is_planned_no_longer_is_told_in_a_line(no_settings, caplog) -> None:
+def test_a_run_that_is_planned_no_longer_is_told_in_a_line(
+    no_settings, caplog, monkeypatch
+) -> None:
     """A real server that does not know it, asked by Prefect as when its turn comes."""
     from prefect.client.orchestration import PrefectClient
     from prefect.runner._state_proposer import StateProposer
@@ -106,16 +108,18 @@ def test_a_run_that_is_planned_no_longer_is_told_in_a_line(no_settings, caplog) 
             return await StateProposer(client=client).propose_pending(SimpleNamespace(id=gone))
 
     gone, proposer = uuid4(), logging.getLogger(PROPOSER)
+    # Whether Prefect's loggers hand on what they are told hangs on who has set them up before.
+    monkeypatch.setattr(proposer, "propagate", False)
+    proposer.addHandler(caplog.handler)
     proposer.addFilter(planned_no_longer)
     try:
         with prefect_server(Settings(prefect_port=0)) as api, caplog.at_level("INFO", PROPOSER):
-            proposer.addHandler(caplog.handler)  # Prefect's loggers hand nothing on
             assert not asyncio.run(begin(api))
             proposer.error("else", exc_info=OSError("something else"))
     finally:
         proposer.removeFilter(planned_no_longer)
         proposer.removeHandler(caplog.handler)
-    calm, loud = dict.fromkeys(one for one in caplog.records if one.name == PROPOSER)
+    calm, loud = (one for one in caplog.records if one.name == PROPOSER)
     assert (calm.levelname, calm.exc_info) == ("INFO", None)
     assert calm.getMessage() == f"Flow run '{gone}' is planned no longer"
     assert (loud.levelname, bool(loud.exc_info)) == ("ERROR", True)
